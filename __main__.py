@@ -1,0 +1,14 @@
+"""The Pulumi program: the stack's settings, the pattern, its outputs."""
+
+import pulumi
+
+from infra.event_state import EventState
+from infra.settings import Settings
+
+event_state = EventState("event-state", Settings.load())
+
+pulumi.export("queueUrl", event_state.queue_url)
+pulumi.export("queueArn", event_state.queue_arn)
+pulumi.export("deadLetterQueueUrl", event_state.dead_letter_queue_url)
+pulumi.export("tableName", event_state.table_name)
+pulumi.export("functionName", event_state.function_name)

@@ -1,0 +1,1 @@
+"""The infrastructure: settings, one component, one module per AWS concept."""

@@ -1,0 +1,52 @@
+"""The pattern as one component: producers -> queue -> function -> table."""
+
+import pulumi
+
+from infra.function import create_function
+from infra.logs import create_log_group
+from infra.mapping import create_event_source_mapping
+from infra.queue import create_queues
+from infra.role import create_execution_role
+from infra.settings import Settings
+from infra.table import create_table
+
+
+class EventState(pulumi.ComponentResource):
+    """Event-carried state: each event of the queue becomes the item of its event_id."""
+
+    queue_url: pulumi.Output[str]
+    queue_arn: pulumi.Output[str]
+    dead_letter_queue_url: pulumi.Output[str]
+    table_name: pulumi.Output[str]
+    function_name: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, settings: Settings, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("event-state:index:EventState", name, None, opts)
+
+        queues = create_queues(settings, parent=self)
+        table = create_table(settings, parent=self)
+        log_group = create_log_group(settings, parent=self)
+        role = create_execution_role(
+            settings, log_group=log_group, queue=queues.events, table=table, parent=self
+        )
+        function = create_function(
+            settings, role=role, log_group=log_group, table=table, parent=self
+        )
+        create_event_source_mapping(settings, queue=queues.events, function=function, parent=self)
+
+        self.queue_url = queues.events.url
+        self.queue_arn = queues.events.arn
+        self.dead_letter_queue_url = queues.dead_letters.url
+        self.table_name = table.name
+        self.function_name = function.name
+        self.register_outputs(
+            {
+                "queueUrl": self.queue_url,
+                "queueArn": self.queue_arn,
+                "deadLetterQueueUrl": self.dead_letter_queue_url,
+                "tableName": self.table_name,
+                "functionName": self.function_name,
+            }
+        )

@@ -1,0 +1,17 @@
+"""CloudWatch Logs: where the function writes."""
+
+import pulumi
+from pulumi_aws import cloudwatch
+
+from infra.settings import Settings
+
+
+def create_log_group(settings: Settings, parent: pulumi.Resource) -> cloudwatch.LogGroup:
+    """Make the log group, with its retention, before Lambda would make one that keeps forever."""
+    return cloudwatch.LogGroup(
+        "log-group",
+        name=f"/aws/lambda/{settings.function_name}",
+        retention_in_days=settings.log_retention_days,
+        kms_key_id=settings.kms_key_arn,
+        opts=pulumi.ResourceOptions(parent=parent, delete_before_replace=True),
+    )

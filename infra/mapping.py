@@ -1,0 +1,29 @@
+"""Lambda's event source mapping: from the queue to the function."""
+
+import pulumi
+from pulumi_aws import lambda_, sqs
+
+from infra.settings import Settings
+
+
+def create_event_source_mapping(
+    settings: Settings, *, queue: sqs.Queue, function: lambda_.Function, parent: pulumi.Resource
+) -> lambda_.EventSourceMapping:
+    """Let Lambda poll the queue; through the function it waits for the role's policy."""
+    return lambda_.EventSourceMapping(
+        "event-source-mapping",
+        event_source_arn=queue.arn,
+        function_name=function.arn,
+        batch_size=settings.batch_size,
+        maximum_batching_window_in_seconds=settings.batch_window_seconds,
+        # Without it Lambda deletes the whole batch, failed messages too, when the handler returns.
+        # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+        function_response_types=["ReportBatchItemFailures"],
+        scaling_config=lambda_.EventSourceMappingScalingConfigArgs(
+            maximum_concurrency=settings.maximum_concurrency
+        )
+        if settings.maximum_concurrency
+        else None,
+        metrics_config=lambda_.EventSourceMappingMetricsConfigArgs(metrics=["EventCount"]),
+        opts=pulumi.ResourceOptions(parent=parent, delete_before_replace=True),
+    )

@@ -1,0 +1,96 @@
+"""SQS: the queue that producers send to, and the dead-letter queue behind it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import pulumi
+from pulumi_aws import sqs
+
+from infra.settings import Settings
+
+# The most that SQS takes (1 MiB); pulumi-aws would set the old limit of 256 KiB.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+MAX_MESSAGE_BYTES: Final = 1_048_576
+
+# A dead letter keeps its original send time, so its queue must hold it longer than the source.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
+QUEUE_RETENTION_SECONDS: Final = 4 * 24 * 3600
+DEAD_LETTER_RETENTION_SECONDS: Final = 14 * 24 * 3600
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queues:
+    """The queue of events, and the one that keeps what could not be stored."""
+
+    events: sqs.Queue
+    dead_letters: sqs.Queue
+
+
+def create_queues(settings: Settings, parent: pulumi.Resource) -> Queues:
+    """Make both queues, encrypted and open to TLS alone; each knows only the other."""
+    opts = pulumi.ResourceOptions(parent=parent)
+    # A queue's name is explicit, so its replacement cannot stand beside it.
+    queue_opts = pulumi.ResourceOptions(parent=parent, delete_before_replace=True)
+    sse = None if settings.kms_key_arn else True
+
+    dead_letters = sqs.Queue(
+        "dead-letter-queue",
+        name=settings.dead_letter_queue_name,
+        max_message_size=MAX_MESSAGE_BYTES,
+        message_retention_seconds=DEAD_LETTER_RETENTION_SECONDS,
+        sqs_managed_sse_enabled=sse,
+        kms_master_key_id=settings.kms_key_arn,
+        opts=queue_opts,
+    )
+    events = sqs.Queue(
+        "queue",
+        name=settings.queue_name,
+        max_message_size=MAX_MESSAGE_BYTES,
+        message_retention_seconds=QUEUE_RETENTION_SECONDS,
+        visibility_timeout_seconds=settings.visibility_timeout_seconds,
+        redrive_policy=pulumi.Output.json_dumps(
+            {
+                "deadLetterTargetArn": dead_letters.arn,
+                "maxReceiveCount": settings.max_receive_count,
+            }
+        ),
+        sqs_managed_sse_enabled=sse,
+        kms_master_key_id=settings.kms_key_arn,
+        opts=queue_opts,
+    )
+    # A resource of its own: inline, each queue would need the other's ARN first.
+    sqs.RedriveAllowPolicy(
+        "dead-letter-queue-redrive-allow",
+        queue_url=dead_letters.url,
+        redrive_allow_policy=pulumi.Output.json_dumps(
+            {"redrivePermission": "byQueue", "sourceQueueArns": [events.arn]}
+        ),
+        opts=opts,
+    )
+    _allow_only_tls("queue-policy", events, opts)
+    _allow_only_tls("dead-letter-queue-policy", dead_letters, opts)
+    return Queues(events=events, dead_letters=dead_letters)
+
+
+def _allow_only_tls(name: str, queue: sqs.Queue, opts: pulumi.ResourceOptions) -> None:
+    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-security-best-practices.html
+    sqs.QueuePolicy(
+        name,
+        queue_url=queue.url,
+        policy=pulumi.Output.json_dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Sid": "DenyWithoutTls",
+                        "Effect": "Deny",
+                        "Principal": "*",
+                        "Action": "sqs:*",
+                        "Resource": queue.arn,
+                        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+                    }
+                ],
+            }
+        ),
+        opts=opts,
+    )

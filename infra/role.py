@@ -1,0 +1,76 @@
+"""IAM: what the function may do, and nothing else."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi_aws import cloudwatch, dynamodb, iam, sqs
+
+from infra.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutionRole:
+    """The function's role and its one policy, which must exist before the function does."""
+
+    role: iam.Role
+    policy: iam.RolePolicy
+
+
+def create_execution_role(
+    settings: Settings,
+    *,
+    log_group: cloudwatch.LogGroup,
+    queue: sqs.Queue,
+    table: dynamodb.Table,
+    parent: pulumi.Resource,
+) -> ExecutionRole:
+    """Make the role: write to this log, consume this queue, put into this table."""
+    opts = pulumi.ResourceOptions(parent=parent)
+    role = iam.Role(
+        "role",  # no fixed name: IAM is global to the account
+        description=f"Execution role of the Lambda function {settings.function_name}",
+        assume_role_policy=json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Principal": {"Service": "lambda.amazonaws.com"},
+                        "Action": "sts:AssumeRole",
+                    }
+                ],
+            }
+        ),
+        opts=opts,
+    )
+    statements: list[dict[str, Any]] = [
+        _allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], _streams_of(log_group)),
+        # https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html#events-sqs-permissions
+        _allow(
+            "ConsumeQueue",
+            ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
+            queue.arn,
+        ),
+        _allow("PutItems", ["dynamodb:PutItem"], table.arn),
+    ]
+    if settings.kms_key_arn:
+        # To read the encrypted queue and environment, and to write to the encrypted table.
+        # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
+        statements.append(_allow("UseKey", ["kms:Decrypt"], settings.kms_key_arn))
+    policy = iam.RolePolicy(
+        "role-policy",
+        role=role.id,
+        policy=pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": statements}),
+        opts=opts,
+    )
+    return ExecutionRole(role=role, policy=policy)
+
+
+def _allow(sid: str, actions: list[str], resource: pulumi.Input[str]) -> dict[str, Any]:
+    return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource}
+
+
+def _streams_of(log_group: cloudwatch.LogGroup) -> pulumi.Output[str]:
+    return pulumi.Output.concat(log_group.arn, ":*")

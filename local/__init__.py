@@ -1,0 +1,1 @@
+"""The same program on an embedded AWS: no Docker, no account, no Pulumi CLI."""

@@ -1,0 +1,60 @@
+"""`python -m local up`: deploy a stack to the embedded AWS, and stay."""
+
+import json
+import shlex
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from rich.console import Console
+
+from local.deployer import Deployer
+from local.emulator import CREDENTIALS, Emulator
+from local.preview import preview
+from local.program import run
+from local.stacks import load_stack
+
+EXAMPLE: Final = (
+    '{"event_id":"evt-1001","user_id":42,"status":"active","timestamp":"2025-03-30T01:00:00Z"}'
+)
+
+
+def up(stack_name: str, port: int | None) -> int:
+    """Print one line of JSON when ready: stack outputs, endpointUrl, region. Then stay."""
+    say = Console(stderr=True, soft_wrap=True, highlight=False).print
+    stack = load_stack(stack_name)
+    preview(stack)  # a wrong config stops here, before anything is started
+    try:
+        with Emulator(port=port, region=stack.region, log=sys.stderr) as aws:
+            say(f"The embedded AWS listens on {aws.endpoint_url}")
+            started = time.monotonic()
+            deployed = run(stack, Deployer(aws, stack))
+            say(
+                f"Deployed stack {stack.name}: {len(deployed.resources)} resources "
+                f"in {time.monotonic() - started:.1f} s"
+            )
+            ready = {**deployed.outputs, "endpointUrl": aws.endpoint_url, "region": stack.region}
+            print(json.dumps(ready), flush=True)
+            say(f"\nSend an event, and read what is stored:\n\n{commands_to_try(ready)}\n")
+            say("Ctrl-C stops it, and everything in it is gone.")
+            aws.wait()
+    except KeyboardInterrupt:
+        return 0  # the way it is meant to end
+    return 0
+
+
+def commands_to_try(ready: Mapping[str, Any]) -> str:
+    """Write the commands that send one's own event and read its item, from what `up` prints."""
+    variables = " ".join(
+        f"{name.upper()}={value}"
+        for name, value in {**CREDENTIALS, "aws_region": ready["region"]}.items()
+    )
+    aws = f"aws --endpoint-url {ready['endpointUrl']}"
+    key = json.dumps({"event_id": {"S": json.loads(EXAMPLE)["event_id"]}})
+    return (
+        f"  export {variables}\n"
+        f"  {aws} sqs send-message --queue-url {ready['queueUrl']}"
+        f" --message-body {shlex.quote(EXAMPLE)}\n"
+        f"  {aws} dynamodb get-item --table-name {ready['tableName']} --key {shlex.quote(key)}"
+    )
