@@ -193,22 +193,7 @@ class _Flow:
         self._logs = aws.client("logs")
 
     def send(self, messages: Iterable[Message]) -> None:
-        batch: list[str] = []
-        for message in messages:
-            bodies = [*batch, message.body]
-            if len(bodies) > SEND_COUNT or sum(len(b.encode()) for b in bodies) > SEND_BYTES:
-                self._send(batch)
-                batch = []
-            batch.append(message.body)
-        self._send(batch)
-
-    def _send(self, bodies: list[str]) -> None:
-        answer = self._sqs.send_message_batch(
-            QueueUrl=self._outputs["queueUrl"],
-            Entries=[{"Id": str(i), "MessageBody": body} for i, body in enumerate(bodies)],
-        )
-        if answer.get("Failed"):
-            raise LocalError(f"The queue refused {answer['Failed']}.")
+        send(self._sqs, self._outputs["queueUrl"], (message.body for message in messages))
 
     def drain(self, console: Console, what: str, *, broken: int) -> float:
         """Wait until the queue is empty; return the seconds until only broken ones were in it."""
@@ -241,7 +226,7 @@ class _Flow:
         return sum(int(answer["Attributes"][name]) for name in names)
 
     def items(self) -> dict[str, Item]:
-        deserialize = _ExactDeserializer().deserialize
+        deserialize = ExactDeserializer().deserialize
         pages = self._dynamodb.get_paginator("scan").paginate(
             TableName=self._outputs["tableName"], ConsistentRead=True
         )
@@ -280,7 +265,30 @@ class _Flow:
                     yield json.loads(event["message"])
 
 
-class _ExactDeserializer(TypeDeserializer):
+def send(sqs: Any, queue_url: str, bodies: Iterable[str]) -> None:
+    """Send messages in order, as many in a request as SQS takes.
+
+    Raises:
+        LocalError: the queue refused a message.
+
+    """
+    batch: list[str] = []
+
+    def send_batch() -> None:
+        entries = [{"Id": str(i), "MessageBody": body} for i, body in enumerate(batch)]
+        if refused := sqs.send_message_batch(QueueUrl=queue_url, Entries=entries).get("Failed"):
+            raise LocalError(f"The queue refused messages: {refused}.")
+        batch.clear()
+
+    for body in bodies:
+        if len(batch) == SEND_COUNT or sum(len(b.encode()) for b in [*batch, body]) > SEND_BYTES:
+            send_batch()
+        batch.append(body)
+    if batch:
+        send_batch()
+
+
+class ExactDeserializer(TypeDeserializer):
     """boto3's, but for a number that DynamoDB writes with more than 38 digits, such as 1E+50."""
 
     def _deserialize_n(self, value: str) -> Decimal:

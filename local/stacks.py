@@ -102,9 +102,11 @@ def _is(value: object, expected: str) -> bool:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(file.read_text("utf-8")) or {}
+        content = yaml.safe_load(file.read_text("utf-8"))
     except yaml.YAMLError as error:
         raise LocalError(f"{file.name} is not YAML: {' '.join(str(error).split())}.") from None
+    if content is None:
+        return {}
     if not isinstance(content, dict) or not isinstance(content.get("config") or {}, dict):
         raise LocalError(f"{file.name} must hold a mapping, with config as a mapping in it.")
     return content

@@ -1,0 +1,44 @@
+# Every target does its own set-up; all it needs is Python >= 3.11 and make.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test prove bench clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
+
+demo: .venv/installed ## Deploy to a local AWS and watch real events flow
+	@$(BIN)/python -m local demo
+
+test: .venv/installed ## Format check, lint, strict types, and all tests
+	@$(BIN)/ruff format --check --quiet . || \
+		{ echo 'error: some files are not formatted: run $(BIN)/ruff format .' >&2; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/pytest --numprocesses auto
+
+prove: .venv/installed ## The long proofs; exit status 1 on any loss or divergence
+	@HYPOTHESIS_PROFILE=prove $(BIN)/pytest --numprocesses auto tests/function
+
+bench: .venv/bench ## Measure the handler against its peers
+	@$(BIN)/python -m benchmarks.handler
+
+clean: ## Remove what the other targets made
+	@rm -rf .venv .mypy_cache .ruff_cache .hypothesis
+
+.venv/installed: requirements.txt requirements-dev.txt
+	@command -v $(PYTHON) >/dev/null || \
+		{ echo 'error: $(PYTHON) is not installed; install Python 3.11 or newer' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'error: this needs' \
+		"Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) -V 2>&1);" \
+		'name another: make PYTHON=python3.13 ...' >&2; exit 1; }
+	@echo 'Setting up .venv (once)' >&2
+	@$(PYTHON) -m venv .venv || { echo 'error: Python could not make a virtual environment;' \
+		'on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@touch $@
+
+.venv/bench: .venv/installed benchmarks/requirements.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement benchmarks/requirements.txt
+	@touch $@
