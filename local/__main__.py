@@ -11,7 +11,7 @@ from rich.console import Console
 from local.demo import demo
 from local.emulator import Emulator
 from local.errors import LocalError
-from local.preview import as_json, as_tree, preview
+from local.preview import as_json, as_mermaid, as_tree, preview
 from local.stacks import load_stack
 from local.up import up
 
@@ -22,8 +22,10 @@ INTERRUPTED: Final = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status: 0 well, 1 a mistake or a broken promise, 2 usage."""
     command = _parser().parse_args(arguments)
-    # `kill` ends a command as Ctrl-C does, so that both leave nothing behind.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # `kill` ends a command as Ctrl-C does, so that both leave nothing behind; and Ctrl-C itself is
+    # set because a shell lets its background jobs ignore it.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
     try:
         status: int = command.run(command)
     except LocalError as error:
@@ -39,6 +41,8 @@ def _preview(command: argparse.Namespace) -> int:
     registered = preview(stack)
     if command.json:
         print(as_json(registered))
+    elif command.mermaid:
+        print(as_mermaid(registered))
     else:
         console = Console(highlight=False)
         if not console.is_terminal:
@@ -102,7 +106,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Runs the program for a stack and shows the resources it registers.",
     )
     command.add_argument("--stack", default="local", help="whose config to use (%(default)s)")
-    command.add_argument("--json", action="store_true", help="every input, as JSON")
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="every input, as JSON")
+    form.add_argument("--mermaid", action="store_true", help="the flow of events, as a diagram")
     command.set_defaults(run=_preview)
 
     command = commands.add_parser(

@@ -46,11 +46,8 @@ def up(stack_name: str, port: int | None) -> int:
 
 def commands_to_try(ready: Mapping[str, Any]) -> str:
     """Write the commands that send one's own event and read its item, from what `up` prints."""
-    variables = " ".join(
-        f"{name.upper()}={value}"
-        for name, value in {**CREDENTIALS, "aws_region": ready["region"]}.items()
-    )
-    aws = f"aws --endpoint-url {ready['endpointUrl']}"
+    variables = " ".join(f"{name.upper()}={value}" for name, value in CREDENTIALS.items())
+    aws = f"aws --endpoint-url {ready['endpointUrl']} --region {ready['region']}"
     key = json.dumps({"event_id": {"S": json.loads(EXAMPLE)["event_id"]}})
     return (
         f"  export {variables}\n"
