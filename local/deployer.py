@@ -196,6 +196,69 @@ class Deployer(pulumi_mocks.Mocks):
         mapping = self._client["lambda"].create_event_source_mapping(Tags=self._tags, **arguments)
         return mapping["UUID"], {"uuid": mapping["UUID"]}
 
+    def _alarm(self, name: str, inputs: "Inputs") -> Created:
+        alarm = inputs.take("name")
+        arguments = inputs.renamed(
+            {
+                "alarmActions": "AlarmActions",
+                "alarmDescription": "AlarmDescription",
+                "comparisonOperator": "ComparisonOperator",
+                "datapointsToAlarm": "DatapointsToAlarm",
+                "evaluationPeriods": "EvaluationPeriods",
+                "extendedStatistic": "ExtendedStatistic",
+                "metricName": "MetricName",
+                "namespace": "Namespace",
+                "okActions": "OKActions",
+                "period": "Period",
+                "statistic": "Statistic",
+                "threshold": "Threshold",
+                "treatMissingData": "TreatMissingData",
+            }
+        )
+        cloudwatch = self._client["cloudwatch"]
+        cloudwatch.put_metric_alarm(
+            AlarmName=alarm,
+            Dimensions=[
+                {"Name": dimension, "Value": value}
+                for dimension, value in inputs.take("dimensions").items()
+            ],
+            Tags=self._key_value_tags(),
+            **arguments,
+        )
+        found = cloudwatch.describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
+        return alarm, {"arn": found[0]["AlarmArn"]}
+
+    def _dashboard(self, name: str, inputs: "Inputs") -> Created:
+        dashboard = inputs.take("dashboardName")
+        self._client["cloudwatch"].put_dashboard(
+            DashboardName=dashboard, DashboardBody=inputs.take("dashboardBody")
+        )
+        return dashboard, {}
+
+    def _topic(self, name: str, inputs: "Inputs") -> Created:
+        topic = self._client["sns"].create_topic(
+            Name=inputs.take("name"),
+            Attributes=inputs.renamed({"kmsMasterKeyId": "KmsMasterKeyId"}),
+            Tags=self._key_value_tags(),
+        )
+        return topic["TopicArn"], {"arn": topic["TopicArn"]}
+
+    def _topic_policy(self, name: str, inputs: "Inputs") -> Created:
+        topic = inputs.take("arn")
+        self._client["sns"].set_topic_attributes(
+            TopicArn=topic, AttributeName="Policy", AttributeValue=inputs.take("policy")
+        )
+        return topic, {}
+
+    def _topic_subscription(self, name: str, inputs: "Inputs") -> Created:
+        subscription = self._client["sns"].subscribe(
+            TopicArn=inputs.take("topic"),
+            Protocol=inputs.take("protocol"),
+            Endpoint=inputs.take("endpoint"),
+            ReturnSubscriptionArn=True,
+        )["SubscriptionArn"]
+        return subscription, {"arn": subscription}
+
     def _key_value_tags(self) -> list[dict[str, str]]:
         return [{"Key": key, "Value": value} for key, value in self._tags.items()]
 
@@ -259,15 +322,20 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-_SERVICES: Final = ("dynamodb", "iam", "lambda", "logs", "sqs")
+_SERVICES: Final = ("cloudwatch", "dynamodb", "iam", "lambda", "logs", "sns", "sqs")
 
 _CREATORS: Final[Mapping[str, Callable[[Deployer, str, Inputs], Created]]] = {
+    "aws:cloudwatch/dashboard:Dashboard": Deployer._dashboard,
     "aws:cloudwatch/logGroup:LogGroup": Deployer._log_group,
+    "aws:cloudwatch/metricAlarm:MetricAlarm": Deployer._alarm,
     "aws:dynamodb/table:Table": Deployer._table,
     "aws:iam/role:Role": Deployer._role,
     "aws:iam/rolePolicy:RolePolicy": Deployer._role_policy,
     "aws:lambda/eventSourceMapping:EventSourceMapping": Deployer._event_source_mapping,
     "aws:lambda/function:Function": Deployer._function,
+    "aws:sns/topic:Topic": Deployer._topic,
+    "aws:sns/topicPolicy:TopicPolicy": Deployer._topic_policy,
+    "aws:sns/topicSubscription:TopicSubscription": Deployer._topic_subscription,
     "aws:sqs/queue:Queue": Deployer._queue,
     "aws:sqs/queuePolicy:QueuePolicy": Deployer._queue_policy,
     "aws:sqs/redriveAllowPolicy:RedriveAllowPolicy": Deployer._redrive_allow_policy,

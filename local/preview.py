@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import pulumi
@@ -15,6 +15,18 @@ from local.stacks import Stack
 
 # Stands for the account, which only AWS knows; the one that AWS uses in its own examples.
 ACCOUNT: Final = "123456789012"
+# Stands for the event source mapping, which only AWS names.
+MAPPING_UUID: Final = "a1b2c3d4-5678-90ab-cdef-111111111111"
+
+ALARM: Final = "aws:cloudwatch/metricAlarm:MetricAlarm"
+DASHBOARD: Final = "aws:cloudwatch/dashboard:Dashboard"
+FUNCTION: Final = "aws:lambda/function:Function"
+LOG_GROUP: Final = "aws:cloudwatch/logGroup:LogGroup"
+MAPPING: Final = "aws:lambda/eventSourceMapping:EventSourceMapping"
+QUEUE: Final = "aws:sqs/queue:Queue"
+ROLE: Final = "aws:iam/role:Role"
+TABLE: Final = "aws:dynamodb/table:Table"
+TOPIC: Final = "aws:sns/topic:Topic"
 
 
 class Preview(pulumi_mocks.Mocks):
@@ -33,8 +45,10 @@ class Preview(pulumi_mocks.Mocks):
         name = inputs.get("name", args.name)
         arn = _ARNS.get(args.typ)
         outputs = {"name": name, "arn": arn and arn(self._region, name)}
-        if args.typ == "aws:sqs/queue:Queue":
+        if args.typ == QUEUE:
             outputs["url"] = f"https://sqs.{self._region}.amazonaws.com/{ACCOUNT}/{name}"
+        if args.typ == MAPPING:
+            outputs["uuid"] = MAPPING_UUID
         return outputs.get("url", name), {**inputs, **outputs}
 
     def call(self, args: pulumi_mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
@@ -97,6 +111,55 @@ def as_tree(stack: Stack, run: Run) -> Tree:
     return tree
 
 
+def as_mermaid(run: Run) -> str:
+    """Draw how events flow through the resources, as a Mermaid flowchart from left to right.
+
+    Every AWS resource is in it: as a box, or named in the box of the resource that it belongs to.
+    An arrow stands for a dependency that the program registered.
+    https://mermaid.js.org/syntax/flowchart.html
+    """
+    resources = {each.urn: each for each in run.resources if each.type.startswith("aws:")}
+    boxes = {urn: _box(each, resources) for urn, each in resources.items()}
+    inside: dict[str, list[Resource]] = defaultdict(list)
+    for urn, each in resources.items():
+        inside[boxes[urn]].append(each)
+    arrows = [
+        arrow.format(here=_id(boxes[urn]), there=_id(boxes[dependency]))
+        for urn, each in resources.items()
+        for dependency in each.dependencies
+        if (arrow := _ARROWS.get((each.type, resources[dependency].type)))
+    ]
+    lines = [_drawn(box, members) for box, members in inside.items()]
+    return "\n    ".join(["flowchart LR", *lines, *dict.fromkeys(arrows)])
+
+
+def _box(resource: Resource, resources: Mapping[str, Resource]) -> str:
+    # All alarms share a box; what is named after a resource that it needs belongs to that one.
+    if resource.type == ALARM:
+        return "alarms"
+    needed = (resources[urn].name for urn in resource.dependencies)
+    owners = (name for name in needed if resource.name.startswith(f"{name}-"))
+    return max(owners, key=len, default=resource.name)
+
+
+def _drawn(box: str, members: Sequence[Resource]) -> str:
+    lines = [f"<b>{box}</b>"]
+    for member in members:
+        if member.name == box:
+            lines[1:1] = [
+                name for key in ("name", "dashboardName") if (name := member.inputs.get(key))
+            ]
+        else:
+            lines.append(f"<i>{member.name.removeprefix('alarm-').removeprefix(f'{box}-')}</i>")
+    text = "<br/>".join(lines)
+    is_table = members[0].type == TABLE
+    return f'{_id(box)}[("{text}")]' if is_table else f'{_id(box)}["{text}"]'
+
+
+def _id(box: str) -> str:
+    return box.replace("-", "_")
+
+
 def _asset_as_json(value: object) -> Mapping[str, Any]:
     if isinstance(value, pulumi.AssetArchive):
         return {"assets": {name: vars(asset) for name, asset in value.assets.items()}}
@@ -108,9 +171,26 @@ def _arn(service: str, form: str) -> Callable[[str, str], str]:
 
 
 _ARNS: Final[Mapping[str, Callable[[str, str], str]]] = {
-    "aws:cloudwatch/logGroup:LogGroup": _arn("logs", "{region}:" + ACCOUNT + ":log-group:{name}"),
-    "aws:dynamodb/table:Table": _arn("dynamodb", "{region}:" + ACCOUNT + ":table/{name}"),
-    "aws:iam/role:Role": _arn("iam", ":" + ACCOUNT + ":role/{name}"),
-    "aws:lambda/function:Function": _arn("lambda", "{region}:" + ACCOUNT + ":function:{name}"),
-    "aws:sqs/queue:Queue": _arn("sqs", "{region}:" + ACCOUNT + ":{name}"),
+    ALARM: _arn("cloudwatch", "{region}:" + ACCOUNT + ":alarm:{name}"),
+    LOG_GROUP: _arn("logs", "{region}:" + ACCOUNT + ":log-group:{name}"),
+    TABLE: _arn("dynamodb", "{region}:" + ACCOUNT + ":table/{name}"),
+    ROLE: _arn("iam", ":" + ACCOUNT + ":role/{name}"),
+    FUNCTION: _arn("lambda", "{region}:" + ACCOUNT + ":function:{name}"),
+    TOPIC: _arn("sns", "{region}:" + ACCOUNT + ":{name}"),
+    QUEUE: _arn("sqs", "{region}:" + ACCOUNT + ":{name}"),
+}
+
+# How a dependency of a resource (here) on another (there) is drawn; most need no arrow.
+_ARROWS: Final[Mapping[tuple[str, str], str]] = {
+    (MAPPING, QUEUE): "producers([producers]) --> {there} --> {here}",
+    (MAPPING, FUNCTION): "{here} -->|batches| {there}",
+    (FUNCTION, TABLE): "{here} -->|PutItem| {there}",
+    (FUNCTION, LOG_GROUP): "{here} -->|log lines, counts| {there}",
+    (FUNCTION, ROLE): "{there} -.-|permits| {here}",
+    (QUEUE, QUEUE): "{here} -->|after maxReceiveCount| {there}",
+    (ALARM, QUEUE): "{there} -.-> {here}",
+    (ALARM, FUNCTION): "{there} -.-> {here}",
+    (ALARM, TABLE): "{there} -.-> {here}",
+    (ALARM, TOPIC): "{here} --> {there}",
+    (DASHBOARD, ALARM): "{there} -.-> {here}",
 }

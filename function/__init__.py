@@ -1,0 +1,1 @@
+"""What runs in Lambda: SQS messages in, one conditional PutItem per event_id, failures reported."""

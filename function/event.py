@@ -1,0 +1,146 @@
+"""An SQS message as an event: its id, its version, and the item to store, or why there is none."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple, NoReturn
+
+from function.number import Number, number
+from function.outcome import RejectedError
+from function.version import Version, parse_version
+
+KEY = "event_id"
+KEY_BYTES = 2048
+"""The longest partition key: DynamoDB, "Quotas", partition keys and sort keys."""
+NESTING = 32
+"""How deep lists and maps nest in an item: DynamoDB, "Quotas", attributes."""
+
+Item = dict[str, dict[str, Any]]
+"""Attribute values by name in DynamoDB's own JSON: {"user_id": {"N": "42"}}."""
+
+
+class Event(NamedTuple):
+    """The state that one message carries."""
+
+    arrival: int
+    """The message's place in its batch."""
+    event_id: str
+    version: Version
+    item: Item
+
+
+class Rejection(NamedTuple):
+    """A message that can never be stored."""
+
+    arrival: int
+    event_id: str | None
+    """None if the message does not tell a usable one."""
+    reason: str
+    """For people; says nothing of the content but its form."""
+
+
+def parse(
+    record: Mapping[str, Any], arrival: int, version_attribute: str = ""
+) -> Event | Rejection:
+    """Return the event in a record of an SQS batch, or its rejection; never raises.
+
+    version_attribute: the member that holds the version; empty gives every event none.
+    """
+    event_id: str | None = None
+    try:
+        members = _members(record.get("body"))
+        event_id = _event_id(members)
+        version = _version(members, version_attribute)
+        item = {_text(name): _attribute(value, NESTING) for name, value in members.items()}
+    except UnicodeEncodeError:
+        return Rejection(arrival, event_id, "a string holds half of a surrogate pair")
+    except RecursionError:
+        return Rejection(arrival, event_id, _TOO_DEEP)
+    except RejectedError as error:
+        return Rejection(arrival, event_id, str(error))
+    return Event(arrival, event_id, version, item)
+
+
+_TOO_DEEP = f"body nests deeper than the {NESTING} levels that DynamoDB holds"
+
+
+def _members(body: object) -> dict[str, Any]:
+    if not isinstance(body, str):
+        raise RejectedError("message has no body")
+    try:
+        members = _JSON.decode(body)
+    except json.JSONDecodeError as error:
+        raise RejectedError(f"body is not JSON: {error}") from None
+    if not isinstance(members, dict):
+        raise RejectedError("body is not a JSON object")
+    return members
+
+
+def _event_id(members: dict[str, Any]) -> str:
+    if KEY not in members:
+        raise RejectedError(f"{KEY} is missing")
+    event_id = members[KEY]
+    if not isinstance(event_id, str) or isinstance(event_id, Number):
+        raise RejectedError(f"{KEY} is not a string")
+    if not event_id:
+        raise RejectedError(f"{KEY} is empty")
+    size = len(event_id.encode())
+    if size > KEY_BYTES:
+        raise RejectedError(f"{KEY} has {size} bytes, DynamoDB holds {KEY_BYTES}")
+    return event_id
+
+
+def _version(members: dict[str, Any], attribute: str) -> Version:
+    if not attribute or attribute not in members:
+        return None
+    try:
+        return parse_version(members[attribute])
+    except RejectedError as error:
+        raise RejectedError(f"{attribute} {error}") from None
+
+
+def _attribute(value: Any, levels: int) -> dict[str, Any]:
+    """Return a value of the body as a DynamoDB attribute value.
+
+    levels: how many lists and maps may still nest, so that recursion is bounded for everyone who
+    walks the item later.
+    """
+    if isinstance(value, Number):
+        return {"N": value}
+    if isinstance(value, str):
+        return {"S": _text(value)}
+    if value is None:
+        return {"NULL": True}
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    if not levels:
+        raise RejectedError(_TOO_DEEP)
+    if isinstance(value, list):
+        return {"L": [_attribute(element, levels - 1) for element in value]}
+    return {"M": {_text(name): _attribute(inner, levels - 1) for name, inner in value.items()}}
+
+
+def _text(text: str) -> str:
+    """Return text if it has a UTF-8 form, else raise UnicodeEncodeError."""
+    if not text.isascii():
+        text.encode()
+    return text
+
+
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        # Which one counts is left open by RFC 8259, section 4: a guess would lose state.
+        raise RejectedError("an object has two members of one name")
+    return members
+
+
+def _no_number(constant: str) -> NoReturn:
+    raise RejectedError(f"{constant} is not a JSON number")
+
+
+_JSON = json.JSONDecoder(
+    object_pairs_hook=_unique_members,
+    parse_int=number,
+    parse_float=number,
+    parse_constant=_no_number,
+)

@@ -1,0 +1,155 @@
+"""One batch from end to end: parse, newest per id, write, answer."""
+
+import contextlib
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from function import report
+from function.event import Event, parse
+from function.newest import newest_first
+from function.outcome import Outcome, Result
+from function.store import TableUnusableError
+
+
+class Context(Protocol):
+    """What is used of Lambda's context object."""
+
+    function_name: str
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the milliseconds until Lambda stops the invocation."""
+        ...
+
+
+class Putter(Protocol):
+    """Whatever stores events as function.store.Store does."""
+
+    def put(self, event: Event) -> Result:
+        """Store an event unless a newer one of its id is stored."""
+        ...
+
+
+class Upsert:
+    """Writes the newest event of each id and reports every message that was not confirmed."""
+
+    def __init__(self, store: Putter, workers: int, version_attribute: str = "") -> None:
+        """Keep what every batch needs.
+
+        workers: how many writes may be under way at once.
+        version_attribute: the member that holds an event's version; empty: they have none.
+        """
+        self._store = store
+        self._workers = workers
+        self._version_attribute = version_attribute
+
+    def __call__(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        """Process a batch of SQS messages and return Lambda's partial batch response.
+
+        Raises ValueError, before anything is written, if the event is no such batch or a record
+        has no messageId: what an answer cannot name, SQS deletes, while raising returns the whole
+        batch to the queue. After that nothing is raised.
+        """
+        started = time.monotonic()
+        remaining = context.get_remaining_time_in_millis() / 1000
+        # Kept for the writes under way (one half), and for logging and answering (the other).
+        reserve = max(0.2, remaining / 10)
+
+        records = _records(event)
+        parsed = [parse(record, i, self._version_attribute) for i, record in enumerate(records)]
+        writes = _Writes(self._store, stop_at=started + remaining - reserve)
+        writes.run(
+            newest_first(one for one in parsed if isinstance(one, Event)),
+            self._workers,
+            wait_until=started + remaining - reserve / 2,
+        )
+
+        results = [
+            writes.result(one) if isinstance(one, Event) else Result(Outcome.REJECTED, one.reason)
+            for one in parsed
+        ]
+        failures: dict[str, None] = {}
+        lines = []
+        if writes.unusable in results:
+            lines.append(report.unusable(writes.unusable.reason, results.count(writes.unusable)))
+        for record, one, result in zip(records, parsed, results, strict=True):
+            if result.outcome.acknowledges:
+                continue
+            failures[record["messageId"]] = None
+            if result is not writes.unusable:
+                lines.append(report.unacknowledged(record, one.event_id, result))
+        now = int(time.time() * 1000)
+        lines.append(report.counts((r.outcome for r in results), context.function_name, now))
+        report.write(lines)
+        return {"batchItemFailures": [{"itemIdentifier": each} for each in failures]}
+
+
+class _Writes:
+    """The writes of one batch: several at once, none begun nor waited for when time is up.
+
+    Threads, even for a single worker, because nothing else bounds a write: neither the resolution
+    of a name nor the pause before a retry heeds a time-out. A write that ends too late finds its
+    message answered as failed; SQS brings that again, and the guard keeps the order.
+    """
+
+    def __init__(self, store: Putter, stop_at: float) -> None:
+        """stop_at: when to begin no more writes, in seconds of time.monotonic."""
+        self._store = store
+        self._stop_at = stop_at
+        self._results: dict[int, Result] = {}
+        self._unconfirmed = Result(Outcome.FAILED, "not confirmed before time ran out")
+        self.unusable: Result | None = None
+        """What every message without a result of its own got, if the table cannot be used."""
+
+    def run(self, groups: Iterable[list[Event]], workers: int, wait_until: float) -> None:
+        """Write the groups, several at once; return when all are done or it is wait_until."""
+        waiting = deque(groups)
+        threads = [
+            threading.Thread(target=self._work, args=(waiting,), daemon=True)
+            for _ in range(min(workers, len(waiting)))
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(max(0, wait_until - time.monotonic()))
+
+    def result(self, event: Event) -> Result:
+        """Return what became of an event up to now: failed unless DynamoDB confirmed it."""
+        return self._results.get(event.arrival, self.unusable or self._unconfirmed)
+
+    def _work(self, waiting: deque[list[Event]]) -> None:
+        with contextlib.suppress(IndexError):
+            while True:
+                self._write(waiting.popleft())
+
+    def _write(self, group: list[Event]) -> None:
+        """Write the first event of a group that can be stored; the rest shares its fate."""
+        for place, event in enumerate(group):
+            if self.unusable or time.monotonic() >= self._stop_at:
+                return
+            try:
+                result = self._store.put(event)
+            except TableUnusableError as error:
+                self.unusable = Result(Outcome.FAILED, str(error))
+                return
+            self._results[event.arrival] = result
+            if result.outcome is Outcome.REJECTED:
+                continue
+            older = Result(Outcome.COALESCED) if result.outcome.acknowledges else result
+            for other in group[place + 1 :]:
+                self._results[other.arrival] = older
+            return
+
+
+def _records(event: object) -> list[dict[str, Any]]:
+    """Return the records of a batch, each with a messageId."""
+    records = event.get("Records") if isinstance(event, dict) else None
+    if not isinstance(records, list):
+        raise ValueError("the event is no batch of SQS messages: it has no Records")  # noqa: TRY004
+    for record in records:
+        message_id = record.get("messageId") if isinstance(record, dict) else None
+        if not isinstance(message_id, str) or not message_id:
+            raise ValueError("a record has no messageId: it could not be reported")
+    return records

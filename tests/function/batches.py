@@ -1,0 +1,87 @@
+"""Batches as Lambda hands them over, and the contract that every answer has to keep."""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from function.upsert import Upsert
+
+EXAMPLE = {
+    "event_id": "evt-1001",
+    "user_id": 42,
+    "status": "active",
+    "timestamp": "2025-03-30T01:00:00Z",
+}
+EXAMPLE_ITEM = {
+    "event_id": {"S": "evt-1001"},
+    "user_id": {"N": "42"},
+    "status": {"S": "active"},
+    "timestamp": {"S": "2025-03-30T01:00:00Z"},
+}
+
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Context:
+    """What Lambda's context object tells the handler."""
+
+    remaining: int = 30_000
+    function_name: str = "EventUpsertLambda"
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return what the test chose."""
+        return self.remaining
+
+
+def record(body: object, message_id: str = "", received: int = 1) -> dict[str, Any]:
+    """Make a record of an SQS batch; a body that is no string is sent as JSON."""
+    text = body if isinstance(body, str) else json.dumps(body)
+    return {
+        "messageId": message_id or f"059f36b4-87a3-44ab-83d2-{next(_numbers):012d}",
+        "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a...",
+        "body": text,
+        "attributes": {
+            "ApproximateReceiveCount": str(received),
+            "SentTimestamp": "1743296400000",
+            "SenderId": "AIDAIENQZJOLO23YVJ4VO",
+            "ApproximateFirstReceiveTimestamp": "1743296400001",
+        },
+        "messageAttributes": {},
+        "md5OfBody": hashlib.md5(text.encode(errors="replace"), usedforsecurity=False).hexdigest(),
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:event-state-queue",
+        "awsRegion": "us-east-1",
+    }
+
+
+def batch(*records: dict[str, Any]) -> dict[str, Any]:
+    """Make the event of one invocation."""
+    return {"Records": list(records)}
+
+
+def failed(answer: object, event: Mapping[str, Any]) -> set[str]:
+    """Return the identifiers that an answer reports, having checked it as AWS would.
+
+    Lambda takes an answer that it cannot read, or with an empty, null or unknown identifier, for
+    the failure of the whole batch: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+    """
+    assert isinstance(answer, dict)
+    assert list(answer) == ["batchItemFailures"]
+    failures = json.loads(json.dumps(answer))["batchItemFailures"]
+    assert isinstance(failures, list)
+    assert all(list(failure) == ["itemIdentifier"] for failure in failures)
+    identifiers = [failure["itemIdentifier"] for failure in failures]
+    assert all(isinstance(identifier, str) and identifier for identifier in identifiers)
+    assert set(identifiers) <= {record["messageId"] for record in event["Records"]}
+    assert len(identifiers) == len(set(identifiers))
+    return set(identifiers)
+
+
+def invoke(upsert: Upsert, *records: dict[str, Any], remaining: int = 30_000) -> set[str]:
+    """Hand records over as one batch and return the identifiers reported as failed."""
+    event = batch(*records)
+    return failed(upsert(event, Context(remaining)), event)

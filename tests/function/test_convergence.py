@@ -1,0 +1,275 @@
+"""Whatever the order, repetition, batching, concurrency and failures: the newest event stays.
+
+Two promises. The table ends with the newest event of each id. And no message is acknowledged before
+its event, or a newer one of its id, is stored. What is newest is decided by model.py.
+"""
+
+import json
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import profiles  # noqa: F401 chooses hypothesis's profile
+from batches import invoke, record
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
+from hypothesis import example, given
+from hypothesis import strategies as st
+from memory_table import MemoryTable, client_error
+from model import age, identical, stored
+
+from function.upsert import Upsert
+
+SECOND = "2025-03-30T01:00:00"
+INSTANTS = [
+    *(f"{SECOND}{rest}" for rest in ("Z", "+00:00", ".0Z", ".05Z", ".5Z", ".5+00:00", ".50Z")),
+    *(f"{SECOND}{rest}" for rest in (".51Z", ".509Z", ".499999999Z", ".500000001+00:00")),
+    "2025-03-30T01:00:01Z",
+    "2025-03-30T00:59:59.999999999Z",
+    "2016-12-31T23:59:59.9Z",
+    "2016-12-31T23:59:60Z",
+    "2016-12-31T23:59:60.5Z",
+    "2017-01-01T00:00:00Z",
+]
+NUMBERS = ["0", "1", "1.0", "-1.5", "10", "9", "9007199254740992", "9007199254740993", "1e-7"]
+BROKEN = ["", "{", "[]", '{"event_id": ""}', '{"event_id": "a", "x": NaN}', '{"event_id": "a"}' * 2]
+
+versions = st.one_of(
+    st.none(),
+    st.sampled_from(NUMBERS),
+    st.sampled_from(INSTANTS).map(json.dumps),
+    st.sampled_from(INSTANTS).map(json.dumps),
+    st.integers(-(10**37), 10**37).map(str),
+    st.builds(
+        lambda second, digits, zone: f'"2025-03-30T01:00:0{second}.{digits}{zone}"',
+        st.integers(0, 1),
+        st.text("059", min_size=1, max_size=9),
+        st.sampled_from(["Z", "+00:00"]),
+    ),
+)
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> str:
+    """Draw an event, rarely one that DynamoDB refuses or that is none."""
+    kind = draw(st.integers(0, 19))
+    if kind == 0:
+        return draw(st.sampled_from(BROKEN))
+    members = [f'"event_id": "{draw(st.sampled_from("aab"))}"']
+    if (version := draw(versions)) is not None:
+        members.append(f'"version": {version}')
+    if kind == 1:
+        members.append('"poison": true')
+    members.append(f'"state": {draw(st.sampled_from(["1", "0.1", "12345678901234567890.5"]))}')
+    return "{" + ", ".join(members) + "}"
+
+
+def meaning(body: str) -> dict[str, Any] | None:
+    """Return the event in a body, or None where there is none that can be stored."""
+    if body in BROKEN:
+        return None
+    members: dict[str, Any] = json.loads(body, parse_int=Decimal, parse_float=Decimal)
+    return None if "poison" in members else members
+
+
+def age_of(members: dict[str, Any]) -> Any:
+    return age(members.get("version"))
+
+
+BEFORE = [
+    lambda: client_error("ProvisionedThroughputExceededException", "slow down"),
+    lambda: client_error("InternalServerError", "try again", 500),
+    lambda: EndpointConnectionError(endpoint_url="https://dynamodb"),
+]
+AFTER = [lambda: ReadTimeoutError(endpoint_url="https://dynamodb")]
+
+
+class FaultyTable(MemoryTable):
+    """A table that fails as told: before a write took effect, after it, or not at all."""
+
+    def __init__(self, faults: list[int], turn: Callable[[], None] = lambda: None) -> None:
+        """faults: for each write in turn, an index of BEFORE, then of AFTER; larger: none."""
+        super().__init__()
+        self._faults = iter(faults)
+        self._turn = turn
+
+    def put_item(self, **parameters: Any) -> dict[str, Any]:
+        """Put an item, or fail as told."""
+        self._turn()
+        fault = next(self._faults, 99)
+        if fault < len(BEFORE):
+            raise BEFORE[fault]()
+        answer = super().put_item(**parameters)
+        if fault < len(BEFORE) + len(AFTER):
+            raise AFTER[fault - len(BEFORE)]()
+        return answer
+
+
+@dataclass
+class Queue:
+    """SQS as the promises see it: messages come again until they are acknowledged."""
+
+    bodies: dict[str, str]
+    waiting: list[str]
+    received: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    acknowledged: set[str] = field(default_factory=set)
+
+    def take(self, size: int) -> list[str]:
+        """Take up to size message ids, no id twice."""
+        taken = list(dict.fromkeys(self.waiting[:size]))
+        del self.waiting[:size]
+        return taken
+
+    def deliver(self, upsert: Upsert, table: MemoryTable, taken: list[str]) -> None:
+        """Hand a batch over; check what it acknowledged; put back what it did not."""
+        for message_id in taken:
+            self.received[message_id] += 1
+        records = [record(self.bodies[each], each, self.received[each]) for each in taken]
+        reported = invoke(upsert, *records)
+        for message_id in taken:
+            if message_id not in reported:
+                self.acknowledged.add(message_id)
+                event = meaning(self.bodies[message_id])
+                assert event is not None, "acknowledged what cannot be stored"
+                in_table = stored(table.items[event["event_id"]])
+                assert age_of(in_table) >= age_of(event), "acknowledged and not stored"
+            elif self.received[message_id] < 3 or meaning(self.bodies[message_id]):
+                self.waiting.append(message_id)
+
+
+def check_newest(table: MemoryTable, queue: Queue) -> None:
+    """Check that the table holds the newest event of each id, and nothing else."""
+    events = [event for body in queue.bodies.values() if (event := meaning(body))]
+    newest = {event["event_id"]: max(map(age_of, same(events, event))) for event in events}
+    assert table.items.keys() == newest.keys()
+    for event_id, item in table.items.items():
+        assert item["event_id"] == {"S": event_id}
+        candidates = [event for event in events if age_of(event) == newest[event_id]]
+        assert any(identical(stored(item), event) for event in candidates)
+    good = {message_id for message_id, body in queue.bodies.items() if meaning(body)}
+    assert queue.acknowledged == good
+
+
+def same(events: list[dict[str, Any]], event: dict[str, Any]) -> list[dict[str, Any]]:
+    return [other for other in events if other["event_id"] == event["event_id"]]
+
+
+@st.composite
+def queues(draw: st.DrawFn) -> Queue:
+    """Draw messages in any order, some of them delivered several times."""
+    numbered = {f"m{i}": body for i, body in enumerate(draw(st.lists(bodies(), max_size=10)))}
+    repeated = draw(st.lists(st.sampled_from(sorted(numbered)), max_size=4)) if numbered else []
+    return Queue(numbered, draw(st.permutations([*numbered, *repeated])))
+
+
+faults = st.lists(st.integers(0, 8), max_size=20)
+sizes = st.integers(1, 6)
+
+
+@given(queues(), faults, st.lists(sizes, max_size=12), st.sampled_from([1, 1, 3]))
+def test_any_delivery_ends_with_the_newest_event_of_each_id(
+    queue: Queue, faults: list[int], sizes: list[int], workers: int
+) -> None:
+    table = FaultyTable(faults)
+    upsert = Upsert(table.store("version"), workers, "version")
+    rounds = iter(sizes)
+    while queue.waiting:
+        queue.deliver(upsert, table, queue.take(next(rounds, 10)))
+    check_newest(table, queue)
+
+
+class Turns:
+    """Lets one of several threads at a time go on, as a list of choices says."""
+
+    def __init__(self, choices: list[int]) -> None:
+        self._choices = iter(choices)
+        self._changed = threading.Condition()
+        self._running = 0
+        self._waiting: list[object] = []
+
+    def wait(self) -> None:
+        """Wait in a running thread until it is this one's turn."""
+        me = object()
+        with self._changed:
+            self._waiting.append(me)
+            self._running -= 1
+            self._changed.notify_all()
+            assert self._changed.wait_for(lambda: me not in self._waiting, timeout=30)
+
+    def run(self, *invocations: Callable[[], None]) -> None:
+        """Run invocations side by side; raise what one of them raised."""
+        raised: list[BaseException] = []
+
+        def invocation(call: Callable[[], None]) -> None:
+            try:
+                call()
+            except BaseException as error:
+                raised.append(error)
+            finally:
+                with self._changed:
+                    self._running -= 1
+                    self._changed.notify_all()
+
+        threads = [threading.Thread(target=invocation, args=(each,)) for each in invocations]
+        self._running = len(threads)
+        for thread in threads:
+            thread.start()
+        with self._changed:
+            while True:
+                assert self._changed.wait_for(lambda: not self._running, timeout=30)
+                if not self._waiting:
+                    break
+                self._waiting.pop(next(self._choices, 0) % len(self._waiting))
+                self._running += 1
+                self._changed.notify_all()
+        for thread in threads:
+            thread.join()
+        for error in raised:
+            raise error
+
+
+@given(queues(), faults, st.lists(st.tuples(sizes, sizes), max_size=6), st.lists(st.integers(0, 1)))
+def test_two_invocations_at_once_end_with_the_newest_event_of_each_id(
+    queue: Queue, faults: list[int], sizes: list[tuple[int, int]], choices: list[int]
+) -> None:
+    turns = Turns(choices)
+    table = FaultyTable(faults, turns.wait)
+    upsert = Upsert(table.store("version"), 1, "version")
+    rounds = iter(sizes)
+    while queue.waiting:
+        one, other = (queue.take(size) for size in next(rounds, (5, 5)))
+        turns.run(
+            lambda taken=one: queue.deliver(upsert, table, taken),  # type: ignore[misc]
+            lambda taken=other: queue.deliver(upsert, table, taken),  # type: ignore[misc]
+        )
+    check_newest(table, queue)
+
+
+@given(st.lists(bodies(), max_size=12), st.lists(sizes, max_size=12))
+def test_without_a_guard_the_last_arrival_of_each_id_stays(
+    arriving: list[str], sizes: list[int]
+) -> None:
+    table = MemoryTable()
+    upsert = Upsert(table.store(), 1)
+    rounds = iter(sizes)
+    waiting = list(arriving)
+    while waiting:
+        size = next(rounds, 10)
+        invoke(upsert, *map(record, waiting[:size]))
+        del waiting[:size]
+    last = {event["event_id"]: event for body in arriving if (event := meaning(body))}
+    assert table.items.keys() == last.keys()
+    assert all(identical(stored(item), last[key]) for key, item in table.items.items())
+
+
+@given(st.lists(bodies(), min_size=1, max_size=8))
+@example([f'{{"event_id": "a", "version": "{SECOND}{rest}"}}' for rest in ("Z", ".0Z", "Z", ".0Z")])
+@example(['{"event_id": "a", "version": 1.0}', '{"event_id": "a", "version": 1}'])
+def test_debouncing_ends_as_writing_one_by_one_does(arriving: list[str]) -> None:
+    together, one_by_one = MemoryTable(), MemoryTable()
+    invoke(Upsert(together.store("version"), 1, "version"), *map(record, arriving))
+    for body in arriving:
+        invoke(Upsert(one_by_one.store("version"), 1, "version"), record(body))
+    assert together.items == one_by_one.items
