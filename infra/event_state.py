@@ -2,6 +2,8 @@
 
 import pulumi
 
+from infra.alarms import create_alarms
+from infra.dashboard import create_dashboard
 from infra.function import create_function
 from infra.logs import create_log_group
 from infra.mapping import create_event_source_mapping
@@ -19,6 +21,7 @@ class EventState(pulumi.ComponentResource):
     dead_letter_queue_url: pulumi.Output[str]
     table_name: pulumi.Output[str]
     function_name: pulumi.Output[str]
+    dashboard_url: pulumi.Output[str]
 
     def __init__(
         self, name: str, settings: Settings, opts: pulumi.ResourceOptions | None = None
@@ -34,13 +37,26 @@ class EventState(pulumi.ComponentResource):
         function = create_function(
             settings, role=role, log_group=log_group, table=table, parent=self
         )
-        create_event_source_mapping(settings, queue=queues.events, function=function, parent=self)
+        mapping = create_event_source_mapping(
+            settings, queue=queues.events, function=function, parent=self
+        )
+        alarms = create_alarms(settings, queues=queues, table=table, function=function, parent=self)
+        dashboard_url = create_dashboard(
+            settings,
+            queues=queues,
+            table=table,
+            function=function,
+            mapping=mapping,
+            alarms=alarms,
+            parent=self,
+        )
 
         self.queue_url = queues.events.url
         self.queue_arn = queues.events.arn
         self.dead_letter_queue_url = queues.dead_letters.url
         self.table_name = table.name
         self.function_name = function.name
+        self.dashboard_url = dashboard_url
         self.register_outputs(
             {
                 "queueUrl": self.queue_url,
@@ -48,5 +64,6 @@ class EventState(pulumi.ComponentResource):
                 "deadLetterQueueUrl": self.dead_letter_queue_url,
                 "tableName": self.table_name,
                 "functionName": self.function_name,
+                "dashboardUrl": self.dashboard_url,
             }
         )

@@ -44,9 +44,7 @@ def create_function(
         ),
         # Follows the caller's decision to trace; Active would need permissions of its own.
         tracing_config=lambda_.FunctionTracingConfigArgs(mode="PassThrough"),
-        opts=pulumi.ResourceOptions(
-            parent=parent, depends_on=[role.policy], delete_before_replace=True
-        ),
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[role.policy]),
     )
 
 

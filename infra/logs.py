@@ -13,5 +13,5 @@ def create_log_group(settings: Settings, parent: pulumi.Resource) -> cloudwatch.
         name=f"/aws/lambda/{settings.function_name}",
         retention_in_days=settings.log_retention_days,
         kms_key_id=settings.kms_key_arn,
-        opts=pulumi.ResourceOptions(parent=parent, delete_before_replace=True),
+        opts=pulumi.ResourceOptions(parent=parent),
     )

@@ -25,5 +25,7 @@ def create_event_source_mapping(
         if settings.maximum_concurrency
         else None,
         metrics_config=lambda_.EventSourceMappingMetricsConfigArgs(metrics=["EventCount"]),
+        # Lambda takes one mapping per queue and function. Elsewhere Pulumi's own rule is right: a
+        # renamed resource is made first, so that what holds data goes only when the new one stands.
         opts=pulumi.ResourceOptions(parent=parent, delete_before_replace=True),
     )

@@ -29,8 +29,6 @@ class Queues:
 def create_queues(settings: Settings, parent: pulumi.Resource) -> Queues:
     """Make both queues, encrypted and open to TLS alone; each knows only the other."""
     opts = pulumi.ResourceOptions(parent=parent)
-    # A queue's name is explicit, so its replacement cannot stand beside it.
-    queue_opts = pulumi.ResourceOptions(parent=parent, delete_before_replace=True)
     sse = None if settings.kms_key_arn else True
 
     dead_letters = sqs.Queue(
@@ -40,7 +38,7 @@ def create_queues(settings: Settings, parent: pulumi.Resource) -> Queues:
         message_retention_seconds=DEAD_LETTER_RETENTION_SECONDS,
         sqs_managed_sse_enabled=sse,
         kms_master_key_id=settings.kms_key_arn,
-        opts=queue_opts,
+        opts=opts,
     )
     events = sqs.Queue(
         "queue",
@@ -56,7 +54,7 @@ def create_queues(settings: Settings, parent: pulumi.Resource) -> Queues:
         ),
         sqs_managed_sse_enabled=sse,
         kms_master_key_id=settings.kms_key_arn,
-        opts=queue_opts,
+        opts=opts,
     )
     # A resource of its own: inline, each queue would need the other's ARN first.
     sqs.RedriveAllowPolicy(

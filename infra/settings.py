@@ -26,8 +26,13 @@ LOG_RETENTION_DAYS: Final = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545),
     *(731, 1096, 1827, 2192, 2557, 2922, 3288, 3653),
 )
+# https://docs.aws.amazon.com/general/latest/gr/rande.html
+REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 # A key's ARN, not an alias's: the role's permission is on exactly this key.
 KMS_KEY_ARN: Final = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]{1,64}")
+# https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html
+TOPIC_ARN: Final = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}")
+EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 # Own limits: the longest name that an expression placeholder may stand for without surprises.
 VERSION_ATTRIBUTE: Final = re.compile(r"[^\x00-\x1f\x7f]{1,255}")
 EVENT_ID: Final = "event_id"
@@ -45,6 +50,7 @@ class SettingsError(pulumi.RunError):
 class Settings:
     """One environment's settings; every value is within AWS's limits and fits the others."""
 
+    region: str
     queue_name: str
     table_name: str
     function_name: str
@@ -58,6 +64,8 @@ class Settings:
     log_retention_days: int
     protect_data: bool
     kms_key_arn: str | None
+    alarm_email: str | None
+    alarm_topic_arn: str | None
 
     @property
     def dead_letter_queue_name(self) -> str:
@@ -80,8 +88,9 @@ class Settings:
             SettingsError: one or more keys break a rule; the message names each of them.
 
         """
-        config = _Reader(pulumi.Config())
+        config = _Reader()
         settings = cls(
+            region=config.name("aws:region", REGION, "the name of an AWS region, as us-east-1"),
             queue_name=config.name(
                 "queueName",
                 QUEUE_NAME,
@@ -110,6 +119,12 @@ class Settings:
                 KMS_KEY_ARN,
                 "the ARN of a KMS key (arn:aws:kms:REGION:ACCOUNT:key/ID, not an alias)",
             ),
+            alarm_email=config.optional_name("alarmEmail", EMAIL, "an e-mail address"),
+            alarm_topic_arn=config.optional_name(
+                "alarmTopicArn",
+                TOPIC_ARN,
+                "the ARN of a standard SNS topic (arn:aws:sns:REGION:ACCOUNT:NAME)",
+            ),
         )
         if settings.batch_size > BATCH_SIZE_WITHOUT_WINDOW and settings.batch_window_seconds == 0:
             config.problem(
@@ -122,6 +137,14 @@ class Settings:
             config.problem(
                 "versionAttribute", f"{EVENT_ID} is the key and never changes; name another member"
             )
+        for key, arn in (
+            ("kmsKeyArn", settings.kms_key_arn),
+            ("alarmTopicArn", settings.alarm_topic_arn),
+        ):
+            if arn and settings.region and arn.split(":")[3] != settings.region:
+                config.problem(key, f"it must be in the stack's region, {settings.region}")
+        if settings.alarm_email and settings.alarm_topic_arn:
+            config.problem("alarmEmail", "alarmTopicArn is set too; set at most one of the two")
         config.finish()
         return settings
 
@@ -129,15 +152,14 @@ class Settings:
 class _Reader:
     """Reads typed keys, and collects what is wrong instead of stopping at the first."""
 
-    def __init__(self, config: pulumi.Config) -> None:
-        self._config = config
+    def __init__(self) -> None:
         self._read: list[str] = []
         self._problems: list[str] = []
 
     def problem(self, key: str, rule: str, mend: str | None = None) -> None:
         """Note that `key` breaks `rule`; the command that mends it sets `mend`, or `key`."""
         command = f"pulumi config set --stack {pulumi.get_stack()} {mend or key} VALUE"
-        self._problems.append(f"{key} is {self._config.get(key)!r}: {rule}. Mend: {command}")
+        self._problems.append(f"{key} is {_value(key)!r}: {rule}. Mend: {command}")
 
     def integer(self, key: str, low: int, high: int) -> int:
         value = self._integer(key)
@@ -202,8 +224,14 @@ class _Reader:
     def _text(self, key: str) -> str | None:
         if key not in self._read:
             self._read.append(key)
-        return self._config.get(key)
+        return _value(key)
 
     def _integer(self, key: str) -> int | None:
         value = self._text(key)
         return int(value) if value and re.fullmatch(r"-?\d{1,9}", value, re.ASCII) else None
+
+
+def _value(key: str) -> str | None:
+    """Read a key; one without a namespace is the project's."""
+    namespace, _, name = key.rpartition(":")
+    return pulumi.Config(namespace or None).get(name)

@@ -23,7 +23,5 @@ def create_table(settings: Settings, parent: pulumi.Resource) -> dynamodb.Table:
         if kms_key_arn
         else None,
         deletion_protection_enabled=settings.protect_data,
-        opts=pulumi.ResourceOptions(
-            parent=parent, protect=settings.protect_data, delete_before_replace=True
-        ),
+        opts=pulumi.ResourceOptions(parent=parent, protect=settings.protect_data),
     )

@@ -1,0 +1,150 @@
+"""CloudWatch: the dashboard that shows the flow from left to right."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import pulumi
+from pulumi_aws import cloudwatch, dynamodb, lambda_
+
+from infra.alarms import OUTCOMES_NAMESPACE
+from infra.queue import Queues
+from infra.settings import Settings
+
+# The five things that can become of a message, as the function counts them.
+OUTCOMES: Final = ("Written", "Superseded", "Coalesced", "Rejected", "Failed")
+
+# A dashboard's grid is 24 columns wide.
+COLUMNS: Final = 4
+WIDTH: Final = 24 // COLUMNS
+HEIGHT: Final = 6
+ALARMS_HEIGHT: Final = 3
+
+
+def create_dashboard(
+    settings: Settings,
+    *,
+    queues: Queues,
+    table: dynamodb.Table,
+    function: lambda_.Function,
+    mapping: lambda_.EventSourceMapping,
+    alarms: Sequence[cloudwatch.MetricAlarm],
+    parent: pulumi.Resource,
+) -> pulumi.Output[str]:
+    """Make the dashboard; return its URL in AWS's console.
+
+    Body: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
+    """
+    graphs = _graphs(queues, table, function, mapping)
+    dashboard = cloudwatch.Dashboard(
+        "dashboard",
+        # Dashboards alone are global to the account: the region keeps two of a name apart.
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
+        dashboard_name=f"{settings.function_name}-{settings.region}",
+        dashboard_body=pulumi.Output.json_dumps(
+            {
+                "widgets": [
+                    {
+                        "type": "alarm",
+                        "x": 0,
+                        "y": 0,
+                        "width": 24,
+                        "height": ALARMS_HEIGHT,
+                        "properties": {
+                            "title": "Alarms",
+                            "alarms": [alarm.arn for alarm in alarms],
+                        },
+                    },
+                    *(
+                        {
+                            "type": "metric",
+                            "x": WIDTH * (number % COLUMNS),
+                            "y": ALARMS_HEIGHT + HEIGHT * (number // COLUMNS),
+                            "width": WIDTH,
+                            "height": HEIGHT,
+                            "properties": {
+                                "title": title,
+                                "region": settings.region,
+                                "view": "timeSeries",
+                                "stat": "Sum",
+                                "period": 60,
+                                "metrics": metrics,
+                            },
+                        }
+                        for number, (title, metrics) in enumerate(graphs)
+                    ),
+                ]
+            }
+        ),
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+    region = settings.region
+    return pulumi.Output.concat(
+        f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}",
+        "#dashboards/dashboard/",
+        dashboard.dashboard_name,
+    )
+
+
+def _graphs(
+    queues: Queues,
+    table: dynamodb.Table,
+    function: lambda_.Function,
+    mapping: lambda_.EventSourceMapping,
+) -> Sequence[tuple[str, list[list[Any]]]]:
+    """List the graphs by row: what flows, and below each the health of that stage."""
+    queue = ["QueueName", queues.events.name]
+    dead_letters = ["QueueName", queues.dead_letters.name]
+    of_function = ["FunctionName", function.name]
+    of_mapping = ["EventSourceMappingUUID", mapping.uuid]
+    of_table = ["TableName", table.name]
+    puts = [*of_table, "Operation", "PutItem"]
+    maximum, p50, p99 = {"stat": "Maximum"}, {"stat": "p50"}, {"stat": "p99"}
+    return (
+        ("Sent", [["AWS/SQS", "NumberOfMessagesSent", *queue]]),
+        (
+            "Received",
+            [
+                ["AWS/SQS", "NumberOfMessagesReceived", *queue],
+                ["AWS/Lambda", "InvokedEventCount", *of_mapping],
+                ["AWS/Lambda", "DeletedEventCount", *of_mapping],
+            ],
+        ),
+        ("Outcomes", [[OUTCOMES_NAMESPACE, outcome, *of_function] for outcome in OUTCOMES]),
+        (
+            "Write units",
+            [
+                ["AWS/DynamoDB", "ConsumedWriteCapacityUnits", *of_table],
+                ["AWS/DynamoDB", "WriteThrottleEvents", *of_table],
+            ],
+        ),
+        (
+            "Oldest message (s), waiting",
+            [
+                ["AWS/SQS", "ApproximateAgeOfOldestMessage", *queue, maximum],
+                [
+                    *("AWS/SQS", "ApproximateNumberOfMessagesVisible", *queue),
+                    {**maximum, "yAxis": "right"},
+                ],
+            ],
+        ),
+        (
+            "Concurrency",
+            [
+                ["AWS/Lambda", "ConcurrentExecutions", *of_function, maximum],
+                ["AWS/Lambda", "Throttles", *of_function],
+                ["AWS/Lambda", "Errors", *of_function],
+            ],
+        ),
+        (
+            "Latency (ms)",
+            [
+                ["AWS/Lambda", "Duration", *of_function, p50],
+                ["AWS/Lambda", "Duration", *of_function, p99],
+                ["AWS/DynamoDB", "SuccessfulRequestLatency", *puts, p99],
+            ],
+        ),
+        (
+            "Dead letters",
+            [["AWS/SQS", "ApproximateNumberOfMessagesVisible", *dead_letters, maximum]],
+        ),
+    )

@@ -1,0 +1,70 @@
+"""What the program registers for a stack, or for a variation of it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, Final
+
+from local.preview import preview
+from local.program import Resource, Run
+from local.stacks import Stack, load_stack
+
+KEY: Final = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+EMAIL: Final = "operations@example.com"
+TOPIC: Final = "arn:aws:sns:us-east-1:123456789012:pager"
+
+STACKS: Final = ("local", "dev", "prod")
+# Each stack as it is, and prod with everything that can be added to it.
+VARIANTS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
+    **{name: (name, {}) for name in STACKS},
+    "prod with a customer key": ("prod", {"kmsKeyArn": KEY, "alarmEmail": EMAIL}),
+}
+
+
+@dataclass(frozen=True)
+class Registered:
+    """One run of the program, by the resources' own names."""
+
+    run: Run
+
+    def __getitem__(self, name: str) -> Resource:
+        return next(resource for resource in self.run.resources if resource.name == name)
+
+    def inputs(self, name: str) -> dict[str, Any]:
+        """Return a resource's inputs, with every JSON document in them read."""
+        return {key: _read(value) for key, value in self[name].inputs.items()}
+
+    def of_type(self, end: str) -> list[Resource]:
+        """Return the resources whose type ends so."""
+        return [each for each in self.run.resources if each.type.endswith(f":{end}")]
+
+    def needs(self, name: str) -> set[str]:
+        """Return the names of the resources that Pulumi makes before this one."""
+        return {urn.split("::")[-1] for urn in self[name].dependencies}
+
+
+def stack_with(stack: str, **config: str) -> Stack:
+    """Load a stack, with some keys set; keys of other namespaces are written aws__region."""
+    loaded = load_stack(stack)
+    changes = {
+        key.replace("__", ":") if "__" in key else f"{loaded.project}:{key}": value
+        for key, value in config.items()
+    }
+    return replace(loaded, config={**loaded.config, **changes})
+
+
+@cache
+def registered(stack: str = "prod", **config: str) -> Registered:
+    """Run the program."""
+    return Registered(preview(stack_with(stack, **config)))
+
+
+def variant(name: str) -> Registered:
+    """Run one of VARIANTS."""
+    stack, config = VARIANTS[name]
+    return registered(stack, **config)
+
+
+def _read(value: object) -> Any:
+    return json.loads(value) if isinstance(value, str) and value.startswith("{") else value

@@ -1,0 +1,75 @@
+"""What is shipped to Lambda."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pulumi
+import pytest
+from registered import VARIANTS, variant
+
+from local.deployer import zip_of
+from local.stacks import PROJECT
+
+MOST_BYTES: Final = 40_000
+
+
+def _archive(name: str = "prod") -> pulumi.AssetArchive:
+    code = variant(name)["function"].inputs["code"]
+    assert isinstance(code, pulumi.AssetArchive)
+    return code
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_archive_names_each_source_file_of_the_function_and_nothing_else(name: str) -> None:
+    files = {f"function/{path.name}" for path in PROJECT.glob("function/*.py")}
+    assert {key: asset.path for key, asset in _archive(name).assets.items()} == {
+        file: file for file in files
+    }
+
+
+def test_the_archive_holds_the_entry_point() -> None:
+    handler = variant("prod")["function"].inputs["handler"]
+    module, name = handler.rsplit(".", 1)
+    file = f"{module.replace('.', '/')}.py"
+    assert file in _archive().assets
+    assert f"\ndef {name}(" in (PROJECT / file).read_text("utf-8")
+
+
+def test_the_archive_is_small() -> None:
+    assert len(zip_of(_archive())) < MOST_BYTES
+
+
+def test_two_clones_give_one_hash_whatever_else_lies_in_the_folder(tmp_path: Path) -> None:
+    for clone in ("here", "elsewhere"):
+        shutil.copytree(
+            PROJECT / "function",
+            tmp_path / clone / "function",
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
+        shutil.copytree(PROJECT / "infra", tmp_path / clone / "infra")
+    (tmp_path / "elsewhere/function/__pycache__").mkdir()
+    (tmp_path / "elsewhere/function/__pycache__/handler.cpython-311.pyc").write_bytes(b"0")
+    (tmp_path / "elsewhere/function/notes.txt").write_text("not a source")
+    for file in (tmp_path / "elsewhere/function").glob("*.py"):
+        os.utime(file, (0, 0))
+
+    assert _hash(tmp_path / "here") == _hash(tmp_path / "elsewhere") == _hash(PROJECT)
+
+
+def _hash(clone: Path) -> str:
+    """Hash names and contents, as the Pulumi engine does, from inside a clone."""
+    program = """
+import hashlib, pathlib
+from infra.function import source_archive
+archive = hashlib.sha256()
+for name, asset in sorted(source_archive().assets.items()):
+    archive.update(f"{name} {asset.path} ".encode() + pathlib.Path(asset.path).read_bytes())
+print(archive.hexdigest())
+"""
+    return subprocess.run(
+        [sys.executable, "-c", program], cwd=clone, capture_output=True, text=True, check=True
+    ).stdout

@@ -1,0 +1,242 @@
+"""No valid config registers what AWS would refuse, and the rules of the trade hold."""
+
+import json
+import string
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+import pytest
+from aws_rules import RETENTION_DAYS, refusals
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from registered import STACKS, VARIANTS, Registered, registered, stack_with, variant
+
+from local.preview import preview
+
+WORD: Final = string.ascii_letters + string.digits + "-_"
+REGIONS: Final = ["us-east-1", "eu-central-1", "ap-southeast-2"]
+
+
+@st.composite
+def _configs(draw: st.DrawFn) -> dict[str, str]:
+    """Draw any config that infra/settings.py promises to accept."""
+    region = draw(st.sampled_from(REGIONS))
+    batch = draw(st.integers(1, 10_000))
+    attribute = st.text(
+        st.characters(blacklist_categories=["Cc", "Cs"]), min_size=1, max_size=255
+    ).filter(lambda name: name != "event_id")
+    config = {
+        "aws__region": region,
+        "queueName": draw(st.text(WORD, min_size=1, max_size=76)),
+        "tableName": draw(st.text(WORD + ".", min_size=3, max_size=255)),
+        "functionName": draw(st.text(WORD, min_size=1, max_size=64)),
+        "batchSize": batch,
+        "batchWindowSeconds": draw(st.integers(1 if batch > 10 else 0, 300)),
+        "maximumConcurrency": draw(st.just(0) | st.integers(2, 1000)),
+        "functionTimeoutSeconds": draw(st.integers(1, 900)),
+        "functionMemoryMb": draw(st.integers(128, 10_240)),
+        "maxReceiveCount": draw(st.integers(1, 1000)),
+        "versionAttribute": draw(st.just("") | attribute),
+        "logRetentionDays": draw(st.sampled_from(RETENTION_DAYS)),
+        "protectData": draw(st.sampled_from(["true", "false"])),
+        "kmsKeyArn": draw(
+            st.sampled_from(["", f"arn:aws:kms:{region}:123456789012:key/mrk-1234abcd"])
+        ),
+        **draw(
+            st.sampled_from(
+                [
+                    {},
+                    {"alarmEmail": "operations@example.com"},
+                    {"alarmTopicArn": f"arn:aws:sns:{region}:123456789012:pager"},
+                ]
+            )
+        ),
+    }
+    return {key: str(value) for key, value in config.items()}
+
+
+@settings(max_examples=60, deadline=None)
+@given(_configs())
+def test_no_valid_config_registers_what_aws_refuses(config: dict[str, str]) -> None:
+    program = Registered(preview(stack_with("dev", **config)))
+    assert refusals(program, config["aws__region"]) == []
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_no_stack_registers_what_aws_refuses(name: str) -> None:
+    assert refusals(variant(name), "us-east-1") == []
+
+
+@pytest.mark.parametrize(
+    ("resource", "change", "rule"),
+    [
+        ("queue", {"name": "q.r"}, "a queue's name"),
+        ("queue", {"messageRetentionSeconds": 1_209_600}, "a dead-letter queue that keeps longer"),
+        ("queue", {"visibilityTimeoutSeconds": 179}, "hidden while they are worked on"),
+        ("queue", {"kmsMasterKeyId": "key"}, "one kind of encryption"),
+        ("dead-letter-queue-redrive-allow", {"redriveAllowPolicy": '{"redrivePermission":"denyAll"}'},
+         "a dead-letter queue that keeps longer"),
+        ("table", {"attributes": [{"name": "event_id"}, {"name": "x"}]}, "only key attributes"),
+        ("log-group", {"retentionInDays": 31}, "a retention that exists"),
+        ("function", {"timeout": 31}, "hidden while they are worked on"),
+        ("event-source-mapping", {"batchSize": 11}, "a window for more than 10"),
+        ("event-source-mapping", {"functionResponseTypes": []}, "failed messages are kept"),
+        ("event-source-mapping", {"eventSourceArn": "arn:aws:sqs:eu-west-1:1:q"}, "an ARN is of"),
+        ("alarm-oldest-message", {"threshold": 345_600}, "a threshold that can be passed"),
+        ("dashboard", {"dashboardBody": '{"widgets": [], "graphs": []}'}, "a dashboard's body"),
+    ],
+)  # fmt: skip
+def test_the_rules_see_what_aws_would_refuse(
+    resource: str, change: dict[str, Any], rule: str
+) -> None:
+    run = registered().run
+    resources = tuple(
+        replace(each, inputs={**each.inputs, **change}) if each.name == resource else each
+        for each in run.resources
+    )
+    broken = refusals(Registered(replace(run, resources=resources)), "us-east-1")
+    assert any(rule in each for each in broken), broken
+
+
+@pytest.mark.parametrize(
+    "policy", ['{"Version": "2012-10-17"}', '{"Statement": [{"Effect": "No"}]}']
+)
+def test_a_policy_outside_iams_grammar_is_seen(policy: str) -> None:
+    run = registered().run
+    resources = tuple(
+        replace(each, inputs={**each.inputs, "policy": policy})
+        if each.name == "role-policy"
+        else each
+        for each in run.resources
+    )
+    with pytest.raises(Exception, match=r"Syntax errors|legacy parsing|version"):
+        refusals(Registered(replace(run, resources=resources)), "us-east-1")
+
+
+# --- The checks of https://www.checkov.io/5.Policy%20Index/terraform.html for these resources.
+
+
+def _statements(program: Registered) -> list[dict[str, Any]]:
+    return [
+        statement
+        for each in program.run.resources
+        for key in ("policy", "assumeRolePolicy")
+        if key in each.inputs
+        for statement in json.loads(each.inputs[key])["Statement"]
+    ]
+
+
+def _allowed(program: Registered) -> list[dict[str, Any]]:
+    return [each for each in _statements(program) if each["Effect"] == "Allow"]
+
+
+def _actions(program: Registered) -> set[str]:
+    return {
+        action
+        for each in _allowed(program)
+        for action in ([each["Action"]] if isinstance(each["Action"], str) else each["Action"])
+    }
+
+
+def _all(kind: str, holds: Callable[[Any], bool]) -> Callable[[Registered], bool]:
+    """Every resource of the kind has inputs that hold, and there is one."""
+    return lambda program: (
+        bool(found := program.of_type(kind)) and all(holds(each.inputs) for each in found)
+    )
+
+
+CHECKS: Final[dict[str, Callable[[Registered], bool]]] = {
+    "CKV_AWS_27": _all(
+        "Queue", lambda inputs: inputs.get("sqsManagedSseEnabled") or inputs.get("kmsMasterKeyId")
+    ),
+    "CKV_AWS_28": _all("Table", lambda inputs: inputs["pointInTimeRecovery"] == {"enabled": True}),
+    "CKV_AWS_45": _all(
+        "Function",
+        lambda inputs: set(inputs["environment"]["variables"]) == {"TABLE_NAME", "VERSION_ATTRIBUTE"},
+    ),
+    "CKV_AWS_50": _all(
+        "Function", lambda inputs: inputs["tracingConfig"]["mode"] in ("Active", "PassThrough")
+    ),
+    "CKV_AWS_60": lambda program: program.inputs("role")["assumeRolePolicy"]["Statement"][0][
+        "Principal"
+    ] == {"Service": "lambda.amazonaws.com"},
+    "CKV_AWS_61": lambda program: "AWS" not in str(program.inputs("role")["assumeRolePolicy"]),
+    "CKV_AWS_62": lambda program: not any("*" in action for action in _actions(program)),
+    "CKV_AWS_63": lambda program: "*" not in _actions(program),
+    "CKV_AWS_66": _all("LogGroup", lambda inputs: inputs["retentionInDays"] >= 1),
+    "CKV_AWS_72": _all("QueuePolicy", lambda inputs: '"Effect": "Allow"' not in inputs["policy"]),
+    "CKV_AWS_168": lambda program: all(each.get("Principal") != "*" for each in _allowed(program)),
+    "CKV_AWS_274": lambda program: not program.of_type("RolePolicyAttachment"),
+    "CKV_AWS_286": lambda program: not any(a.startswith("iam:") for a in _actions(program)),
+    "CKV_AWS_287": lambda program: _actions(program).isdisjoint(
+        {"iam:CreateAccessKey", "sts:GetSessionToken", "sts:GetFederationToken"}
+    ),
+    "CKV_AWS_288": lambda program: not any(
+        action.startswith(("s3:", "ssm:", "secretsmanager:", "dynamodb:Get"))
+        for action in _actions(program)
+    ),
+    "CKV_AWS_289": lambda program: not any("Policy" in action for action in _actions(program)),
+    "CKV_AWS_290": lambda program: all(
+        each["Resource"].startswith("arn:aws:") for each in _allowed(program) if "Resource" in each
+    ),
+    "CKV_AWS_355": lambda program: all(each.get("Resource") != "*" for each in _statements(program)),
+    "CKV_AWS_363": _all("Function", lambda inputs: inputs["runtime"] in ("python3.13", "python3.14")),
+    "CKV_AWS_387": lambda program: all("*" not in str(each.get("Principal")) for each in _allowed(program)),
+    "CKV2_AWS_16": _all("Table", lambda inputs: inputs["billingMode"] == "PAY_PER_REQUEST"),
+    "CKV2_AWS_73": _all("Queue", lambda inputs: inputs.get("kmsMasterKeyId") != "alias/aws/sqs"),
+}  # fmt: skip
+
+CHECKS_WITH_KEY: Final[dict[str, Callable[[Registered], bool]]] = {
+    "CKV_AWS_26": _all("Topic", lambda inputs: bool(inputs["kmsMasterKeyId"])),
+    "CKV_AWS_119": _all("Table", lambda inputs: bool(inputs["serverSideEncryption"]["kmsKeyArn"])),
+    "CKV_AWS_158": _all("LogGroup", lambda inputs: bool(inputs["kmsKeyId"])),
+    "CKV_AWS_173": _all("Function", lambda inputs: bool(inputs["kmsKeyArn"])),
+}
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_check_of_checkov_holds(check: str, name: str) -> None:
+    assert CHECKS[check](variant(name))
+
+
+@pytest.mark.parametrize("check", CHECKS_WITH_KEY)
+def test_a_check_of_checkov_holds_with_a_customer_key(check: str) -> None:
+    assert CHECKS_WITH_KEY[check](variant("prod with a customer key"))
+
+
+# --- Names.
+
+
+def _physical(program: Registered) -> set[tuple[str, str]]:
+    """Return what AWS knows each named resource by."""
+    return {
+        (each.type, each.inputs[key])
+        for each in program.run.resources
+        for key in ("name", "dashboardName")
+        if key in each.inputs
+    }
+
+
+def test_two_stacks_in_one_account_and_region_do_not_collide() -> None:
+    dev = registered("dev", alarmEmail="a@example.com")
+    prod = registered("prod", alarmEmail="a@example.com")
+    assert _physical(dev).isdisjoint(_physical(prod))
+    assert len(_physical(dev)) == len(_physical(prod)) == 15
+
+
+def test_no_functions_name_makes_its_alarms_another_functions() -> None:
+    """`A-x` and alarm `y` is not `A` and alarm `x-y`, because no alarm's name ends in another's."""
+    names = [each.name.removeprefix("alarm-") for each in registered().of_type("MetricAlarm")]
+    assert not [(one, other) for one in names for other in names if one.endswith(f"-{other}")]
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_one_stack_in_two_regions_does_not_collide(name: str) -> None:
+    """Roles and dashboards are the account's; everything else is the region's."""
+    here, there = (registered(name, aws__region=region) for region in ("us-east-1", "eu-west-1"))
+    assert "name" not in here["role"].inputs
+    assert "name" not in here["role-policy"].inputs
+    assert here["dashboard"].inputs["dashboardName"] != there["dashboard"].inputs["dashboardName"]
+    assert not [each.name for each in there.run.resources if "us-east-1" in str(dict(each.inputs))]

@@ -1,0 +1,171 @@
+"""The dashboard: valid by AWS's description of its body, and the flow from left to right."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pytest
+from aws_rules import dashboard_problems
+from registered import VARIANTS, Registered, registered, variant
+
+from function import report
+from function.outcome import Outcome
+
+# title: (column, row), and the lines as "namespace metric statistic"
+GRAPHS: Final = {
+    "Sent": ((0, 0), ["AWS/SQS NumberOfMessagesSent Sum"]),
+    "Received": (
+        (1, 0),
+        [
+            "AWS/SQS NumberOfMessagesReceived Sum",
+            "AWS/Lambda InvokedEventCount Sum",
+            "AWS/Lambda DeletedEventCount Sum",
+        ],
+    ),
+    "Outcomes": (
+        (2, 0),
+        [
+            "EventState Written Sum",
+            "EventState Superseded Sum",
+            "EventState Coalesced Sum",
+            "EventState Rejected Sum",
+            "EventState Failed Sum",
+        ],
+    ),
+    "Write units": (
+        (3, 0),
+        ["AWS/DynamoDB ConsumedWriteCapacityUnits Sum", "AWS/DynamoDB WriteThrottleEvents Sum"],
+    ),
+    "Oldest message (s), waiting": (
+        (0, 1),
+        [
+            "AWS/SQS ApproximateAgeOfOldestMessage Maximum",
+            "AWS/SQS ApproximateNumberOfMessagesVisible Maximum",
+        ],
+    ),
+    "Concurrency": (
+        (1, 1),
+        [
+            "AWS/Lambda ConcurrentExecutions Maximum",
+            "AWS/Lambda Throttles Sum",
+            "AWS/Lambda Errors Sum",
+        ],
+    ),
+    "Latency (ms)": (
+        (2, 1),
+        [
+            "AWS/Lambda Duration p50",
+            "AWS/Lambda Duration p99",
+            "AWS/DynamoDB SuccessfulRequestLatency p99",
+        ],
+    ),
+    "Dead letters": ((3, 1), ["AWS/SQS ApproximateNumberOfMessagesVisible Maximum"]),
+}
+
+
+def _body(program: Registered) -> dict[str, Any]:
+    body: dict[str, Any] = program.inputs("dashboard")["dashboardBody"]
+    return body
+
+
+def _graphs(program: Registered) -> Mapping[str, dict[str, Any]]:
+    return {
+        each["properties"]["title"]: each
+        for each in _body(program)["widgets"]
+        if each["type"] == "metric"
+    }
+
+
+def _split(metric: list[Any]) -> tuple[list[str], dict[str, str], dict[str, str]]:
+    options = metric[-1] if isinstance(metric[-1], dict) else {}
+    names = [part for part in metric if isinstance(part, str)]
+    return names[:2], dict(zip(names[2::2], names[3::2], strict=True)), options
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_body_is_valid(name: str) -> None:
+    assert dashboard_problems(variant(name)["dashboard"].inputs["dashboardBody"]) == []
+
+
+def test_the_flow_reads_from_left_to_right_with_the_health_of_each_stage_below_it() -> None:
+    found = {}
+    for title, widget in _graphs(registered()).items():
+        place = (widget["x"] // widget["width"], (widget["y"] - 3) // widget["height"])
+        lines = [
+            " ".join([*names, options.get("stat", widget["properties"]["stat"])])
+            for names, _, options in map(_split, widget["properties"]["metrics"])
+        ]
+        found[title] = (place, lines)
+    assert found == GRAPHS
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_metric_is_of_the_stacks_own_resources(name: str) -> None:
+    program = variant(name)
+    queue, dead_letters, table, function = (
+        program[each].inputs["name"] for each in ("queue", "dead-letter-queue", "table", "function")
+    )
+    own = {
+        "AWS/SQS": [{"QueueName": queue}, {"QueueName": dead_letters}],
+        "AWS/DynamoDB": [{"TableName": table}, {"TableName": table, "Operation": "PutItem"}],
+        "AWS/Lambda": [
+            {"FunctionName": function},
+            {"EventSourceMappingUUID": "a1b2c3d4-5678-90ab-cdef-111111111111"},
+        ],
+        "EventState": [{"FunctionName": function}],
+    }
+    for title, widget in _graphs(program).items():
+        for names, dimensions, _ in map(_split, widget["properties"]["metrics"]):
+            assert dimensions in own[names[0]], title
+            assert (dimensions == {"QueueName": dead_letters}) == (title == "Dead letters")
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_first_widget_shows_every_alarm(name: str) -> None:
+    program = variant(name)
+    widget = _body(program)["widgets"][0]
+    assert widget["type"] == "alarm"
+    assert {arn.rsplit(":", 1)[1] for arn in widget["properties"]["alarms"]} == {
+        alarm.inputs["name"] for alarm in program.of_type("MetricAlarm")
+    }
+
+
+def test_it_shows_the_region_that_the_stack_is_in() -> None:
+    for widget in _graphs(registered(aws__region="eu-central-1")).values():
+        assert widget["properties"]["region"] == "eu-central-1"
+
+
+def test_the_functions_own_counts_are_those_that_it_writes() -> None:
+    """Alarm and dashboard name metrics that the function's log line defines."""
+    line = json.loads(report.counts(list(Outcome), "EventUpsertLambda", 0))
+    (definition,) = line["_aws"]["CloudWatchMetrics"]
+    written = {each["Name"] for each in definition["Metrics"]}
+    assert definition["Namespace"] == "EventState"
+    assert definition["Dimensions"] == [["FunctionName"]]
+    assert {re.split(" ", each)[1] for each in GRAPHS["Outcomes"][1]} == written
+    assert registered().inputs("alarm-rejected-messages")["metricName"] in written
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"x": 24}, "x"),
+        ({"x": 20}, "beyond the grid"),
+        ({"y": -1}, "y"),
+        ({"height": 0}, "height"),
+        ({"type": "graph"}, "type"),
+        ({"x": 6}, "overlap"),
+        ({"properties": {}}, "region"),
+        ({"properties": {"region": "us-east-1", "metrics": [["AWS/SQS"]]}}, "metric"),
+        ({"properties": {"region": "us-east-1", "metrics": [["a", "b", "c"]]}}, "metric"),
+        ({"properties": {"region": "us-east-1", "metrics": [["a", "b", {"stat": "p"}]]}}, "stat"),
+        ({"properties": {"region": "us-east-1", "metrics": [["a", "b"]], "stat": "sum"}}, "stat"),
+        ({"properties": {"region": "us-east-1", "metrics": [["a", "b"]], "period": 61}}, "period"),
+        ({"properties": {"region": "us-east-1", "metrics": [["a", "b"]], "colour": 1}}, "colour"),
+    ],
+)
+def test_the_validator_sees_a_body_that_is_not_valid(change: dict[str, Any], problem: str) -> None:
+    body = _body(registered())
+    body["widgets"][1].update(change)
+    assert any(problem in each for each in dashboard_problems(json.dumps(body)))
