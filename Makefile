@@ -22,7 +22,7 @@ prove: .venv/installed ## The long proofs; exit status 1 on any loss or divergen
 	@HYPOTHESIS_PROFILE=prove $(BIN)/pytest --numprocesses auto tests/function
 
 bench: .venv/bench ## Measure the handler against its peers
-	@$(BIN)/python -m benchmarks.handler
+	@$(BIN)/python -m benchmarks.handler --plot docs/handler.png
 
 clean: ## Remove what the other targets made
 	@rm -rf .venv .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""What the handler costs, beside other ways to write it."""

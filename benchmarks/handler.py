@@ -1,0 +1,288 @@
+"""The handler against its peers: time per batch, CPU per event, first write, writes per message.
+
+Every run is a fresh Python process with a clean environment that writes to a stub of DynamoDB's
+endpoint with a fixed latency. The variants take turns (A B C A B C ...), each ratio is to the
+client loop of the same round, and each figure is the median over the rounds. A run counts only
+if the endpoint received every event, unchanged.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import count
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.cpu_quota import MEMORY_MB_PER_CPU, cpu_quota
+from benchmarks.stub import Stub, running_stub
+from benchmarks.workload import TABLE, State, difference, repeated, sqs_event, state, written
+
+SUBJECT = "handler"
+BASELINE = "client_loop"
+MEMORY_MB = 1024
+WARM_UP_EVENTS = 16  # enough that each of a handler's threads has its connection
+REPEATING_BATCH = 100  # messages in the batch that shows what debouncing saves
+
+
+class BenchmarkError(Exception):
+    """A variant did not do its work; the message names it and says what was wrong."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How often one size of batch is measured."""
+
+    rounds: int
+    batches: int  # in each round, by the same process
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured. `variants` maps names to module:function."""
+
+    variants: Mapping[str, str]
+    sizes: Mapping[int, Size]
+    limited_memory_mb: Sequence[int]  # functions small enough that Lambda limits their CPU
+    limited_sizes: Mapping[int, Size]
+    repeated_percent: Sequence[int]
+
+    def runs(self) -> int:
+        """How many processes the plan starts."""
+        limited = len(self.limited_memory_mb) * sum(s.rounds for s in self.limited_sizes.values())
+        return (
+            len(self.variants) * sum(size.rounds for size in self.sizes.values())
+            + 2 * limited
+            + 2 * len(self.repeated_percent)
+        )
+
+
+FULL = Plan(
+    variants={
+        name: f"benchmarks.variants:{name}"
+        for name in (
+            "handler",
+            "client_loop",
+            "resource_loop",
+            "powertools_batch",
+            "powertools_idempotency",
+        )
+    },
+    sizes={10: Size(10, 10), 100: Size(3, 1), 1000: Size(2, 1)},
+    limited_memory_mb=(256, 1024),
+    limited_sizes={10: Size(3, 20)},
+    repeated_percent=(0, 50, 90),
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One process of one variant: what it took and what the endpoint received."""
+
+    first_write_ms: float
+    wall_ms: float  # per batch
+    cpu_ms: float  # per event
+    writes_per_message: float
+
+
+def _environment(stub: Stub, memory_mb: int) -> dict[str, str]:
+    """Return what Lambda sets, and nothing of this machine's AWS settings."""
+    kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
+    return kept | {
+        "HOME": os.devnull,  # no ~/.aws
+        "AWS_REGION": "eu-west-1",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "AWS_SESSION_TOKEN": "x" * 800,  # its length is signed and sent with each request
+        "AWS_ENDPOINT_URL": stub.url,
+        "AWS_LAMBDA_FUNCTION_NAME": "EventUpsertLambda",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory_mb),
+        "TABLE_NAME": TABLE,
+        "VERSION_ATTRIBUTE": "timestamp",
+    }
+
+
+def run(
+    name: str,
+    build: str,
+    batches: Sequence[Sequence[State]],
+    stub: Stub,
+    memory_mb: int = MEMORY_MB,
+    group: Path | None = None,
+) -> Run:
+    """Run one variant in a fresh process on these batches, in the control group if there is one.
+
+    Raises BenchmarkError if it failed, or if the endpoint did not receive every event unchanged.
+    """
+    first = [state(0)]
+    warm_up = [state(1 + i) for i in range(WARM_UP_EVENTS)]
+    events = json.dumps([sqs_event(batch) for batch in (first, warm_up, *batches)])
+    with subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.variants", build],
+        cwd=Path(__file__).parents[1],
+        env=_environment(stub, memory_mb),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            if group is not None:
+                group.write_text(str(process.pid))  # before it has read anything to do
+            out, err = process.communicate(events)
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode != 0:
+        raise BenchmarkError(f"{name} ended with status {process.returncode}: {err.strip()}")
+    result = json.loads(out)
+    puts = written(stub.take())
+    measured = [s for batch in batches for s in batch]
+    if result["failures"]:
+        raise BenchmarkError(f"{name} reported {result['failures']} messages as failed")
+    if wrong := difference([*first, *warm_up, *measured], puts):
+        raise BenchmarkError(f"{name}: {wrong}")
+    return Run(
+        first_write_ms=result["first_write_ms"],
+        wall_ms=median(result["wall_ms"]),
+        cpu_ms=sum(result["cpu_ms"]) / len(measured),
+        writes_per_message=(len(puts) - len(first) - len(warm_up)) / len(measured),
+    )
+
+
+def compare(
+    variants: Mapping[str, str],
+    sizes: Mapping[int, Size],
+    stub: Stub,
+    advance: Callable[[str], None],
+    memory_mb: int = MEMORY_MB,
+    group: Path | None = None,
+) -> dict[str, Any]:
+    """Measure the variants in turn; the shape is that of `benchmark`'s "variants"."""
+    runs: dict[str, dict[int, list[Run]]] = {
+        name: {size: [] for size in sizes} for name in variants
+    }
+    for events, size in sizes.items():
+        for round_ in range(size.rounds):
+            for name, build in variants.items():
+                advance(f"{name}, {events} events, round {round_ + 1} of {size.rounds}")
+                ids = count(1 + WARM_UP_EVENTS)
+                batches = [[state(next(ids)) for _ in range(events)] for _ in range(size.batches)]
+                runs[name][events].append(run(name, build, batches, stub, memory_mb, group))
+
+    def ratio(name: str, events: int, value: Callable[[Run], float]) -> float:
+        pairs = zip(runs[name][events], runs[BASELINE][events], strict=True)
+        return median(value(mine) / value(base) for mine, base in pairs)
+
+    return {
+        name: {
+            "wall_ratio": {str(n): ratio(name, n, lambda r: r.wall_ms) for n in sizes},
+            "cpu_ratio": {str(n): ratio(name, n, lambda r: r.cpu_ms) for n in sizes},
+            "first_write_ms": median(r.first_write_ms for of in by_size.values() for r in of),
+            "wall_ms": {str(n): median(r.wall_ms for r in by_size[n]) for n in sizes},
+            "cpu_ms_per_event": {str(n): median(r.cpu_ms for r in by_size[n]) for n in sizes},
+        }
+        for name, by_size in runs.items()
+    }
+
+
+def benchmark(latency_ms: float, plan: Plan, advance: Callable[[str], None]) -> dict[str, Any]:
+    """Measure everything in the plan, calling `advance` with a few words before each run.
+
+    Returns, all times in milliseconds:
+    latency_ms: what the stub waits before each answer; round_trip_ms: what a bare socket measures
+    for one write, the floor of every variant;
+    variants: {name: {wall_ratio: {batch size: ratio}, cpu_ratio: {same}, first_write_ms, wall_ms,
+    cpu_ms_per_event}}, the ratios to the client loop, the rest as measured;
+    limited: handler and client loop at function sizes whose CPU Lambda limits: [{memory_mb,
+    cpus (None where no quota could be set), variants: the same}];
+    debounce: {percent of messages that repeat an id: {name: writes per message}};
+    environment: what it ran on.
+
+    Raises BenchmarkError as `run` does.
+    """
+    pair = {name: plan.variants[name] for name in (SUBJECT, BASELINE)}
+    with running_stub(latency_ms) as stub:
+        report: dict[str, Any] = {"latency_ms": latency_ms, "round_trip_ms": stub.round_trip_ms()}
+        report["variants"] = compare(plan.variants, plan.sizes, stub, advance)
+        report["limited"] = []
+        for memory_mb in plan.limited_memory_mb:
+            with cpu_quota(memory_mb) as group:
+                compared = compare(pair, plan.limited_sizes, stub, advance, memory_mb, group)
+            cpus = None if group is None else memory_mb / MEMORY_MB_PER_CPU
+            report["limited"].append({"memory_mb": memory_mb, "cpus": cpus, "variants": compared})
+        report["debounce"] = {}
+        for percent in plan.repeated_percent:
+            writes = report["debounce"][str(percent)] = {}
+            for name, build in pair.items():
+                advance(f"{name}, {percent} % repeated ids")
+                batch = repeated(REPEATING_BATCH, percent, first=1 + WARM_UP_EVENTS)
+                writes[name] = run(name, build, [batch], stub).writes_per_message
+    report["environment"] = {
+        "python": platform.python_version(),
+        "boto3": version("boto3"),
+        "cpus": os.cpu_count(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+    }
+    return report
+
+
+def main(arguments: Sequence[str] | None = None, plan: Plan = FULL) -> int:
+    """Run the benchmark; 1 if a variant failed or wrote less than it was given."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.handler",
+        description="Measure the handler against its peers on a stub of DynamoDB's endpoint.",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("--plot", type=Path, metavar="PNG", help="draw the comparison there")
+    parser.add_argument(
+        "--latency-ms",
+        type=float,
+        default=5.0,
+        help="the endpoint's latency (default: %(default)s)",
+    )
+    options = parser.parse_args(arguments)
+
+    needed = ["rich"]
+    if any("powertools" in name for name in plan.variants):
+        needed.append("aws_lambda_powertools")
+    if options.plot:
+        needed.append("matplotlib")
+    if missing := [name for name in needed if importlib.util.find_spec(name) is None]:
+        sys.stderr.write(
+            f"Not installed: {', '.join(missing)}. `make bench` installs and runs all.\n"
+        )
+        return 1
+
+    from benchmarks import report as shown
+
+    try:
+        with shown.progress(plan.runs()) as advance:
+            figures = benchmark(options.latency_ms, plan, advance)
+    except BenchmarkError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    if options.plot:
+        shown.plot(figures, options.plot)
+    if options.json:
+        sys.stdout.write(json.dumps(figures, indent=2) + "\n")
+    else:
+        shown.tables(figures)
+    return 0
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of the clean-up
+    sys.exit(main())

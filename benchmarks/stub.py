@@ -1,0 +1,156 @@
+"""A stub of DynamoDB's endpoint in a process of its own, which remembers every request it answered.
+
+It accepts every write after a fixed latency, over keep-alive connections on loopback. While
+clients are measured it only stores the bytes; they are parsed when `Stub.take` asks for them.
+"""
+
+import argparse
+import asyncio
+import http.client
+import json
+import re
+import selectors
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HOST = "127.0.0.1"
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_TARGET = re.compile(rb"\r\nx-amz-target: *DynamoDB_20120810\.(\w+)", re.IGNORECASE)
+
+
+def _response(body: bytes) -> bytes:
+    return (
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: %d\r\n"
+        b"x-amzn-RequestId: 00000000000000000000000000000000000000000000000000AA\r\n"
+        b"x-amz-crc32: %d\r\nConnection: keep-alive\r\n\r\n%b"
+    ) % (len(body), zlib.crc32(body), body)
+
+
+_ACCEPTED = _response(b"{}")
+
+
+class _Connection(asyncio.Protocol):
+    """One client connection; `requests` is shared by all of them, in order of arrival."""
+
+    def __init__(self, latency: float, requests: list[tuple[bytes, bytes]]) -> None:
+        self._latency = latency
+        self._requests = requests
+        self._buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - narrows the type
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
+            head = self._buffer[:end]
+            length = _LENGTH.search(head)
+            total = end + 4 + (int(length[1]) if length else 0)
+            if len(self._buffer) < total:
+                return
+            body, self._buffer = self._buffer[end + 4 : total], self._buffer[total:]
+            self._answer(head, body)
+
+    def _answer(self, head: bytes, body: bytes) -> None:
+        operation = _TARGET.search(head)
+        if operation is None:  # not DynamoDB's protocol: our own question for what came in
+            taken = [
+                {"operation": name.decode(), **json.loads(text)} for name, text in self._requests
+            ]
+            self._requests.clear()
+            self._transport.write(_response(json.dumps(taken).encode()))
+            return
+        self._requests.append((operation[1], body))
+        asyncio.get_running_loop().call_later(self._latency, self._transport.write, _ACCEPTED)
+
+
+async def _serve(latency: float) -> None:
+    loop = asyncio.get_running_loop()
+    requests: list[tuple[bytes, bytes]] = []
+    server = await loop.create_server(lambda: _Connection(latency, requests), HOST, 0)
+    print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201 - the parent reads it
+    parent_gone = asyncio.Event()
+    loop.add_reader(sys.stdin.fileno(), parent_gone.set)  # end of file: also when it was killed
+    await parent_gone.wait()
+
+
+def main() -> None:
+    """Serve on an ephemeral port, printed on stdout, until stdin closes."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--latency-ms", type=float, required=True)
+    latency = parser.parse_args().latency_ms / 1000
+    # epoll rounds each timer up to a whole millisecond; select keeps to the microsecond.
+    with asyncio.Runner(
+        loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())
+    ) as runner:
+        runner.run(_serve(latency))
+
+
+@dataclass(frozen=True)
+class Stub:
+    """A running stub, seen from the process that started it."""
+
+    port: int
+
+    @property
+    def url(self) -> str:
+        """The endpoint for AWS_ENDPOINT_URL."""
+        return f"http://{HOST}:{self.port}"
+
+    def take(self) -> list[dict[str, Any]]:
+        """Return the requests since the last call, in order: DynamoDB's JSON plus `operation`."""
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=60)
+        try:
+            connection.request("DELETE", "/requests")
+            taken: list[dict[str, Any]] = json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+        return taken
+
+    def round_trip_ms(self, samples: int = 100) -> float:
+        """Measure the median of one write on a bare socket: the floor of every variant."""
+        body = json.dumps({"TableName": "floor", "Item": {"state": {"S": "x" * 600}}}).encode()
+        head = (
+            f"POST / HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: {len(body)}\r\n"
+            "X-Amz-Target: DynamoDB_20120810.PutItem\r\n\r\n"
+        ).encode()
+        times = []
+        with socket.create_connection((HOST, self.port), timeout=60) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for _ in range(samples):
+                start = time.perf_counter()
+                connection.sendall(head + body)
+                connection.recv(65536)
+                times.append((time.perf_counter() - start) * 1000)
+        self.take()
+        return statistics.median(times)
+
+
+@contextmanager
+def running_stub(latency_ms: float) -> Iterator[Stub]:
+    """Start a stub that answers each write after `latency_ms`; stop it at the end."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.stub", "--latency-ms", str(latency_ms)],
+        cwd=Path(__file__).parents[1],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C reaches the parent alone, which then closes stdin
+    )
+    with process:  # closes stdin, which ends the stub, and waits
+        assert process.stdout is not None  # noqa: S101 - narrows the type
+        yield Stub(int(process.stdout.readline()))
+
+
+if __name__ == "__main__":
+    main()

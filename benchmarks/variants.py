@@ -1,0 +1,192 @@
+"""The handlers that are compared, and the process in which one of them runs.
+
+Each variant is a function that imports what it needs, builds its clients and returns a Lambda
+handler, as a Lambda execution environment does at its cold start. The peers are written as their
+own documentation shows them; every one parses numbers exactly and answers with the partial batch
+response, so that all of them do the same work.
+"""
+
+import json
+import os
+import pkgutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+Handler = Callable[[dict[str, Any], Any], Any]
+
+
+def handler() -> Handler:
+    """Import the handler that Lambda runs."""
+    from function.handler import handler
+
+    return handler
+
+
+def client_loop() -> Handler:
+    """Put one item after another with boto3's low-level client: the baseline."""
+    from decimal import Decimal
+
+    import boto3
+    from boto3.dynamodb.types import TypeSerializer
+
+    client = boto3.client("dynamodb")
+    serialize = TypeSerializer().serialize
+    table = os.environ["TABLE_NAME"]
+
+    def handle(event: dict[str, Any], _context: Any) -> Any:
+        failures = []
+        for record in event["Records"]:
+            try:
+                state = json.loads(record["body"], parse_float=Decimal)
+                item = {name: serialize(value) for name, value in state.items()}
+                client.put_item(TableName=table, Item=item)
+            except Exception:
+                failures.append({"itemIdentifier": record["messageId"]})
+        return {"batchItemFailures": failures}
+
+    return handle
+
+
+def resource_loop() -> Handler:
+    """Put one item after another with boto3's Table resource."""
+    from decimal import Decimal
+
+    import boto3
+
+    table = boto3.resource("dynamodb").Table(os.environ["TABLE_NAME"])
+
+    def handle(event: dict[str, Any], _context: Any) -> Any:
+        failures = []
+        for record in event["Records"]:
+            try:
+                table.put_item(Item=json.loads(record["body"], parse_float=Decimal))
+            except Exception:
+                failures.append({"itemIdentifier": record["messageId"]})
+        return {"batchItemFailures": failures}
+
+    return handle
+
+
+def powertools_batch() -> Handler:
+    """Put items with the Table resource in Powertools' BatchProcessor."""
+    from decimal import Decimal
+
+    import boto3
+    from aws_lambda_powertools.utilities.batch import (
+        BatchProcessor,
+        EventType,
+        process_partial_response,
+    )
+    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+    table = boto3.resource("dynamodb").Table(os.environ["TABLE_NAME"])
+    processor = BatchProcessor(event_type=EventType.SQS)
+
+    def upsert(record: SQSRecord) -> None:
+        table.put_item(Item=json.loads(record.body, parse_float=Decimal))
+
+    def handle(event: dict[str, Any], context: Any) -> Any:
+        return process_partial_response(
+            event=event, record_handler=upsert, processor=processor, context=context
+        )
+
+    return handle
+
+
+def powertools_idempotency() -> Handler:
+    """Put items likewise, with Powertools' Idempotency by message id, kept in DynamoDB."""
+    from decimal import Decimal
+
+    import boto3
+    from aws_lambda_powertools.utilities.batch import (
+        BatchProcessor,
+        EventType,
+        process_partial_response,
+    )
+    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+    from aws_lambda_powertools.utilities.idempotency import (
+        DynamoDBPersistenceLayer,
+        IdempotencyConfig,
+        idempotent_function,
+    )
+
+    table = boto3.resource("dynamodb").Table(os.environ["TABLE_NAME"])
+    processor = BatchProcessor(event_type=EventType.SQS)
+    config = IdempotencyConfig(event_key_jmespath="messageId")
+
+    def upsert(record: SQSRecord) -> None:
+        table.put_item(Item=json.loads(record.body, parse_float=Decimal))
+
+    upsert_once = idempotent_function(
+        upsert,
+        data_keyword_argument="record",
+        config=config,
+        persistence_store=DynamoDBPersistenceLayer(table_name="idempotency"),
+    )
+
+    def handle(event: dict[str, Any], context: Any) -> Any:
+        config.register_lambda_context(context)
+        return process_partial_response(
+            event=event, record_handler=upsert_once, processor=processor, context=context
+        )
+
+    return handle
+
+
+class _Context:
+    """What Lambda hands over beside the event, with the deadline out of reach."""
+
+    function_name = "EventUpsertLambda"
+    function_version = "$LATEST"
+    invoked_function_arn = "arn:aws:lambda:eu-west-1:123456789012:function:EventUpsertLambda"
+    memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1024")
+    aws_request_id = "0b6e1c5c-7a0e-4f0a-9d54-1f2f3a4b5c6d"
+
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        return 900_000
+
+
+def main() -> None:
+    """Run the variant that the argument names (module:function) on the batches that stdin holds.
+
+    stdin: a JSON array of SQS events: the first write, a warm-up, then the batches to measure.
+    stdout: {"first_write_ms", "wall_ms": [per batch], "cpu_ms": [per batch], "failures"}.
+    Only modules that boto3 imports too are imported here, so that no variant's import is hidden.
+    """
+    signal.alarm(600)  # were the parent killed, a client would retry without an endpoint for hours
+    build = pkgutil.resolve_name(sys.argv[1])
+    results = os.fdopen(os.dup(1), "w")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # a handler's own lines are not results
+    first, warm_up, *batches = json.load(sys.stdin)
+    context = _Context()
+
+    start = time.perf_counter()
+    handle = build()
+    answers = [handle(first, context)]
+    first_write = time.perf_counter() - start
+
+    answers.append(handle(warm_up, context))
+    walls, cpus = [], []
+    for batch in batches:
+        cpu, wall = time.process_time(), time.perf_counter()
+        answers.append(handle(batch, context))
+        walls.append((time.perf_counter() - wall) * 1000)
+        cpus.append((time.process_time() - cpu) * 1000)
+    failures = sum(len(answer["batchItemFailures"]) for answer in answers)
+    json.dump(
+        {
+            "first_write_ms": first_write * 1000,
+            "wall_ms": walls,
+            "cpu_ms": cpus,
+            "failures": failures,
+        },
+        results,
+    )
+
+
+if __name__ == "__main__":
+    main()
