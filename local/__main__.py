@@ -4,6 +4,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from rich.console import Console
@@ -56,7 +57,7 @@ def _up(command: argparse.Namespace) -> int:
 
 
 def _demo(command: argparse.Namespace) -> int:
-    return demo()
+    return demo(command.svg)
 
 
 def _emulator(command: argparse.Namespace) -> int:
@@ -87,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Deploys the stack `local`, sends it good, repeated, disordered and broken "
         "events, and shows the table beside what was sent. Exit status 1 if a promise is broken.",
     )
+    command.add_argument("--svg", type=Path, help="a file to draw the terminal's text into")
     command.set_defaults(run=_demo)
 
     command = commands.add_parser(

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -52,10 +53,13 @@ class Message:
         return item
 
 
-def demo() -> int:
-    """Deploy the stack `local`, send it events, show what became of them; 1 if a promise broke."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
+def demo(picture: Path | None = None) -> int:
+    """Deploy the stack `local`, send it events, show what became of them; 1 if a promise broke.
+
+    picture: a file to draw the terminal's text into, as SVG.
+    """
+    console = Console(highlight=False, record=picture is not None)
+    if picture or not console.is_terminal:
         console.width = 120
     started = time.monotonic()
     stack = load_stack("local")
@@ -89,6 +93,8 @@ def demo() -> int:
             + f".\nThe first {len(first)} events were done after {stored_after:.1f} s, the broken "
             f"messages given up after their last delivery, everything after {seconds:.1f} s."
         )
+    if picture:
+        console.save_svg(str(picture), title="make demo")
     _invite(console, {**deployed.outputs, "region": stack.region})
     return 0 if kept else 1
 
@@ -391,7 +397,9 @@ def _rank(item: Item) -> tuple[int, Any, Decimal]:
 
 def _as_text(item: Item) -> str:
     rest = {name: value for name, value in item.items() if name != "event_id"}
-    return re.sub(r"Decimal\('([^']*)'\)", r"\1", str(rest))
+    # json has no exact numbers: they go in as marked strings, and the marks come off.
+    text = json.dumps(rest, ensure_ascii=False, default=lambda number: f"\0{number}\0")
+    return text.replace('"\\u0000', "").replace('\\u0000"', "")
 
 
 def _short(text: str, width: int) -> str:
