@@ -26,8 +26,8 @@ def _archive(name: str = "prod") -> pulumi.AssetArchive:
 @pytest.mark.parametrize("name", VARIANTS)
 def test_the_archive_names_each_source_file_of_the_function_and_nothing_else(name: str) -> None:
     files = {f"function/{path.name}" for path in PROJECT.glob("function/*.py")}
-    assert {key: asset.path for key, asset in _archive(name).assets.items()} == {
-        file: file for file in files
+    assert {key: vars(asset) for key, asset in _archive(name).assets.items()} == {
+        file: {"path": file} for file in files
     }
 
 

@@ -1,5 +1,6 @@
 """Every input of every resource of every stack, and what each waits for."""
 
+import json
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -427,3 +428,14 @@ def test_every_stack_tags_what_it_makes_through_the_provider(name: str) -> None:
         "managed-by": "pulumi",
     }
     assert not [each.name for each in registered(name).run.resources if "tags" in each.inputs]
+
+
+def test_the_real_cli_reaches_the_embedded_aws_for_every_service_that_the_program_uses() -> None:
+    """A service without an endpoint would be looked for in a real account."""
+    (endpoints,) = json.loads(stack_with("local").config["aws:endpoints"])
+    assert set(endpoints.values()) == {"http://127.0.0.1:4566"}
+    kinds = {each.type.split("/")[0] for each in variant("prod with a customer key").run.resources}
+    logs = {"logs"}  # its log group is of Pulumi's module cloudwatch
+    assert set(endpoints) == {
+        kind.removeprefix("aws:") for kind in kinds if kind.startswith("aws:")
+    } | logs | {"sts"}

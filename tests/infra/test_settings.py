@@ -133,7 +133,7 @@ class _Count(Mocks):
         self.made.append(args.name)
         return args.name, args.inputs
 
-    def call(self, args: MockCallArgs) -> dict[str, Any]:
+    def call(self, args: MockCallArgs) -> tuple[dict[str, Any], None]:
         raise NotImplementedError
 
 

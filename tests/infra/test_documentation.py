@@ -1,0 +1,56 @@
+"""docs/infrastructure.md says what the program does."""
+
+import json
+import re
+from typing import Final
+
+from registered import registered
+from test_aws_rules import CHECKS, CHECKS_WITH_KEY
+
+from local.stacks import PROJECT
+
+TEXT: Final = (PROJECT / "docs" / "infrastructure.md").read_text("utf-8")
+NOT_MET: Final = {115, 116, 117, 272, 338}
+
+
+def _section(title: str) -> str:
+    return TEXT.split(f"\n## {title}")[1].split("\n## ")[0]
+
+
+def test_the_table_names_every_check_that_is_tested_and_no_other() -> None:
+    named = set(re.findall(r"CKV2?_AWS_\d+", _section("Resource, property, value, rule")))
+    assert named == {*CHECKS, *CHECKS_WITH_KEY}
+
+
+def test_every_check_that_is_not_met_has_its_reason() -> None:
+    rows = re.findall(
+        r"^\| CKV_AWS_(\d+) \| .+ \| .+ \|$", _section("Rules that are not met"), re.M
+    )
+    assert {int(row) for row in rows} == NOT_MET
+
+
+def test_every_alarm_is_listed() -> None:
+    rows = re.findall(r"^\| ([a-z-]+) \|", _section("Alarms"), re.M)
+    assert rows == [
+        *("dead-letters", "oldest-message", "function-errors", "function-throttles"),
+        *("function-duration", "table-throttles", "table-errors", "rejected-messages"),
+    ]
+    assert set(rows) == {
+        each.name.removeprefix("alarm-") for each in registered().of_type("MetricAlarm")
+    }
+
+
+def test_the_keys_policy_fits_the_stack_prod() -> None:
+    (document,) = re.findall(r"```json\n(.+?)```", _section("A customer key"), re.S)
+    account, logs, alarms = json.loads(document)["Statement"]
+    program = registered(alarmEmail="operations@example.com")
+    group = f"log-group:{program['log-group'].inputs['name']}"
+    assert account["Principal"] == {"AWS": "arn:aws:iam::123456789012:root"}
+    assert logs["Principal"] == {"Service": "logs.us-east-1.amazonaws.com"}
+    assert logs["Condition"] == {
+        "ArnEquals": {
+            "kms:EncryptionContext:aws:logs:arn": f"arn:aws:logs:us-east-1:123456789012:{group}"
+        }
+    }
+    publisher = program.inputs("alarm-topic-policy")["policy"]["Statement"][0]["Principal"]
+    assert alarms["Principal"] == publisher
