@@ -14,6 +14,7 @@ from local.emulator import CREDENTIALS, Emulator
 from local.preview import preview
 from local.program import run
 from local.stacks import load_stack
+from local.watch import watching
 
 EXAMPLE: Final = (
     '{"event_id":"evt-1001","user_id":42,"status":"active","timestamp":"2025-03-30T01:00:00Z"}'
@@ -38,7 +39,8 @@ def up(stack_name: str, port: int | None) -> int:
             print(json.dumps(ready), flush=True)
             say(f"\nSend an event, and read what is stored:\n\n{commands_to_try(ready)}\n")
             say("Ctrl-C stops it, and everything in it is gone.")
-            aws.wait()
+            with watching(aws, deployed.outputs):
+                aws.wait()
     except KeyboardInterrupt:
         return 0  # the way it is meant to end
     return 0

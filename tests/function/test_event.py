@@ -243,7 +243,7 @@ def usable_id(value: Any) -> bool:
 @given(st.dictionaries(any_text, values, max_size=4), ids)
 @example({"x": Literal("-0.0")}, "a")
 @example({"x": Literal("9007199254740993")}, "a")
-@example({"x": Literal("0.1")}, "a")
+@example({"x": Literal("0.12345678901234567890")}, "a")
 @example({"x": Literal("1e126")}, "a")
 @example({"x": "\ud800"}, "a")
 def test_a_json_object_is_stored_exactly_or_rejected(members: dict[str, Any], key: Any) -> None:
@@ -297,4 +297,4 @@ def test_a_damaged_body_never_raises(members: dict[str, Any], data: st.DataObjec
 def test_a_body_as_long_as_sqs_allows_takes_a_moment(body: str) -> None:
     started = time.process_time()
     parse(record(body), 0, "timestamp")
-    assert time.process_time() - started < 2  # below 0.2 measured; quadratic work takes minutes
+    assert time.process_time() - started < 5  # below 1 measured; quadratic work takes minutes

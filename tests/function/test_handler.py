@@ -1,10 +1,13 @@
 """The entry point: wired from the environment, once, and its whole way on moto's DynamoDB."""
 
 import importlib
+import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -13,6 +16,7 @@ import pytest
 from batches import EXAMPLE, EXAMPLE_ITEM, Context, batch, failed, record
 from moto import mock_aws
 
+HERE = Path(__file__).parent
 Loader = Callable[..., ModuleType]
 
 
@@ -122,6 +126,7 @@ def test_a_cold_start_loads_botocore_without_boto3() -> None:
     )
     environment = {
         "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(HERE.parents[1]),
         "TABLE_NAME": "t",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
@@ -131,3 +136,40 @@ def test_a_cold_start_loads_botocore_without_boto3() -> None:
     names = set(loaded.stdout.split())
     assert names >= {"function", "botocore"}
     assert names.isdisjoint({"boto3", "s3transfer", "infra", "local", "pulumi"})
+
+
+HANGING = """
+import json, time
+from batches import Context, batch, record
+from function.handler import handler
+event = batch(*(record({"event_id": each}, each) for each in "abc"))
+started = time.monotonic()
+answer = handler(event, Context(remaining=1000))
+print(json.dumps([answer, time.monotonic() - started]))
+"""
+
+
+@pytest.mark.parametrize("memory", ["128", "1024"])
+def test_a_table_that_takes_requests_and_never_answers_is_reported_in_time(memory: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": f"{HERE.parents[1]}{os.pathsep}{HERE}",
+            "TABLE_NAME": "events",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": memory,
+        }
+        ran = subprocess.run(
+            [sys.executable, "-c", HANGING],
+            env=environment,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+    answer, took = json.loads(ran.stdout.splitlines()[-1])
+    assert answer == {"batchItemFailures": [{"itemIdentifier": each} for each in "abc"]}
+    assert took < 1

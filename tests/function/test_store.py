@@ -8,6 +8,7 @@ import pytest
 from batches import EXAMPLE, EXAMPLE_ITEM, record
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import (
+    ClientError,
     ConnectTimeoutError,
     EndpointConnectionError,
     NoCredentialsError,
@@ -237,6 +238,11 @@ def test_a_surprise_fails_and_is_never_acknowledged(
     endpoint.answers = [broken(surprise)]
     result = Store(endpoint.client, "table").put(event)
     assert result == Result(Outcome.FAILED, f"unexpected {type(surprise).__name__}")
+
+
+def test_an_error_without_code_and_message_fails(endpoint: Endpoint, event: Event) -> None:
+    endpoint.answers = [broken(ClientError({"Error": {}}, "PutItem"))]
+    assert Store(endpoint.client, "table").put(event) == Result(Outcome.FAILED, ": ")
 
 
 def test_the_client_waits_for_seconds_and_has_a_connection_per_worker(endpoint: Endpoint) -> None:

@@ -20,6 +20,9 @@ SUPERSEDED = Result(Outcome.SUPERSEDED)
 REJECTED = Result(Outcome.REJECTED, "too large")
 FAILED = Result(Outcome.FAILED, "slow")
 
+NO_BATCH = "the event is no batch of SQS messages: it has no Records"
+NO_ID = "a record has no messageId: it could not be reported"
+
 
 class Script:
     """A store that answers as told by event_id and version, and notes what it was asked."""
@@ -186,22 +189,24 @@ def test_a_message_that_came_twice_in_one_batch_is_reported_once_if_either_faile
 
 
 @pytest.mark.parametrize(
-    "event",
+    ("event", "problem"),
     [
-        None,
-        [],
-        {},
-        {"Records": None},
-        {"Records": {}},
-        {"Records": [None]},
-        {"Records": [state("a"), {"body": '{"event_id": "b"}'}]},
-        {"Records": [state("a"), {"messageId": "", "body": '{"event_id": "b"}'}]},
-        {"Records": [state("a"), {"messageId": 7, "body": '{"event_id": "b"}'}]},
+        (None, NO_BATCH),
+        ([], NO_BATCH),
+        ({}, NO_BATCH),
+        ({"Records": None}, NO_BATCH),
+        ({"Records": {}}, NO_BATCH),
+        ({"Records": [None]}, NO_ID),
+        ({"Records": [state("a"), {"body": '{"event_id": "b"}'}]}, NO_ID),
+        ({"Records": [state("a"), {"messageId": "", "body": '{"event_id": "b"}'}]}, NO_ID),
+        ({"Records": [state("a"), {"messageId": 7, "body": '{"event_id": "b"}'}]}, NO_ID),
     ],
 )
-def test_what_cannot_be_answered_for_raises_before_anything_is_written(event: Any) -> None:
+def test_what_cannot_be_answered_for_raises_before_anything_is_written(
+    event: Any, problem: str
+) -> None:
     store = Script()
-    with pytest.raises(ValueError, match=r"no Records|no messageId"):
+    with pytest.raises(ValueError, match=f"^{problem}$"):
         Upsert(store, 1)(event, Context())
     assert store.puts == []
 
@@ -302,7 +307,8 @@ def test_a_tenth_of_a_long_timeout_is_kept_in_reserve(monkeypatch: pytest.Monkey
 
         return spend
 
-    store = Script({"a": take(26.9), "b": take(0.2)})
+    # Binary fractions, so that the last second of writing ends to the bit: 30 - 3 = 27.
+    store = Script({"a": take(27 - 1 / 64), "b": take(1 / 64)})
     assert invoke(Upsert(store, 1), *map(state, "abc")) == {"c:None"}
     assert store.puts == ["a", "b"]
 
@@ -339,3 +345,14 @@ def test_the_counts_carry_the_time_in_milliseconds(capsys: pytest.CaptureFixture
     failed(Upsert(Script(), 1)(event, Context()), event)
     stamp = json.loads(capsys.readouterr().out)["_aws"]["Timestamp"]
     assert before * 1000 - 1 <= stamp <= time.time() * 1000
+
+
+def test_a_write_under_way_does_not_keep_the_process_alive() -> None:
+    daemons: list[bool] = []
+
+    def note() -> Result:
+        daemons.append(threading.current_thread().daemon)
+        return WRITTEN
+
+    assert invoke(Upsert(Script({"a": note}), 1), state("a")) == set()
+    assert daemons == [True]

@@ -94,6 +94,8 @@ def test_up_prints_one_line_of_json_and_a_signal_leaves_nothing(
             "deadLetterQueueUrl": f"{endpoint}/000000000000/event-state-queue-dlq",
             "tableName": "event-state-target-table",
             "functionName": "EventUpsertLambda",
+            "dashboardUrl": "https://us-east-1.console.aws.amazon.com/cloudwatch/home"
+            "?region=us-east-1#dashboards/dashboard/EventUpsertLambda-us-east-1",
             "endpointUrl": endpoint,
             "region": "us-east-1",
         }
