@@ -249,6 +249,7 @@ def test_the_client_waits_for_seconds_and_has_a_connection_per_worker(endpoint: 
     config: Any = endpoint.client.meta.config
     assert (config.connect_timeout, config.read_timeout) == (1, 2)
     assert config.max_pool_connections == 3
+    assert config.user_agent == "event-state"
 
 
 def test_the_client_goes_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
