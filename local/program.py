@@ -4,6 +4,7 @@ The engine's place is taken by Pulumi's own mock monitor; what a resource become
 mocks given: nothing at all in a preview, a call to the embedded AWS in a deployment.
 """
 
+import asyncio
 import contextvars
 import runpy
 from collections.abc import Mapping
@@ -53,7 +54,9 @@ def run(stack: Stack, mocks: pulumi_mocks.Mocks) -> Run:
 
     """
     # Pulumi keeps its state in context variables: in a context of its own, each run is the first.
-    return contextvars.Context().run(_run, stack, mocks)
+    with asyncio.Runner() as runner:
+        runner.get_loop()  # the one that Pulumi looks for, and that Python no longer makes itself
+        return contextvars.Context().run(_run, stack, mocks)
 
 
 def _run(stack: Stack, mocks: pulumi_mocks.Mocks) -> Run:
