@@ -1,0 +1,1 @@
+"""Programs that use the deployed pattern, to run or to learn from."""

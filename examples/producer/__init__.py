@@ -1,0 +1,1 @@
+"""A producer: events as lines of JSON, sent to the queue in batches, resumable."""

