@@ -1,7 +1,6 @@
 """One batch from end to end: parse, newest per id, write, answer."""
 
 import contextlib
-import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -12,6 +11,7 @@ from function.event import Event, parse
 from function.newest import newest_first
 from function.outcome import Outcome, Result
 from function.store import TableUnusableError
+from function.workers import Workers
 
 
 class Context(Protocol):
@@ -42,7 +42,7 @@ class Upsert:
         version_attribute: the member that holds an event's version; empty: they have none.
         """
         self._store = store
-        self._workers = workers
+        self._workers = Workers(workers)
         self._version_attribute = version_attribute
 
     def __call__(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
@@ -89,9 +89,8 @@ class Upsert:
 class _Writes:
     """The writes of one batch: several at once, none begun nor waited for when time is up.
 
-    Threads, even for a single worker, because nothing else bounds a write: neither the resolution
-    of a name nor the pause before a retry heeds a time-out. A write that ends too late finds its
-    message answered as failed; SQS brings that again, and the guard keeps the order.
+    A write that ends too late finds its message answered as failed; SQS brings that again, and the
+    guard keeps the order.
     """
 
     def __init__(self, store: Putter, stop_at: float) -> None:
@@ -103,26 +102,19 @@ class _Writes:
         self.unusable: Result | None = None
         """What every message without a result of its own got, if the table cannot be used."""
 
-    def run(self, groups: Iterable[list[Event]], workers: int, wait_until: float) -> None:
+    def run(self, groups: Iterable[list[Event]], workers: Workers, wait_until: float) -> None:
         """Write the groups, several at once; return when all are done or it is wait_until."""
-        waiting = deque(groups)
-        threads = [
-            threading.Thread(target=self._work, args=(waiting,), daemon=True)
-            for _ in range(min(workers, len(waiting)))
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(max(0, wait_until - time.monotonic()))
+        self._waiting = deque(groups)
+        workers.run(self._work, len(self._waiting), wait_until)
 
     def result(self, event: Event) -> Result:
         """Return what became of an event up to now: failed unless DynamoDB confirmed it."""
         return self._results.get(event.arrival, self.unusable or self._unconfirmed)
 
-    def _work(self, waiting: deque[list[Event]]) -> None:
+    def _work(self) -> None:
         with contextlib.suppress(IndexError):
             while True:
-                self._write(waiting.popleft())
+                self._write(self._waiting.popleft())
 
     def _write(self, group: list[Event]) -> None:
         """Write the first event of a group that can be stored; the rest shares its fate."""

@@ -246,13 +246,14 @@ def test_two_invocations_at_once_end_with_the_newest_event_of_each_id(
 ) -> None:
     turns = Turns(choices)
     table = FaultyTable(faults, turns.wait)
-    upsert = Upsert(table.store("version"), 1, "version")
+    # Two execution environments: Lambda runs one invocation at a time in each.
+    here, there = (Upsert(table.store("version"), 1, "version") for _ in range(2))
     rounds = iter(sizes)
     while queue.waiting:
         one, other = (queue.take(size) for size in next(rounds, (5, 5)))
         turns.run(
-            lambda taken=one: queue.deliver(upsert, table, taken),  # type: ignore[misc]
-            lambda taken=other: queue.deliver(upsert, table, taken),  # type: ignore[misc]
+            lambda taken=one: queue.deliver(here, table, taken),  # type: ignore[misc]
+            lambda taken=other: queue.deliver(there, table, taken),  # type: ignore[misc]
         )
     check_newest(table, queue)
 
