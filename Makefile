@@ -23,9 +23,11 @@ test: .venv/installed ## Format check, lint, strict types, and all tests
 
 prove: .venv/installed ## The long proofs; exit status 1 on any loss or divergence
 	@HYPOTHESIS_PROFILE=prove $(BIN)/pytest --numprocesses auto tests/function
+	@$(BIN)/python -m tests.prove
 
 bench: .venv/bench ## Measure the handler against its peers
 	@$(BIN)/python -m benchmarks.handler --plot docs/handler.png
+	@$(BIN)/python -m benchmarks.simulation --plots docs
 
 up: .venv/installed ## Deploy a stack with the real Pulumi CLI: make up STACK=local|dev|prod
 	@test -f 'Pulumi.$(STACK).yaml' || { echo 'error: name a stack: make up' \

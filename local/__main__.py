@@ -3,18 +3,15 @@
 import argparse
 import signal
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console
-
-from local.demo import demo
-from local.emulator import Emulator
 from local.errors import LocalError
-from local.preview import as_json, as_mermaid, as_tree, preview
-from local.stacks import load_stack
-from local.up import up
+
+# Each command imports what it needs: help comes at once, and Pulumi, which cannot even be imported
+# without a temporary folder, after the check for one.
 
 # What a program answers that a signal ended, as shells count: 128 + SIGINT.
 INTERRUPTED: Final = 130
@@ -28,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)
     try:
+        _check_temporary_folder()
         status: int = command.run(command)
     except LocalError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -37,7 +35,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
+def _check_temporary_folder() -> None:
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError as error:
+        raise LocalError(f"Nothing can be written: {error.strerror}.") from None
+
+
 def _preview(command: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from local.preview import as_json, as_mermaid, as_tree, preview
+    from local.stacks import load_stack
+
     stack = load_stack(command.stack)
     registered = preview(stack)
     if command.json:
@@ -53,14 +63,20 @@ def _preview(command: argparse.Namespace) -> int:
 
 
 def _up(command: argparse.Namespace) -> int:
+    from local.up import up
+
     return up(command.stack, command.port)
 
 
 def _demo(command: argparse.Namespace) -> int:
+    from local.demo import demo
+
     return demo(command.svg)
 
 
 def _emulator(command: argparse.Namespace) -> int:
+    from local.emulator import Emulator
+
     with Emulator(port=command.port, log=sys.stderr) as aws:
         print(
             f"The embedded AWS listens on {aws.endpoint_url}. Ctrl-C stops it.",

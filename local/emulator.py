@@ -42,9 +42,16 @@ class Emulator:
     """
 
     def __init__(
-        self, *, port: int | None = None, region: str = "us-east-1", log: IO[str] | None = None
+        self,
+        *,
+        port: int | None = None,
+        region: str = "us-east-1",
+        log: IO[str] | None = None,
+        auth: bool = False,
     ) -> None:
+        """auth: whether the function may do only what its role's policies allow."""
         self.region = region
+        self._auth = auth
         self._wanted_port = port
         self._log = log
 
@@ -123,6 +130,7 @@ class Emulator:
             "LOG_LEVEL": "WARNING",
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
+            "AUTH": str(self._auth).lower(),
         }
         self._words = (self._folder / "ministack.log").open("w+") if self._log is None else None
         self._process = subprocess.Popen(

@@ -18,8 +18,10 @@ GRACE_SECONDS: Final = 5.0
 def main() -> None:
     """Run MiniStack until it is told to stop or the parent is gone."""
     folder = os.environ["TMPDIR"]
-    threading.Thread(target=_follow_parent, args=(folder,), daemon=True).start()
+    # Until MiniStack has a handler of its own, so that the folder goes in any case.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     try:
+        threading.Thread(target=_follow_parent, args=(folder,), daemon=True).start()
         runpy.run_module("ministack", run_name="__main__")
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -5,9 +5,11 @@ mocks given: nothing at all in a preview, a call to the embedded AWS in a deploy
 """
 
 import asyncio
+import contextlib
 import contextvars
 import runpy
-from collections.abc import Mapping
+import signal
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -57,6 +59,27 @@ def run(stack: Stack, mocks: pulumi_mocks.Mocks) -> Run:
     with asyncio.Runner() as runner:
         runner.get_loop()  # the one that Pulumi looks for, and that Python no longer makes itself
         return contextvars.Context().run(_run, stack, mocks)
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let SIGINT and SIGTERM wait for the end of the block, which raises KeyboardInterrupt then.
+
+    Pulumi's event loop breaks at an interrupt, and Python drops one that comes while it finalizes
+    an object, as a deployment does by the thousand.
+    """
+    came: list[int] = []
+    handlers = {
+        each: signal.signal(each, lambda number, _: came.append(number))
+        for each in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
+    if came:
+        raise KeyboardInterrupt
 
 
 def _run(stack: Stack, mocks: pulumi_mocks.Mocks) -> Run:

@@ -12,7 +12,7 @@ from rich.console import Console
 from local.deployer import Deployer
 from local.emulator import CREDENTIALS, Emulator
 from local.preview import preview
-from local.program import run
+from local.program import run, uninterrupted
 from local.stacks import load_stack
 from local.watch import watching
 
@@ -25,12 +25,14 @@ def up(stack_name: str, port: int | None) -> int:
     """Print one line of JSON when ready: stack outputs, endpointUrl, region. Then stay."""
     say = Console(stderr=True, soft_wrap=True, highlight=False).print
     stack = load_stack(stack_name)
-    preview(stack)  # a wrong config stops here, before anything is started
     try:
+        with uninterrupted():
+            preview(stack)  # a wrong config stops here, before anything is started
         with Emulator(port=port, region=stack.region, log=sys.stderr) as aws:
             say(f"The embedded AWS listens on {aws.endpoint_url}")
             started = time.monotonic()
-            deployed = run(stack, Deployer(aws, stack))
+            with uninterrupted():
+                deployed = run(stack, Deployer(aws, stack))
             say(
                 f"Deployed stack {stack.name}: {len(deployed.resources)} resources "
                 f"in {time.monotonic() - started:.1f} s"

@@ -1,0 +1,141 @@
+"""Accounts for every message sent, from nothing but what was sent and what is there in the end.
+
+It knows nothing of the handler: it decodes with Python's JSON and Decimal, and compares instants.
+"""
+
+import datetime
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Final
+
+from .load import Message
+
+# An event, as JSON decodes it, or an item, as DynamoDB hands it back: numbers as Decimal.
+Event = Mapping[str, Any]
+
+VERSION: Final = "timestamp"
+
+
+@dataclass(kw_only=True)
+class Account:
+    """What became of the messages; each is in exactly one of the first five counts."""
+
+    stored: int = 0
+    """It is the item of its id."""
+    superseded: int = 0
+    """A newer event of its id is the item."""
+    unstorable: int = 0
+    """No table could hold it, and it is a dead letter."""
+    given_up: int = 0
+    """It was delivered as often as is allowed, failed each time, and is a dead letter."""
+    lost: list[str] = field(default_factory=list)
+    """Bodies of messages that are nowhere."""
+    wrong: list[str] = field(default_factory=list)
+    """Items that are not the newest event, or none at all that was sent; altered dead letters."""
+    unexplained: list[str] = field(default_factory=list)
+    """Items and dead letters that nobody sent, and what is left in the queue."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether every message is accounted for, and nothing else is there."""
+        return not (self.lost or self.wrong or self.unexplained)
+
+
+def account(
+    sent: Mapping[str, Message],
+    items: Iterable[Event],
+    dead_letters: Sequence[tuple[str, str]],
+    left_in_queue: int,
+) -> Account:
+    """Account for the messages sent, by message id.
+
+    dead_letters: message id and body of each.
+    left_in_queue: how many messages the queue still holds.
+    """
+    result = Account()
+    if left_in_queue:
+        result.unexplained.append(f"{left_in_queue} messages left in the queue")
+
+    dead: set[str] = set()
+    for message_id, body in dead_letters:
+        if message_id not in sent or message_id in dead:
+            result.unexplained.append(f"dead letter {message_id}: {_short(body)}")
+        elif body != sent[message_id].body:
+            result.wrong.append(f"dead letter {message_id}: {_short(body)}")
+        dead.add(message_id)
+
+    stored = {item["event_id"]: item for item in items}
+    events: dict[str, list[tuple[Event, bool]]] = {}
+    for message_id, message in sent.items():
+        if message.storable:
+            event = decode(message.body)
+            events.setdefault(event["event_id"], []).append((event, message_id in dead))
+        elif message_id in dead:
+            result.unstorable += 1
+        else:
+            result.lost.append(_short(message.body))
+
+    for event_id, item in stored.items():
+        if event_id not in events:
+            result.unexplained.append(f"item {_short(str(item))}")
+    for event_id, of_id in events.items():
+        _account_for_id(result, of_id, stored.get(event_id))
+    return result
+
+
+def _account_for_id(result: Account, events: list[tuple[Event, bool]], item: Event | None) -> None:
+    """Account for the events of one id; each comes with whether it is a dead letter.
+
+    A dead letter may have been stored as well: written, and the confirmation never heard.
+    """
+    lost = []
+    is_an_event = any(_equal(item, event) for event, _ in events)
+    for event, is_dead in events:
+        if _equal(item, event):
+            result.stored += 1
+        elif is_dead:
+            result.given_up += 1
+        elif item is not None and is_an_event and age(event) < age(item):
+            result.superseded += 1
+        else:
+            lost.append(_short(str(event)))
+    result.lost += lost
+    if item is not None and (lost or not is_an_event):
+        result.wrong.append(f"item {_short(str(item))}")
+
+
+def decode(body: str) -> Event:
+    """Return the event of a body."""
+    event: Event = json.loads(body, parse_int=Decimal, parse_float=Decimal)
+    return event
+
+
+def age(event: Event) -> tuple[int, Fraction]:
+    """Return a key that is larger the newer an event is: no version, numbers, instants."""
+    version = event.get(VERSION)
+    if version is None:
+        return 0, Fraction(0)
+    if isinstance(version, Decimal):
+        return 1, Fraction(version)
+    moment = version.removesuffix("Z").removesuffix("+00:00")
+    whole, _, fraction = moment.partition(".")
+    second = datetime.datetime.fromisoformat(f"{whole}+00:00").timestamp()
+    return 2, Fraction(second) + Fraction(f"0.{fraction or 0}")
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Tell whether two values are the same in kind, too: to Python, True equals 1."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_equal(one[name], other[name]) for name in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    return bool(one == other)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 100 else f"{text[:100]}…"

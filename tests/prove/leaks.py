@@ -1,0 +1,119 @@
+"""`python -m tests.prove.leaks`: many invocations in one process, and what they leave behind.
+
+The handler lives as in a warm execution environment of Lambda, against a stub of the table.
+"""
+
+import argparse
+import gc
+import json
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from benchmarks.stub import running_stub
+
+INVOCATIONS: Final = 10_000
+# After this part of them, all that is kept for good has been made.
+WARM: Final = 0.2
+MOST_GROWTH: Final = 0.10
+LEAK_BYTES: Final = 10_000
+
+
+@dataclass(frozen=True)
+class Held:
+    """What this process holds."""
+
+    megabytes: float
+    threads: int
+    files: int
+
+    @classmethod
+    def now(cls) -> Self:
+        """Count, without what is only waiting to be collected."""
+        gc.collect()
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return cls(
+            megabytes=pages * os.sysconf("SC_PAGE_SIZE") / 1e6,
+            threads=threading.active_count(),
+            files=len(list(Path("/proc/self/fd").iterdir())),
+        )
+
+
+class Context:
+    """What Lambda's context object tells the handler."""
+
+    function_name = "EventUpsertLambda"
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the milliseconds that are always left."""
+        return 30_000
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print one line; return 1 if memory grew by more than a tenth, or a thread or file is left."""
+    parser = argparse.ArgumentParser(prog="python -m tests.prove.leaks", description=main.__doc__)
+    parser.add_argument("--invocations", type=int, default=INVOCATIONS, help="(%(default)s)")
+    parser.add_argument(
+        "--leak", choices=("memory", "thread", "file"), help="what to leak, to see it caught"
+    )
+    options = parser.parse_args(arguments)
+    say = sys.stdout.write
+    with running_stub(latency_ms=0) as stub, Path(os.devnull).open("w") as nowhere:
+        os.environ |= {
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL_DYNAMODB": stub.url,
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1024",
+            "TABLE_NAME": "events",
+            "VERSION_ATTRIBUTE": "timestamp",
+        }
+        from function.handler import handler  # it reads the environment
+
+        sys.stdout, leaked = nowhere, []
+        for number in range(options.invocations):
+            handler(_batch(number), Context())
+            if options.leak:
+                leaked.append(_leak(options.leak))
+            if number % 1000 == 0:
+                stub.take()  # it remembers each request
+            if number == int(WARM * options.invocations):
+                before = Held.now()
+        after = Held.now()
+        sys.stdout = sys.__stdout__
+    growth = after.megabytes / before.megabytes - 1
+    say(f"{options.invocations} invocations, memory {growth:+.1%}: from {before} to {after}\n")
+    return int(growth > MOST_GROWTH or after.threads > before.threads or after.files > before.files)
+
+
+def _batch(number: int) -> dict[str, Any]:
+    """Make a batch of two events of one id, one of another, and a message that is broken."""
+    events = [
+        {"event_id": f"id-{number % 100}", "timestamp": number, "state": "x" * (number % 500)},
+        {"event_id": f"id-{number % 100}", "timestamp": number + 1},
+        {"event_id": f"other-{number % 1000}", "timestamp": "2025-03-30T01:00:00Z"},
+    ]
+    bodies = [*map(json.dumps, events), f"broken {number}"]
+    return {
+        "Records": [
+            {"messageId": f"{number}-{place}", "body": body} for place, body in enumerate(bodies)
+        ]
+    }
+
+
+def _leak(kind: str) -> object:
+    if kind == "memory":
+        return bytearray(LEAK_BYTES)
+    if kind == "file":
+        return Path(os.devnull).open()
+    thread = threading.Thread(target=threading.Event().wait, daemon=True)
+    thread.start()
+    return thread
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,267 @@
+"""Stands between the function and the table, and fails as networks, tables and machines do.
+
+A fault meets a write: all attempts that the client makes for it, or only the first. Which writes,
+which faults: decided by the seed for the first write, the second, and so on, in order of arrival.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import re
+import signal
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from random import Random
+from types import TracebackType
+from typing import Final, Self
+
+HOST: Final = "127.0.0.1"
+# Out of so many writes, the first ones meet a storm: half of them fail. The others, one in fifty.
+PERIOD: Final = 1000
+STORM: Final = 150
+STORM_RATE: Final = 0.5
+CALM_RATE: Final = 0.02
+
+
+class Fault(Enum):
+    """What can happen to a write, by its name in the report, and how often next to the others."""
+
+    THROTTLED = "write throttled", 20
+    SERVER_ERROR = "table answered 500 or 503", 16
+    SLOW = "answer slow, 0.1-1 s", 12
+    LATE = "write took effect after the function's time", 8
+    UNHEARD = "answer came after the function's time", 8
+    CUT_BEFORE = "connection cut before the write", 16
+    CUT_AFTER = "connection cut after the write", 16
+    KILLED_BEFORE = "invocation killed before one of its writes", 1
+    KILLED_AFTER = "invocation killed after one of its writes", 1
+    FROZEN = "invocation frozen until it timed out", 1
+
+    def __init__(self, title: str, weight: int) -> None:
+        self.title = title
+        self.weight = weight
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A fault for one write."""
+
+    fault: Fault
+    persistent: bool
+    """Whether the client's own second and third attempt meet it too."""
+    dice: float
+    """Between 0 and 1, for what is left to choose: an error, a delay."""
+
+
+def schedule(seed: int) -> Iterator[Plan | None]:
+    """Yield what meets the first write, the second, and so on; None is nothing."""
+    random = Random(f"faults {seed}")
+    deck: list[Fault] = []
+    for number in itertools.count():
+        if random.random() >= (STORM_RATE if number % PERIOD < STORM else CALM_RATE):
+            yield None
+            continue
+        if not deck:  # dealt like cards, so that a hundred faults hold each kind
+            deck = [fault for fault in Fault for _ in range(fault.weight)]
+            random.shuffle(deck)
+        yield Plan(fault=deck.pop(), persistent=random.random() < 0.5, dice=random.random())
+
+
+class Proxy:
+    """A DynamoDB endpoint that forwards to the real one, as a context manager in its own thread.
+
+    A function reaches it at `endpoint_url`, followed by a slash and its own process id, which
+    tells whom to kill.
+    """
+
+    def __init__(self, target_port: int, seed: int, function_seconds: float) -> None:
+        self._target_port = target_port
+        self._schedule = schedule(seed)
+        self._function_seconds = function_seconds
+        self._plans: dict[bytes, Plan | None] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._under_way: Counter[bytes] = Counter()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self.faults: Counter[Fault] = Counter()
+        self.writes = 0
+        self.concurrent = 0
+        """How many writes began while another one of the same event_id was under way."""
+        self.calm = False
+        """Set it to let everything pass."""
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where a function reaches it."""
+        port = self._server.sockets[0].getsockname()[1]
+        return f"http://{HOST}:{port}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        starting = asyncio.start_server(self._serve, HOST, 0, limit=1 << 20)
+        self._server = asyncio.run_coroutine_threadsafe(starting, self._loop).result()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _stop(self) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # The loop itself holds tasks only weakly.
+        task = asyncio.current_task()
+        assert task
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        upstream = _Upstream(self._target_port)
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                body = await reader.readexactly(_length(head))
+                answer = await self._answer(head, body, upstream)
+                if answer is None:
+                    break
+                writer.write(answer)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # the client is gone
+        except asyncio.CancelledError:
+            pass  # the run is over
+        finally:
+            upstream.close()
+            writer.close()
+
+    async def _answer(self, head: bytes, body: bytes, upstream: "_Upstream") -> bytes | None:
+        """Return the answer, or None for a cut connection."""
+        pid = int(_field(_PROCESS, head))
+        call, attempt = _field(_CALL, head), _field(_ATTEMPT, head)
+        event_id = _field(_EVENT_ID, body)
+        if attempt == b"1":
+            self.writes += 1
+            self._plans[call] = None if self.calm else next(self._schedule)
+        plan = None if self.calm else self._plans.get(call)
+        if plan and attempt != b"1" and not plan.persistent:
+            plan = None
+        if self._under_way[event_id]:
+            self.concurrent += 1
+        self._under_way[event_id] += 1
+        try:
+            if plan is None:
+                return await upstream.forward(head, body)
+            self.faults[plan.fault] += 1
+            return await self._fail(plan, pid, head, body, upstream)
+        finally:
+            self._under_way[event_id] -= 1
+
+    async def _fail(
+        self, plan: Plan, pid: int, head: bytes, body: bytes, upstream: "_Upstream"
+    ) -> bytes | None:
+        too_long = self._function_seconds + 0.5 + 4 * plan.dice
+        match plan.fault:
+            case Fault.THROTTLED:
+                return _error(
+                    400,
+                    "ProvisionedThroughputExceededException"
+                    if plan.dice < 0.5
+                    else "ThrottlingException",
+                )
+            case Fault.SERVER_ERROR if plan.dice < 0.5:
+                return _error(500, "InternalServerError")
+            case Fault.SERVER_ERROR:
+                return _error(503, "ServiceUnavailable")
+            case Fault.SLOW:
+                await asyncio.sleep(0.1 + 0.9 * plan.dice)
+                return await upstream.forward(head, body)
+            case Fault.LATE:
+                await asyncio.sleep(too_long)
+                return await upstream.forward(head, body)
+            case Fault.UNHEARD:
+                answer = await upstream.forward(head, body)
+                await asyncio.sleep(too_long)
+                return answer
+            case Fault.CUT_BEFORE:
+                return None
+            case Fault.CUT_AFTER:
+                await upstream.forward(head, body)
+                return None
+            case Fault.KILLED_BEFORE:
+                _send(signal.SIGKILL, pid)
+                return None
+            case Fault.KILLED_AFTER:
+                await upstream.forward(head, body)
+                _send(signal.SIGKILL, pid)
+                return None
+            case Fault.FROZEN:
+                _send(signal.SIGSTOP, pid)
+                return await upstream.forward(head, body)
+
+
+class _Upstream:
+    """A connection to the real endpoint, made when first needed."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def forward(self, head: bytes, body: bytes) -> bytes:
+        """Return the real answer."""
+        if self._writer is None:
+            self._reader, self._writer = await asyncio.open_connection(
+                HOST, self._port, limit=1 << 20
+            )
+        self._writer.write(_PROCESS.sub(b"POST / ", head, count=1) + body)
+        answer = await self._reader.readuntil(b"\r\n\r\n")
+        return answer + await self._reader.readexactly(_length(answer))
+
+    def close(self) -> None:
+        """End the connection, if there is one."""
+        if self._writer:
+            self._writer.close()
+
+
+_PROCESS: Final = re.compile(rb"^POST /(\d+)/? ")
+_CALL: Final = re.compile(rb"\r\namz-sdk-invocation-id: *([^\r]+)", re.IGNORECASE)
+_ATTEMPT: Final = re.compile(rb"\r\namz-sdk-request: *attempt=(\d+)", re.IGNORECASE)
+_LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_EVENT_ID: Final = re.compile(rb'"event_id": \{"S": ("[^"]*")')
+
+
+def _field(pattern: re.Pattern[bytes], text: bytes) -> bytes:
+    found = pattern.search(text)
+    if found is None:
+        raise ValueError(f"the function's request does not match {pattern.pattern!r}: {text!r}")
+    return found[1]
+
+
+def _length(head: bytes) -> int:
+    return int(_field(_LENGTH, head))
+
+
+def _send(signal_: signal.Signals, pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it ended in the meantime
+        os.kill(pid, signal_)
+
+
+def _error(status: int, code: str) -> bytes:
+    body = json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "injected"})
+    return (
+        f"HTTP/1.1 {status} Injected\r\nContent-Type: application/x-amz-json-1.0\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n{body}"
+    ).encode()

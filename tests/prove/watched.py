@@ -1,0 +1,36 @@
+"""Deployed beside the handler: calls it, and holds each answer against AWS's contract.
+
+Lambda treats an answer that breaks the contract as the failure of the whole batch, the embedded AWS
+as success. What is found goes to a file: the log of the embedded AWS forgets old lines.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+_FILE = Path(os.environ["WATCHED_FILE"])
+# The path tells the proxy which process it is talking to.
+os.environ["AWS_ENDPOINT_URL_DYNAMODB"] += f"/{os.getpid()}"
+
+from batches import failed  # noqa: E402 (tests/function/batches.py, deployed too)
+
+from function.handler import handler as handler_under_test  # noqa: E402
+from function.upsert import Context  # noqa: E402
+
+
+def handler(event: dict[str, Any], context: Context) -> Any:
+    """Note how many messages came, and how many of them not for the first time; then handle."""
+    received = [int(each["attributes"]["ApproximateReceiveCount"]) for each in event["Records"]]
+    _note(deliveries=len(received), redeliveries=sum(count > 1 for count in received))
+    answer = handler_under_test(event, context)
+    try:
+        failed(answer, event)
+    except AssertionError:
+        _note(violation=answer)
+    return answer
+
+
+def _note(**members: Any) -> None:
+    with _FILE.open("a") as file:  # one short write: lines of several processes never mix
+        file.write(json.dumps(members) + "\n")
