@@ -58,7 +58,7 @@ class Store:
             parameters: dict[str, Any] = {"TableName": self._table, "Item": event.item}
             if self._version_attribute:
                 parameters |= condition(event.version, self._version_attribute)
-            self._client.put_item(**parameters)
+            answer = self._client.put_item(**parameters)
         except ClientError as error:
             return _result(error)
         except NoCredentialsError as error:
@@ -67,6 +67,9 @@ class Store:
             return Result(Outcome.FAILED, f"no answer from DynamoDB: {type(error).__name__}")
         except Exception as error:
             return Result(Outcome.FAILED, f"unexpected {type(error).__name__}")
+        # To botocore any 200 is success, whatever it says and whoever sent it.
+        if "RequestId" not in answer["ResponseMetadata"]:
+            return Result(Outcome.FAILED, "an answer that is not DynamoDB's")
         return Result(Outcome.WRITTEN)
 
 

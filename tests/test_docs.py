@@ -22,6 +22,8 @@ from botocore import xform_name
 from local.preview import preview
 from local.stacks import PROJECT, load_stack
 
+# What a $(...) gives: it could be a queue's URL.
+SUBSTITUTED: Final = "https://sqs.invalid/0/substituted"
 PAGES: Final = (PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")))
 OPERATIONS: Final = (PROJECT / "docs" / "operations.md").read_text("utf-8")
 
@@ -76,7 +78,7 @@ def commands(block: str) -> Iterator[list[str]]:
 
     def hoist(match: re.Match[str]) -> str:
         hoisted.append(match[1])
-        return "SUBSTITUTED"
+        return SUBSTITUTED
 
     hoisted: list[str] = []
     text = re.sub(r"\$\(\([^()]*\)\)", "0", block.replace("\\\n", " "))
@@ -178,7 +180,7 @@ def _check_aws(arguments: list[str]) -> None:
         if member.type_name in ("structure", "map") and value.startswith("{"):
             json.loads(value)
         if member.type_name == "integer" and value.isascii() and value.isalnum():
-            assert value.isdigit() or value == "SUBSTITUTED", f"{name} is {value}"
+            assert value.isdigit() or value == SUBSTITUTED, f"{name} is {value}"
 
 
 def _leading_options(arguments: Sequence[str]) -> Iterator[str]:
@@ -257,10 +259,10 @@ def test_commands_are_found_wherever_they_stand() -> None:
         ["s", "a;\nb", ">", "f"],
         ["t"],
         ["u"],
-        ["v", "SUBSTITUTED"],
+        ["v", SUBSTITUTED],
         ["w"],
         ["x", "1"],
-        ["y", "$A", "--z", "SUBSTITUTED"],
+        ["y", "$A", "--z", SUBSTITUTED],
     ]
 
 

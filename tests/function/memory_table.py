@@ -68,7 +68,7 @@ class MemoryTable:
             ):
                 raise client_error("ConditionalCheckFailedException", "The conditional request")
             self.items[key] = Item
-            return {}
+            return {"ResponseMetadata": {"RequestId": "memory"}}
 
 
 class _Condition:

@@ -63,8 +63,10 @@ class _Raw:
         yield self._body
 
 
-def answer(status: int, body: bytes) -> Answer:
+def answer(status: int, body: bytes, request_id: str = "4KBNVRGD25RG1KEO9UT4V3FQDJ") -> Answer:
     headers: Any = {"content-type": "application/x-amz-json-1.0"}
+    if request_id:
+        headers["x-amzn-requestid"] = request_id
     return lambda: AWSResponse("https://dynamodb", status, headers, _Raw(body))
 
 
@@ -81,6 +83,16 @@ def broken(exception: Exception) -> Answer:
 
 
 OK = answer(200, b"{}")
+
+
+@pytest.mark.parametrize("body", [b"{}", b"<html>", b""])
+def test_a_200_without_dynamodbs_request_id_confirms_nothing(
+    endpoint: Endpoint, event: Event, body: bytes
+) -> None:
+    endpoint.answers = [answer(200, body, request_id="")]
+    assert Store(endpoint.client, "table").put(event) == Result(
+        Outcome.FAILED, "an answer that is not DynamoDB's"
+    )
 
 
 def test_an_event_is_written_with_its_guard_in_one_request(

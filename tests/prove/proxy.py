@@ -38,6 +38,7 @@ class Fault(Enum):
     UNHEARD = "answer came after the function's time", 8
     CUT_BEFORE = "connection cut before the write", 16
     CUT_AFTER = "connection cut after the write", 16
+    GARBLED = "answer garbled, half of them after the write", 8
     KILLED_BEFORE = "invocation killed before one of its writes", 1
     KILLED_AFTER = "invocation killed after one of its writes", 1
     FROZEN = "invocation frozen until it timed out", 1
@@ -201,6 +202,10 @@ class Proxy:
             case Fault.CUT_AFTER:
                 await upstream.forward(head, body)
                 return None
+            case Fault.GARBLED:
+                if plan.dice < 0.5:
+                    await upstream.forward(head, body)
+                return _response(200, "<html>")
             case Fault.KILLED_BEFORE:
                 _send(signal.SIGKILL, pid)
                 return None
@@ -260,7 +265,11 @@ def _send(signal_: signal.Signals, pid: int) -> None:
 
 
 def _error(status: int, code: str) -> bytes:
-    body = json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "injected"})
+    error = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "injected"}
+    return _response(status, json.dumps(error))
+
+
+def _response(status: int, body: str) -> bytes:
     return (
         f"HTTP/1.1 {status} Injected\r\nContent-Type: application/x-amz-json-1.0\r\n"
         f"Content-Length: {len(body)}\r\n\r\n{body}"
