@@ -24,6 +24,8 @@ test: .venv/installed ## Format check, lint, strict types, and all tests
 prove: .venv/installed ## The long proofs; exit status 1 on any loss or divergence
 	@HYPOTHESIS_PROFILE=prove $(BIN)/pytest --numprocesses auto tests/function
 	@$(BIN)/python -m tests.prove
+	@$(BIN)/python -m tests.prove.leaks
+	@$(BIN)/python -m benchmarks.linear
 
 bench: .venv/bench ## Measure the handler against its peers
 	@$(BIN)/python -m benchmarks.handler --plot docs/handler.png

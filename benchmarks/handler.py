@@ -76,9 +76,9 @@ FULL = Plan(
             "powertools_idempotency",
         )
     },
-    sizes={10: Size(10, 10), 100: Size(3, 1), 1000: Size(2, 1)},
+    sizes={10: Size(8, 10), 100: Size(5, 3), 1000: Size(2, 1)},
     limited_memory_mb=(256, 1024),
-    limited_sizes={10: Size(3, 20)},
+    limited_sizes={10: Size(5, 20)},
     repeated_percent=(0, 50, 90),
 )
 

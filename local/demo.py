@@ -22,7 +22,7 @@ from rich.table import Table
 from local.deployer import Deployer
 from local.emulator import Emulator
 from local.errors import LocalError
-from local.program import run
+from local.program import run, uninterrupted
 from local.stacks import load_stack
 from local.up import EXAMPLE, commands_to_try
 
@@ -65,7 +65,8 @@ def demo(picture: Path | None = None) -> int:
     stack = load_stack("local")
     with Emulator(region=stack.region) as aws:
         console.print(f"The embedded AWS (MiniStack, not AWS itself) listens on {aws.endpoint_url}")
-        deployed = run(stack, Deployer(aws, stack))
+        with uninterrupted():
+            deployed = run(stack, Deployer(aws, stack))
         console.print(
             f"Deployed stack local: {len(deployed.resources)} resources, "
             f"{time.monotonic() - started:.1f} s after the start\n"
