@@ -22,10 +22,13 @@ PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 SECRET = re.compile(r"(?i)(?:secret_?access_?key|session_?token|password)\W{1,5}[A-Za-z0-9/+]{16,}")
 ACCOUNT = re.compile(r"(?<![\d.])\d{12}(?![\d.])")
 # What AWS's own documentation, the preview and the embedded AWS use: nobody's.
+# Its last twelve digits may be decimal by chance, as those of an account are.
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 NOBODYS = re.compile(r"123456789012|111111111111|000000000000|\w*EXAMPLE(?:KEY)?")
 
 
 def _secrets(text: str) -> list[str]:
+    text = UUID.sub("", text)
     patterns = (ACCESS_KEY, PRIVATE_KEY, SECRET, ACCOUNT)
     found = [match[0] for pattern in patterns for match in pattern.finditer(text)]
     return [each for each in found if not NOBODYS.search(each)]
@@ -35,6 +38,7 @@ def test_the_patterns_find_what_they_look_for() -> None:
     assert _secrets("key AKIAIOSFODNN7ABCDEFG") == ["AKIAIOSFODNN7ABCDEFG"]
     assert _secrets("key AKIAIOSFODNN7EXAMPLE") == []
     assert _secrets("arn:aws:sqs:us-east-1:210987654321:q") == ["210987654321"]
+    assert _secrets("RequestId: 7a5026a7-61e4-428b-af32-740997339618") == []
     assert _secrets("-----BEGIN RSA PRIVATE KEY-----")
     assert _secrets('aws_secret_access_key = "wJalrXUtnFEMIK7MDENGbPxRfiCYzzzzzzzKEY"')
     assert _secrets("arn:aws:sqs:us-east-1:123456789012:q") == []
