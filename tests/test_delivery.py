@@ -103,6 +103,7 @@ def test_permissions_are_the_least() -> None:
     }
     assert effective == {
         "test/test": {"contents": "read"},
+        "test/audit": {"contents": "read"},
         "preview/preview": {**OIDC, "pull-requests": "write"},
         "deploy/test": {"contents": "read"},
         "deploy/up": OIDC,

@@ -21,9 +21,9 @@ ACCESS_KEY = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b")
 PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 SECRET = re.compile(r"(?i)(?:secret_?access_?key|session_?token|password)\W{1,5}[A-Za-z0-9/+]{16,}")
 ACCOUNT = re.compile(r"(?<![\d.])\d{12}(?![\d.])")
-# What AWS's own documentation, the preview and the embedded AWS use: nobody's.
 # Its last twelve digits may be decimal by chance, as those of an account are.
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# What AWS's own documentation, the preview and the embedded AWS use: nobody's.
 NOBODYS = re.compile(r"123456789012|111111111111|000000000000|\w*EXAMPLE(?:KEY)?")
 
 
