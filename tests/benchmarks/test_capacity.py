@@ -409,7 +409,6 @@ def test_a_simulation_without_its_packages_names_the_command_that_installs_them(
 
 
 def test_the_simulation_agrees_with_the_formula_of_a_step() -> None:
-    pytest.importorskip("simpy", reason="make bench installs it")
     samples = simulation.simulate_step(rate=1000, batch=10, cycle_seconds=0.5, seconds=40, seed=7)
     formula = ramp(rate=1000, batch=10, cycle_seconds=0.5, most_readers=1250)
     assert max(s.backlog for s in samples) == pytest.approx(formula.peak_backlog, rel=0.1)
@@ -418,7 +417,6 @@ def test_the_simulation_agrees_with_the_formula_of_a_step() -> None:
 
 
 def test_a_simulated_partition_throttles_what_is_above_its_thousand_units() -> None:
-    pytest.importorskip("simpy", reason="make bench installs it")
     found = simulation.simulate_hot(
         invocations=2000, batch=1, hot=0.999, units=1, seconds=20, seed=1
     )
