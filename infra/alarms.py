@@ -7,6 +7,7 @@ from typing import Final
 import pulumi
 from pulumi_aws import cloudwatch, dynamodb, lambda_, sns
 
+from infra.policy import deny_without_tls, policy_document
 from infra.queue import Queues
 from infra.settings import Settings
 
@@ -88,8 +89,8 @@ def _alarms(
             threshold=RECEIVES_THAT_COUNT_AS_AGE * settings.visibility_timeout_seconds,
             minutes=15,
         ),
-        # The handler never raises: one error is a timeout, a lack of memory or a broken deployment,
-        # and retries after a visibility timeout are too far apart to fill minutes in a row.
+        # The handler raises for nothing that SQS sends: one error is a timeout, a lack of memory or
+        # a broken deployment; retries, a visibility timeout apart, fill no minutes in a row.
         _Alarm(
             name="function-errors",
             description="The function failed as a whole. Look for the timeout, lack of memory or "
@@ -210,30 +211,16 @@ def _allow_only_alarms(
     sns.TopicPolicy(
         "alarm-topic-policy",
         arn=topic.arn,
-        policy=pulumi.Output.json_dumps(
+        policy=policy_document(
             {
-                "Version": "2012-10-17",
-                "Statement": [
-                    {
-                        "Sid": "AllowAlarms",
-                        "Effect": "Allow",
-                        "Principal": {"Service": "cloudwatch.amazonaws.com"},
-                        "Action": "sns:Publish",
-                        "Resource": topic.arn,
-                        "Condition": {
-                            "ArnEquals": {"aws:SourceArn": [alarm.arn for alarm in alarms]}
-                        },
-                    },
-                    {
-                        "Sid": "DenyWithoutTls",
-                        "Effect": "Deny",
-                        "Principal": "*",
-                        "Action": "sns:Publish",
-                        "Resource": topic.arn,
-                        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-                    },
-                ],
-            }
+                "Sid": "AllowAlarms",
+                "Effect": "Allow",
+                "Principal": {"Service": "cloudwatch.amazonaws.com"},
+                "Action": "sns:Publish",
+                "Resource": topic.arn,
+                "Condition": {"ArnEquals": {"aws:SourceArn": [alarm.arn for alarm in alarms]}},
+            },
+            deny_without_tls("sns:Publish", topic.arn),
         ),
         opts=opts,
     )

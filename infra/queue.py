@@ -6,6 +6,7 @@ from typing import Final
 import pulumi
 from pulumi_aws import sqs
 
+from infra.policy import deny_without_tls, policy_document
 from infra.settings import Settings
 
 # The most that SQS takes (1 MiB); pulumi-aws would set the old limit of 256 KiB.
@@ -75,20 +76,6 @@ def _allow_only_tls(name: str, queue: sqs.Queue, opts: pulumi.ResourceOptions) -
     sqs.QueuePolicy(
         name,
         queue_url=queue.url,
-        policy=pulumi.Output.json_dumps(
-            {
-                "Version": "2012-10-17",
-                "Statement": [
-                    {
-                        "Sid": "DenyWithoutTls",
-                        "Effect": "Deny",
-                        "Principal": "*",
-                        "Action": "sqs:*",
-                        "Resource": queue.arn,
-                        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-                    }
-                ],
-            }
-        ),
+        policy=policy_document(deny_without_tls("sqs:*", queue.arn)),
         opts=opts,
     )

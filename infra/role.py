@@ -1,12 +1,11 @@
 """IAM: what the function may do, and nothing else."""
 
-import json
 from dataclasses import dataclass
-from typing import Any
 
 import pulumi
 from pulumi_aws import cloudwatch, dynamodb, iam, sqs
 
+from infra.policy import Statement, policy_document
 from infra.settings import Settings
 
 
@@ -31,21 +30,16 @@ def create_execution_role(
     role = iam.Role(
         "role",  # no fixed name: IAM is global to the account
         description=f"Execution role of the Lambda function {settings.function_name}",
-        assume_role_policy=json.dumps(
+        assume_role_policy=policy_document(
             {
-                "Version": "2012-10-17",
-                "Statement": [
-                    {
-                        "Effect": "Allow",
-                        "Principal": {"Service": "lambda.amazonaws.com"},
-                        "Action": "sts:AssumeRole",
-                    }
-                ],
+                "Effect": "Allow",
+                "Principal": {"Service": "lambda.amazonaws.com"},
+                "Action": "sts:AssumeRole",
             }
         ),
         opts=opts,
     )
-    statements: list[dict[str, Any]] = [
+    statements = [
         _allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], _streams_of(log_group)),
         # https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html#events-sqs-permissions
         _allow(
@@ -62,13 +56,13 @@ def create_execution_role(
     policy = iam.RolePolicy(
         "role-policy",
         role=role.id,
-        policy=pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": statements}),
+        policy=policy_document(*statements),
         opts=opts,
     )
     return ExecutionRole(role=role, policy=policy)
 
 
-def _allow(sid: str, actions: list[str], resource: pulumi.Input[str]) -> dict[str, Any]:
+def _allow(sid: str, actions: list[str], resource: pulumi.Input[str]) -> Statement:
     return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource}
 
 

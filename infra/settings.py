@@ -33,7 +33,8 @@ KMS_KEY_ARN: Final = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za
 # https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html
 TOPIC_ARN: Final = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}")
 EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-# Own limits: the longest name that an expression placeholder may stand for without surprises.
+# Our own limit, far below DynamoDB's 64 KB: every write carries the name, and so does the
+# function's environment, which holds 4 KB.
 VERSION_ATTRIBUTE: Final = re.compile(r"[^\x00-\x1f\x7f]{1,255}")
 EVENT_ID: Final = "event_id"
 
