@@ -6,7 +6,6 @@ the drain. The model gets the settings and that answer's time, and nothing that 
 """
 
 import argparse
-import dataclasses
 import json
 import random
 import sys
@@ -26,6 +25,7 @@ from benchmarks.workload import state, written
 from local.deployer import Deployer
 from local.emulator import Emulator
 from local.errors import LocalError
+from local.flow import Flow
 from local.program import run
 from local.stacks import Stack, load_stack
 
@@ -121,31 +121,23 @@ def measure(case: Case, seed: int) -> Measured:
 
     Raises CheckError if the queue does not drain or not every message was handled.
     """
-    stack = load_stack("local")
-    config = {
-        "event-state:batchSize": case.batch_size,
-        "event-state:maximumConcurrency": case.maximum_concurrency,
-        "event-state:functionMemoryMb": case.memory_mb,
-        "event-state:functionTimeoutSeconds": 20,
-    }
-    texts = {key: str(value) for key, value in config.items()}
-    stack = dataclasses.replace(stack, config={**stack.config, **texts})
+    stack = load_stack("local").with_config(
+        {
+            "batchSize": case.batch_size,
+            "maximumConcurrency": case.maximum_concurrency,
+            "functionMemoryMb": case.memory_mb,
+            "functionTimeoutSeconds": 20,
+        }
+    )
     messages = bodies(case, seed)
     with running_stub(WRITE_MS) as stub, Emulator(region=stack.region) as aws:
-        outputs = run(stack, _Deployer(aws, stack, stub)).outputs
-        sqs, lambda_ = aws.client("sqs"), aws.client("lambda")
+        flow = Flow(aws, run(stack, _Deployer(aws, stack, stub)).outputs)
+        lambda_ = aws.client("lambda")
         mapping = lambda_.list_event_source_mappings()["EventSourceMappings"][0]["UUID"]
         lambda_.update_event_source_mapping(UUID=mapping, Enabled=False)
-        for i in range(0, len(messages), 10):
-            sqs.send_message_batch(
-                QueueUrl=outputs["queueUrl"],
-                Entries=[
-                    {"Id": str(n), "MessageBody": body}
-                    for n, body in enumerate(messages[i : i + 10])
-                ],
-            )
+        flow.send(messages)
         lambda_.update_event_source_mapping(UUID=mapping, Enabled=True)
-        drain = list(_drain(sqs, outputs["queueUrl"]))
+        drain = list(_drain(flow))
         puts = written(stub.take())
     ids = {json.loads(body)["event_id"] for body in messages}
     if {put["event_id"] for put in puts} != ids:
@@ -159,14 +151,13 @@ def measure(case: Case, seed: int) -> Measured:
     )
 
 
-def _drain(sqs: Any, queue_url: str) -> Iterator[tuple[float, int]]:
+def _drain(flow: Flow) -> Iterator[tuple[float, int]]:
     """Yield the time and the messages left, whenever they have changed, until there are none."""
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     deadline = time.monotonic() + DEADLINE_SECONDS
     before = -1
     while before:
-        answer = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)
-        now, left = time.monotonic(), sum(int(answer["Attributes"][name]) for name in names)
+        left = flow.waiting()
+        now = time.monotonic()
         if left != before:
             yield now, left
         before = left

@@ -2,7 +2,6 @@
 
 import json
 import random
-import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from boto3.dynamodb.types import TypeDeserializer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -21,17 +19,13 @@ from rich.table import Table
 
 from local.deployer import Deployer
 from local.emulator import Emulator
-from local.errors import LocalError
+from local.flow import Flow
 from local.program import run, uninterrupted
 from local.stacks import load_stack
 from local.up import EXAMPLE, commands_to_try
 
 DRAIN_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.1
-# SendMessageBatch takes ten messages, and 1 MiB in all.
-# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
-SEND_COUNT: Final = 10
-SEND_BYTES: Final = 1_048_576
 # Where the closing words let `up` listen.
 OWN_PORT: Final = 4566
 
@@ -71,20 +65,20 @@ def demo(picture: Path | None = None) -> int:
             f"Deployed stack local: {len(deployed.resources)} resources, "
             f"{time.monotonic() - started:.1f} s after the start\n"
         )
-        flow = _Flow(aws, deployed.outputs)
+        flow = Flow(aws, deployed.outputs)
         first, late, broken = list(first_messages()), list(late_messages()), list(broken_messages())
         good = first + late
 
         sending = time.monotonic()
-        flow.send(first + broken)
-        stored_after = flow.drain(
-            console, f"{len(first)} events and {len(broken)} broken messages", broken=len(broken)
-        )
-        flow.send(late)
-        flow.drain(console, f"{len(late)} late or repeated events", broken=0)
+        flow.send(message.body for message in first + broken)
+        what = f"{len(first)} events and {len(broken)} broken messages"
+        stored_after = _drain(console, flow, what, broken=len(broken))
+        flow.send(message.body for message in late)
+        _drain(console, flow, f"{len(late)} late or repeated events", broken=0)
         seconds = time.monotonic() - sending
 
-        stored, dead, counts = flow.items(), flow.dead_letters(), flow.counts()
+        stored = {item["event_id"]: item for item in flow.items()}
+        dead, counts = _reasons(flow), _counts(flow)
         console.print(_table_of_items(good, stored))
         console.print(_table_of_dead_letters(broken, dead))
         kept = _show_promises(console, good, broken, stored, dead, counts)
@@ -191,115 +185,45 @@ def newest(messages: Iterable[Message]) -> dict[str, Item]:
     return winners
 
 
-class _Flow:
-    """The deployed queue, table and log."""
-
-    def __init__(self, aws: Emulator, outputs: Mapping[str, Any]) -> None:
-        self._outputs = outputs
-        self._sqs, self._dynamodb = aws.client("sqs"), aws.client("dynamodb")
-        self._logs = aws.client("logs")
-
-    def send(self, messages: Iterable[Message]) -> None:
-        send(self._sqs, self._outputs["queueUrl"], (message.body for message in messages))
-
-    def drain(self, console: Console, what: str, *, broken: int) -> float:
-        """Wait until the queue is empty; return the seconds until only broken ones were in it."""
-        started, stored_after = time.monotonic(), 0.0
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
-        with Progress(
-            *columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal
-        ) as progress:
-            total = self._waiting()
-            task = progress.add_task(f"Sent {what}", total=total, left="")
-            if not console.is_terminal:
-                console.print(f"Sent {what}; waiting until the queue is empty")
-            while left := self._waiting():
-                elapsed = time.monotonic() - started
-                if left > broken:
-                    stored_after = elapsed
-                if elapsed > DRAIN_SECONDS:
-                    break  # the promises will say what is missing
-                hint = ", the broken ones, for another delivery" if left <= broken else ""
-                progress.update(task, completed=total - left, left=f"{left} in the queue{hint}")
-                time.sleep(POLL_SECONDS)
-            progress.update(task, completed=total - left, left=f"{left} in the queue")
-        return stored_after
-
-    def _waiting(self) -> int:
-        names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
-        answer = self._sqs.get_queue_attributes(
-            QueueUrl=self._outputs["queueUrl"], AttributeNames=list(names)
-        )
-        return sum(int(answer["Attributes"][name]) for name in names)
-
-    def items(self) -> dict[str, Item]:
-        deserialize = ExactDeserializer().deserialize
-        pages = self._dynamodb.get_paginator("scan").paginate(
-            TableName=self._outputs["tableName"], ConsistentRead=True
-        )
-        items = [deserialize({"M": item}) for page in pages for item in page["Items"]]
-        return {item["event_id"]: item for item in items}
-
-    def dead_letters(self) -> list[tuple[str, str]]:
-        """Return each dead letter's body, and the last reason that the function logged for it."""
-        reasons = {
-            line["messageId"]: line["reason"] for line in self._log_lines() if "messageId" in line
-        }
-        letters: dict[str, str] = {}
-        while messages := self._sqs.receive_message(
-            QueueUrl=self._outputs["deadLetterQueueUrl"],
-            MaxNumberOfMessages=10,
-            VisibilityTimeout=600,
-        ).get("Messages"):
-            letters |= {message["MessageId"]: message["Body"] for message in messages}
-        return [(body, reasons.get(message_id, "")) for message_id, body in letters.items()]
-
-    def counts(self) -> dict[str, int]:
-        """Return how often each outcome was counted, redeliveries included."""
-        counts: Counter[str] = Counter()
-        for line in self._log_lines():
-            for metrics in line.get("_aws", {}).get("CloudWatchMetrics", []):
-                counts.update({m["Name"].lower(): line[m["Name"]] for m in metrics["Metrics"]})
-        return dict(counts)
-
-    def _log_lines(self) -> Iterator[dict[str, Any]]:
-        pages = self._logs.get_paginator("filter_log_events").paginate(
-            logGroupName=f"/aws/lambda/{self._outputs['functionName']}"
-        )
-        for page in pages:
-            for event in page["events"]:
-                if event["message"].startswith("{"):
-                    yield json.loads(event["message"])
+def _drain(console: Console, flow: Flow, what: str, *, broken: int) -> float:
+    """Wait until the queue is empty; return the seconds until only broken ones were in it."""
+    started, stored_after = time.monotonic(), 0.0
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
+    with Progress(
+        *columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal
+    ) as progress:
+        total = flow.waiting()
+        task = progress.add_task(f"Sent {what}", total=total, left="")
+        if not console.is_terminal:
+            console.print(f"Sent {what}; waiting until the queue is empty")
+        while left := flow.waiting():
+            elapsed = time.monotonic() - started
+            if left > broken:
+                stored_after = elapsed
+            if elapsed > DRAIN_SECONDS:
+                break  # the promises will say what is missing
+            hint = ", the broken ones, for another delivery" if left <= broken else ""
+            progress.update(task, completed=total - left, left=f"{left} in the queue{hint}")
+            time.sleep(POLL_SECONDS)
+        progress.update(task, completed=total - left, left=f"{left} in the queue")
+    return stored_after
 
 
-def send(sqs: Any, queue_url: str, bodies: Iterable[str]) -> None:
-    """Send messages in order, as many in a request as SQS takes.
-
-    Raises:
-        LocalError: the queue refused a message.
-
-    """
-    batch: list[str] = []
-
-    def send_batch() -> None:
-        entries = [{"Id": str(i), "MessageBody": body} for i, body in enumerate(batch)]
-        if refused := sqs.send_message_batch(QueueUrl=queue_url, Entries=entries).get("Failed"):
-            raise LocalError(f"The queue refused messages: {refused}.")
-        batch.clear()
-
-    for body in bodies:
-        if len(batch) == SEND_COUNT or sum(len(b.encode()) for b in [*batch, body]) > SEND_BYTES:
-            send_batch()
-        batch.append(body)
-    if batch:
-        send_batch()
+def _reasons(flow: Flow) -> list[tuple[str, str]]:
+    """Return each dead letter's body, and the last reason that the function logged for it."""
+    reasons = {
+        line["messageId"]: line["reason"] for line in flow.log_lines() if "messageId" in line
+    }
+    return [(body, reasons.get(message_id, "")) for message_id, body in flow.dead_letters()]
 
 
-class ExactDeserializer(TypeDeserializer):
-    """boto3's, but for a number that DynamoDB writes with more than 38 digits, such as 1E+50."""
-
-    def _deserialize_n(self, value: str) -> Decimal:
-        return Decimal(value)
+def _counts(flow: Flow) -> dict[str, int]:
+    """Return how often each outcome was counted, redeliveries included."""
+    counts: Counter[str] = Counter()
+    for line in flow.log_lines():
+        for metrics in line.get("_aws", {}).get("CloudWatchMetrics", []):
+            counts.update({m["Name"].lower(): line[m["Name"]] for m in metrics["Metrics"]})
+    return dict(counts)
 
 
 def _table_of_items(good: list[Message], stored: Mapping[str, Item]) -> Table:
@@ -392,8 +316,8 @@ def _rank(item: Item) -> tuple[int, Any, Decimal]:
         return 0, 0, Decimal(0)
     if isinstance(version, Decimal):
         return 1, version, Decimal(0)
-    second, fraction = re.fullmatch(r"([^.Z+]+)(\.\d+)?(?:Z|\+00:00)", version).groups()  # type: ignore[union-attr]
-    return 2, datetime.fromisoformat(second), Decimal(f"0{fraction or ''}")
+    second, _, fraction = version.removesuffix("Z").removesuffix("+00:00").partition(".")
+    return 2, datetime.fromisoformat(second), Decimal(f"0.{fraction or 0}")
 
 
 def _as_text(item: Item) -> str:

@@ -7,7 +7,7 @@ https://www.pulumi.com/docs/iac/concepts/config/
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +33,11 @@ class Stack:
     name: str
     project: str
     config: Mapping[str, str]
+
+    def with_config(self, changes: Mapping[str, object]) -> "Stack":
+        """Return this stack with some keys changed; a key without a namespace is the project's."""
+        changed = {_qualified(key, self.project): _text(value) for key, value in changes.items()}
+        return replace(self, config={**self.config, **changed})
 
     @property
     def region(self) -> str:
@@ -80,7 +85,7 @@ def load_stack(name: str, project: Path = PROJECT) -> Stack:
         elif expected and not _is(value, expected):
             problems.append(f"{key} is {value!r}, but Pulumi.yaml declares its type {expected}")
         else:
-            config[key] = value if isinstance(value, str) else json.dumps(value)
+            config[key] = _text(value)
     if "aws:region" not in config:
         problems.append("aws:region is not set; every stack names its region")
     if problems:
@@ -91,6 +96,11 @@ def load_stack(name: str, project: Path = PROJECT) -> Stack:
 
 def _qualified(key: str, project: str) -> str:
     return key if ":" in key else f"{project}:{key}"
+
+
+def _text(value: object) -> str:
+    """Write a value as the program will see it."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _is(value: object, expected: str) -> bool:

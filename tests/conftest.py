@@ -1,16 +1,20 @@
 """What all tests share: a host that cannot reach into them, and one deployment to test against."""
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from local.deployer import Deployer
 from local.emulator import Emulator
+from local.flow import Flow
 from local.program import run
 from local.stacks import load_stack
+
+DRAIN_SECONDS: Final = 120.0
 
 # Before any test module is imported: what the host sets must not decide what a test sees.
 for _name in [name for name in os.environ if name.startswith(("AWS_", "PULUMI_"))]:
@@ -24,6 +28,14 @@ class Deployment:
 
     aws: Emulator
     outputs: dict[str, Any]
+    flow: Flow
+
+    def drain(self) -> None:
+        """Wait until the queue is empty."""
+        deadline = time.monotonic() + DRAIN_SECONDS
+        while self.flow.waiting():
+            assert time.monotonic() < deadline, "the queue did not drain"
+            time.sleep(0.05)
 
 
 @pytest.fixture(scope="session")
@@ -31,4 +43,5 @@ def deployment() -> Iterator[Deployment]:
     """Deploy once for all tests of a worker: each test uses event_ids of its own."""
     stack = load_stack("local")
     with Emulator(region=stack.region) as aws:
-        yield Deployment(aws=aws, outputs=dict(run(stack, Deployer(aws, stack)).outputs))
+        outputs = dict(run(stack, Deployer(aws, stack)).outputs)
+        yield Deployment(aws=aws, outputs=outputs, flow=Flow(aws, outputs))

@@ -27,7 +27,6 @@ from examples.producer.errors import ProducerError
 from examples.producer.flow import IN_FLIGHT, send_all
 from examples.producer.message import MESSAGE_BYTES, UnsendableError, body, timestamp
 from examples.producer.queue import ATTEMPTS, Queue
-from local.demo import ExactDeserializer
 from local.emulator import CREDENTIALS
 from local.stacks import PROJECT
 
@@ -310,16 +309,10 @@ def _run(
 
 def _stored(deployment: Deployment, prefix: str, count: int) -> dict[str, Any]:
     """Return the items whose event_id begins with a prefix, once there are so many of them."""
-    deserialize = ExactDeserializer().deserialize
     deadline = time.monotonic() + SECONDS
     items: dict[str, Any] = {}
     while len(items) < count and time.monotonic() < deadline:
-        pages = (
-            deployment.aws.client("dynamodb")
-            .get_paginator("scan")
-            .paginate(TableName=deployment.outputs["tableName"], ConsistentRead=True)
-        )
-        found = [deserialize({"M": item}) for page in pages for item in page["Items"]]
+        found = deployment.flow.items()
         items = {i["event_id"]: i for i in found if i["event_id"].startswith(prefix)}
     return items
 
@@ -329,18 +322,6 @@ def _done(progress: Path) -> int:
         return 0
     lines: int = json.loads(progress.read_text())["done"]["lines"]
     return lines
-
-
-def _drain(deployment: Deployment) -> None:
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
-        answer = deployment.aws.client("sqs").get_queue_attributes(
-            QueueUrl=deployment.outputs["queueUrl"], AttributeNames=names
-        )
-        if not any(int(answer["Attributes"][name]) for name in names):
-            return
-    raise AssertionError("the queue did not drain")
 
 
 def test_interrupted_and_run_again_no_line_is_lost(deployment: Deployment, tmp_path: Path) -> None:
@@ -380,7 +361,7 @@ def test_interrupted_and_run_again_no_line_is_lost(deployment: Deployment, tmp_p
         again.stdout,
     )
     assert list(tmp_path.iterdir()) == [file]
-    _drain(deployment)
+    deployment.drain()
     items = _stored(deployment, "resumed-", 400)
     assert {name: item["n"] for name, item in items.items()} == {
         f"resumed-{n}": Decimal(3600 + n) for n in range(400)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
@@ -46,12 +46,8 @@ class Registered:
 
 def stack_with(stack: str, **config: str) -> Stack:
     """Load a stack, with some keys set; keys of other namespaces are written aws__region."""
-    loaded = load_stack(stack)
-    changes = {
-        key.replace("__", ":") if "__" in key else f"{loaded.project}:{key}": value
-        for key, value in config.items()
-    }
-    return replace(loaded, config={**loaded.config, **changes})
+    changes = {key.replace("__", ":"): value for key, value in config.items()}
+    return load_stack(stack).with_config(changes)
 
 
 @cache

@@ -1,6 +1,5 @@
 """The demo: it ends well on the real program, and badly on one that breaks a promise."""
 
-import dataclasses
 import json
 from decimal import Decimal
 
@@ -24,9 +23,7 @@ def test_without_the_version_guard_the_demo_fails(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def unguarded(name: str) -> Stack:
-        stack = load_stack(name)
-        config = {**stack.config, "event-state:versionAttribute": ""}
-        return dataclasses.replace(stack, config=config)
+        return load_stack(name).with_config({"versionAttribute": ""})
 
     monkeypatch.setattr(demo, "load_stack", unguarded)
     assert demo.demo() == 1

@@ -46,9 +46,7 @@ class Deployed:
 @pytest.fixture(scope="module", params=VARIANTS)
 def deployed(request: pytest.FixtureRequest) -> Iterator[Deployed]:
     name, config = VARIANTS[request.param]
-    stack = load_stack(name)
-    changes = {f"{stack.project}:{key}": value for key, value in config.items()}
-    stack = dataclasses.replace(stack, config={**stack.config, **changes})
+    stack = load_stack(name).with_config(config)
     with Emulator(region=stack.region) as aws:
         yield Deployed(cache(aws.client), stack, run(stack, Deployer(aws, stack)))
 

@@ -10,10 +10,7 @@ from typing import Any
 
 from conftest import Deployment
 
-from local.demo import ExactDeserializer, send
 from local.up import EXAMPLE
-
-SECONDS = 60.0
 
 
 def _item(deployment: Deployment, event_id: str) -> dict[str, Any] | None:
@@ -24,20 +21,6 @@ def _item(deployment: Deployment, event_id: str) -> dict[str, Any] | None:
     )
     item: dict[str, Any] | None = answer.get("Item")
     return item
-
-
-def _dead_letters(deployment: Deployment, count: int) -> list[str]:
-    sqs = deployment.aws.client("sqs")
-    letters: dict[str, str] = {}
-    deadline = time.monotonic() + SECONDS
-    while len(letters) < count and time.monotonic() < deadline:
-        for message in sqs.receive_message(
-            QueueUrl=deployment.outputs["deadLetterQueueUrl"],
-            MaxNumberOfMessages=10,
-            WaitTimeSeconds=1,
-        ).get("Messages", []):
-            letters[message["MessageId"]] = message["Body"]
-    return list(letters.values())
 
 
 def test_the_example_is_stored_within_two_seconds(deployment: Deployment) -> None:
@@ -109,17 +92,15 @@ def test_a_thousand_varied_events_come_back_equal_beside_broken_messages(
     for place, body in enumerate(broken):
         bodies.insert(place * 100 + 50, body)  # among good ones, in the same batches
 
-    send(deployment.aws.client("sqs"), deployment.outputs["queueUrl"], bodies)
+    flow = deployment.flow
+    sent = dict(zip(flow.send(bodies), bodies, strict=True))
+    deployment.drain()
 
-    assert Counter(_dead_letters(deployment, len(broken))) == Counter(broken)
-    pages = (
-        deployment.aws.client("dynamodb")
-        .get_paginator("scan")
-        .paginate(TableName=deployment.outputs["tableName"], ConsistentRead=True)
-    )
-    deserialize = ExactDeserializer().deserialize
-    items = [deserialize({"M": item}) for page in pages for item in page["Items"]]
+    dead = [body for message_id, body in flow.dead_letters() if sent.get(message_id) == body]
+    assert Counter(dead) == Counter(broken)
     stored = {
-        item["event_id"]: item for item in items if item["event_id"].startswith(("varied", "é"))
+        item["event_id"]: item
+        for item in flow.items()
+        if item["event_id"].startswith(("varied", "é"))
     }
     assert stored == events

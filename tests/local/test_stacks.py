@@ -49,6 +49,18 @@ def test_default_tags_are_those_of_the_aws_provider(tmp_path: Path) -> None:
     assert load_stack("test", project).default_tags == {"team": "a"}
 
 
+def test_a_changed_stack_has_the_new_values_as_text_and_the_old_one_stays(tmp_path: Path) -> None:
+    stack = load_stack("test", _project(tmp_path, "config: {aws:region: eu-west-1, owner: me}"))
+    changed = stack.with_config({"size": 5, "wide": True, "aws:region": "eu-west-2"})
+    assert changed.config == {
+        **stack.config,
+        "shop:size": "5",
+        "shop:wide": "true",
+        "aws:region": "eu-west-2",
+    }
+    assert (changed.region, stack.region) == ("eu-west-2", "eu-west-1")
+
+
 def test_an_unknown_stack_lists_the_known_ones() -> None:
     with pytest.raises(LocalError) as raised:
         load_stack("production")

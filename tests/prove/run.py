@@ -1,23 +1,22 @@
 """One run: deploy, send while faults are injected, let the queue drain, account."""
 
-import dataclasses
 import json
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 import pulumi
-from boto3.dynamodb.types import TypeDeserializer
 from pulumi.runtime import mocks as pulumi_mocks
 
 from local.deployer import Deployer
 from local.emulator import Emulator
+from local.flow import Flow, requests
 from local.program import run
 from local.stacks import PROJECT, Stack, load_stack
 
@@ -36,8 +35,6 @@ SHORT_CONCURRENCY, SHORT_DELIVERIES = 4, 3
 # them may still run, and so that a run does not take an hour.
 VISIBILITY_SECONDS: Final = 3
 PRODUCERS: Final = 4
-SEND_COUNT: Final = 10
-SEND_BYTES: Final = 1_048_576
 # Producers wait while more messages than this do: the embedded AWS walks through all of them for
 # each batch, and faults end when the last one is sent.
 BACKLOG: Final = 300
@@ -90,10 +87,10 @@ def prove(count: int, seed: int, *, fault: str | None = None, tell: Tell) -> Rep
             "AWS_ENDPOINT_URL_DYNAMODB": proxy.endpoint_url,
             "WATCHED_FILE": str(watched_file),
         }
-        flow = _Flow(aws, run(stack, _Deployer(aws, stack, source, variables)).outputs, tell)
-        sent = flow.send(load)
+        flow = Flow(aws, run(stack, _Deployer(aws, stack, source, variables)).outputs)
+        sent = _send(flow, load, tell)
         proxy.calm = True
-        left = flow.drain()
+        left = _drain(flow, tell)
         watched = [json.loads(line) for line in watched_file.read_text().splitlines()]
         return Report(
             sent=len(sent),
@@ -111,14 +108,13 @@ def prove(count: int, seed: int, *, fault: str | None = None, tell: Tell) -> Rep
 
 def _stack(*, is_short: bool) -> Stack:
     """Return the stack `local`, changed for the run."""
-    config = {
-        "event-state:functionTimeoutSeconds": FUNCTION_SECONDS,
-        "event-state:maximumConcurrency": SHORT_CONCURRENCY if is_short else CONCURRENCY,
-        "event-state:maxReceiveCount": SHORT_DELIVERIES if is_short else DELIVERIES,
-    }
-    stack = load_stack("local")
-    changed = {key: str(value) for key, value in config.items()}
-    return dataclasses.replace(stack, config={**stack.config, **changed})
+    return load_stack("local").with_config(
+        {
+            "functionTimeoutSeconds": FUNCTION_SECONDS,
+            "maximumConcurrency": SHORT_CONCURRENCY if is_short else CONCURRENCY,
+            "maxReceiveCount": SHORT_DELIVERIES if is_short else DELIVERIES,
+        }
+    )
 
 
 class _Deployer(Deployer):
@@ -155,113 +151,42 @@ class _Deployer(Deployer):
         return super().new_resource(args)
 
 
-class _Flow:
-    """The deployed queues, table and log."""
+def _send(flow: Flow, load: list[Message], tell: Tell) -> dict[str, Message]:
+    """Send the messages from several producers at once; return them by message id."""
+    sent: dict[str, Message] = {}
+    left = iter(load)
+    pending = [list(islice(left, len(each))) for each in requests(m.body for m in load)]
+    unsent = iter(pending)
+    lock = threading.Lock()
+    may_send = threading.Event()
 
-    def __init__(self, aws: Emulator, outputs: Mapping[str, Any], tell: Tell) -> None:
-        self._aws = aws
-        self._outputs = outputs
-        self._tell = tell
-        self._sqs = aws.client("sqs")
+    def produce() -> None:
+        while True:
+            may_send.wait()
+            with lock:
+                request = next(unsent, None)
+            if request is None:
+                return
+            ids = flow.send_request([message.body for message in request])
+            sent.update(zip(ids, request, strict=True))
 
-    def send(self, load: list[Message]) -> dict[str, Message]:
-        """Send the messages from several producers at once; return them by message id."""
-        sent: dict[str, Message] = {}
-        requests = iter(list(_requests(load)))
-        lock = threading.Lock()
-        may_send = threading.Event()
-
-        def produce() -> None:
-            sqs = self._aws.client("sqs")
-            while True:
-                may_send.wait()
-                with lock:
-                    request = next(requests, None)
-                if request is None:
-                    return
-                answer = sqs.send_message_batch(
-                    QueueUrl=self._outputs["queueUrl"],
-                    Entries=[
-                        {"Id": str(place), "MessageBody": message.body}
-                        for place, message in enumerate(request)
-                    ],
-                )
-                if len(answer["Successful"]) != len(request):
-                    raise RuntimeError(f"the queue refused messages: {answer}")
-                for each in answer["Successful"]:
-                    sent[each["MessageId"]] = request[int(each["Id"])]
-
-        with ThreadPoolExecutor(PRODUCERS) as pool:
-            producers = [pool.submit(produce) for _ in range(PRODUCERS)]
-            while not all(producer.done() for producer in producers):
-                (may_send.set if self._waiting(_VISIBLE) < BACKLOG else may_send.clear)()
-                self._tell("sending, with faults", len(sent), len(load))
-                time.sleep(POLL_SECONDS)
-            for producer in producers:
-                producer.result()
-        return sent
-
-    def drain(self) -> int:
-        """Wait until the queue is empty, or for a while; return how many messages are left."""
-        deadline = time.monotonic() + DRAIN_SECONDS
-        first = left = self._waiting(_VISIBLE, _IN_FLIGHT)
-        while left and time.monotonic() < deadline:
-            self._tell("draining, without faults", first - left, first)
+    with ThreadPoolExecutor(PRODUCERS) as pool:
+        producers = [pool.submit(produce) for _ in range(PRODUCERS)]
+        while not all(producer.done() for producer in producers):
+            (may_send.set if flow.waiting(in_flight=False) < BACKLOG else may_send.clear)()
+            tell("sending, with faults", len(sent), len(load))
             time.sleep(POLL_SECONDS)
-            left = self._waiting(_VISIBLE, _IN_FLIGHT)
-        return left
-
-    def _waiting(self, *names: str) -> int:
-        answer = self._sqs.get_queue_attributes(
-            QueueUrl=self._outputs["queueUrl"], AttributeNames=names
-        )
-        return sum(int(answer["Attributes"][name]) for name in names)
-
-    def items(self) -> Iterator[dict[str, Any]]:
-        """Read the whole table."""
-        pages = (
-            self._aws.client("dynamodb")
-            .get_paginator("scan")
-            .paginate(TableName=self._outputs["tableName"], ConsistentRead=True)
-        )
-        deserialize = _Deserializer().deserialize
-        for page in pages:
-            for item in page["Items"]:
-                yield deserialize({"M": item})
-
-    def dead_letters(self) -> list[tuple[str, str]]:
-        """Return the message id and the body of each dead letter."""
-        letters: list[tuple[str, str]] = []
-        while received := self._sqs.receive_message(
-            QueueUrl=self._outputs["deadLetterQueueUrl"],
-            MaxNumberOfMessages=10,
-            VisibilityTimeout=600,
-        ).get("Messages"):
-            letters += [(message["MessageId"], message["Body"]) for message in received]
-        return letters
+        for producer in producers:
+            producer.result()
+    return sent
 
 
-_VISIBLE: Final = "ApproximateNumberOfMessages"
-_IN_FLIGHT: Final = "ApproximateNumberOfMessagesNotVisible"
-
-
-class _Deserializer(TypeDeserializer):
-    """boto3's, but for a number that DynamoDB writes with more than 38 digits, such as 1E+50."""
-
-    def _deserialize_n(self, value: str) -> Decimal:
-        return Decimal(value)
-
-
-def _requests(load: list[Message]) -> Iterator[list[Message]]:
-    """Yield what fits into one SendMessageBatch each."""
-    request: list[Message] = []
-    size = 0
-    for message in load:
-        added = len(message.body.encode())
-        if len(request) == SEND_COUNT or size + added > SEND_BYTES:
-            yield request
-            request, size = [], 0
-        request.append(message)
-        size += added
-    if request:
-        yield request
+def _drain(flow: Flow, tell: Tell) -> int:
+    """Wait until the queue is empty, or for a while; return how many messages are left."""
+    deadline = time.monotonic() + DRAIN_SECONDS
+    first = left = flow.waiting()
+    while left and time.monotonic() < deadline:
+        tell("draining, without faults", first - left, first)
+        time.sleep(POLL_SECONDS)
+        left = flow.waiting()
+    return left
