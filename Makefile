@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# pytest keeps its temporary folders: give it one that goes with it.
+IN_OWN_TMP := TMPDIR=$$(mktemp -d) && export TMPDIR && trap 'rm -rf "$$TMPDIR"' EXIT INT TERM &&
 empty :=
 space := $(empty) $(empty)
 
@@ -19,10 +21,10 @@ test: .venv/installed ## Format check, lint, strict types, and all tests
 		{ echo 'error: some files are not formatted: run $(BIN)/ruff format .' >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/pytest --numprocesses auto
+	@$(IN_OWN_TMP) $(BIN)/pytest --numprocesses auto
 
 prove: .venv/installed ## The long proofs; exit status 1 on any loss or divergence
-	@HYPOTHESIS_PROFILE=prove $(BIN)/pytest --numprocesses auto tests/function
+	@$(IN_OWN_TMP) HYPOTHESIS_PROFILE=prove $(BIN)/pytest --numprocesses auto tests/function
 	@$(BIN)/python -m tests.prove
 	@$(BIN)/python -m tests.prove.leaks
 	@$(BIN)/python -m benchmarks.linear
