@@ -67,9 +67,12 @@ def schedule(seed: int) -> Iterator[Plan | None]:
         if random.random() >= (STORM_RATE if number % PERIOD < STORM else CALM_RATE):
             yield None
             continue
-        if not deck:  # dealt like cards, so that a hundred faults hold each kind
-            deck = [fault for fault in Fault for _ in range(fault.weight)]
-            random.shuffle(deck)
+        if not deck:  # dealt like cards, one of each kind first, so that a short run meets them all
+            first = list(Fault)
+            others = [fault for fault in Fault for _ in range(fault.weight - 1)]
+            random.shuffle(first)
+            random.shuffle(others)
+            deck = others + first
         yield Plan(fault=deck.pop(), persistent=random.random() < 0.5, dice=random.random())
 
 

@@ -2,7 +2,6 @@
 
 import json
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ from pulumi.runtime import mocks as pulumi_mocks
 
 from local.deployer import Deployer
 from local.emulator import Emulator
-from local.flow import Flow, requests
+from local.flow import SEND_COUNT, Flow, requests
 from local.program import run
 from local.stacks import PROJECT, Stack, load_stack
 
@@ -35,7 +34,7 @@ SHORT_CONCURRENCY, SHORT_DELIVERIES = 4, 3
 # them may still run, and so that a run does not take an hour.
 VISIBILITY_SECONDS: Final = 3
 PRODUCERS: Final = 4
-# Producers wait while more messages than this do: the embedded AWS walks through all of them for
+# Producers let no more messages than this wait: the embedded AWS walks through all of them for
 # each batch, and faults end when the last one is sent.
 BACKLOG: Final = 300
 POLL_SECONDS: Final = 0.1
@@ -156,28 +155,18 @@ def _send(flow: Flow, load: list[Message], tell: Tell) -> dict[str, Message]:
     sent: dict[str, Message] = {}
     left = iter(load)
     pending = [list(islice(left, len(each))) for each in requests(m.body for m in load)]
-    unsent = iter(pending)
-    lock = threading.Lock()
-    may_send = threading.Event()
 
-    def produce() -> None:
-        while True:
-            may_send.wait()
-            with lock:
-                request = next(unsent, None)
-            if request is None:
-                return
-            ids = flow.send_request([message.body for message in request])
-            sent.update(zip(ids, request, strict=True))
+    def send(request: list[Message]) -> None:
+        ids = flow.send_request([message.body for message in request])
+        sent.update(zip(ids, request, strict=True))
 
-    with ThreadPoolExecutor(PRODUCERS) as pool:
-        producers = [pool.submit(produce) for _ in range(PRODUCERS)]
-        while not all(producer.done() for producer in producers):
-            (may_send.set if flow.waiting(in_flight=False) < BACKLOG else may_send.clear)()
+    with ThreadPoolExecutor(PRODUCERS) as producers:
+        while pending:
+            room = max(0, BACKLOG - flow.waiting(in_flight=False)) // SEND_COUNT
+            now, pending = pending[:room], pending[room:]
+            list(producers.map(send, now))
             tell("sending, with faults", len(sent), len(load))
             time.sleep(POLL_SECONDS)
-        for producer in producers:
-            producer.result()
     return sent
 
 

@@ -1,11 +1,16 @@
 """What a seed decides: the messages, and which write meets which fault."""
 
 import json
+from collections import Counter
 from itertools import islice
+
+import pytest
 
 from prove.checker import age, decode
 from prove.load import messages
 from prove.proxy import PERIOD, STORM, Fault, schedule
+
+DECK = sum(fault.weight for fault in Fault)
 
 
 def test_a_seed_gives_the_same_messages_and_another_one_others() -> None:
@@ -57,10 +62,16 @@ def test_a_seed_gives_the_same_faults_and_another_one_others() -> None:
     assert first(1) != first(2)
 
 
-def test_two_storms_hold_every_kind_of_fault_and_the_calm_few() -> None:
-    plans = list(islice(schedule(1), 2 * PERIOD))
+@pytest.mark.parametrize("seed", range(20))
+def test_the_first_faults_are_one_of_each_kind_and_a_hundred_are_by_weight(seed: int) -> None:
+    faults = list(islice((plan.fault for plan in schedule(seed) if plan), DECK))
+    assert set(faults[: len(Fault)]) == set(Fault)
+    assert Counter(faults) == {fault: fault.weight for fault in Fault}
+
+
+def test_a_storm_fails_many_writes_and_the_calm_few() -> None:
+    plans = list(islice(schedule(1), PERIOD))
     storm = [plan for plan in plans[:STORM] if plan]
     calm = [plan for plan in plans[STORM:PERIOD] if plan]
     assert len(storm) > 0.3 * STORM
     assert 0 < len(calm) < 0.1 * (PERIOD - STORM)
-    assert {plan.fault for plan in plans if plan} == set(Fault)
