@@ -1,7 +1,7 @@
 """The table: the one module that talks to AWS."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import botocore.session
 from botocore.config import Config
@@ -65,7 +65,7 @@ class Store:
             raise TableUnusableError(f"{error}: give the function a role") from error
         except BotoCoreError as error:
             return Result(Outcome.FAILED, f"no answer from DynamoDB: {type(error).__name__}")
-        except Exception as error:
+        except Exception as error:  # whatever it is, DynamoDB confirmed nothing
             return Result(Outcome.FAILED, f"unexpected {type(error).__name__}")
         # To botocore any 200 is success, whatever it says and whoever sent it.
         if "RequestId" not in answer["ResponseMetadata"]:
@@ -89,7 +89,7 @@ def connect(connections: int) -> "DynamoDBClient":
     connections: how many threads will use it at once. Three attempts, each with time-outs of
     seconds: DynamoDB answers in milliseconds or not at all, and SQS retries for hours.
     """
-    client: DynamoDBClient = botocore.session.get_session().create_client(  # type: ignore[assignment]
+    client = botocore.session.get_session().create_client(
         "dynamodb",
         config=Config(
             connect_timeout=1,
@@ -104,7 +104,7 @@ def connect(connections: int) -> "DynamoDBClient":
     # service model is left out: another 6 % of CPU.
     client.meta.events.register("before-parameter-build.dynamodb.PutItem", _take_parameters)
     client.meta.events.register("before-call.dynamodb.PutItem", _give_body)
-    return client
+    return cast("DynamoDBClient", client)
 
 
 def _take_parameters(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:

@@ -52,11 +52,18 @@ class Flow:
 
     def waiting(self, *, in_flight: bool = True) -> int:
         """Count the messages in the queue; those in flight wait for an answer or a redelivery."""
+        return self._count("queueUrl", in_flight=in_flight)
+
+    def dead(self) -> int:
+        """Count the dead letters."""
+        return self._count("deadLetterQueueUrl", in_flight=True)
+
+    def _count(self, output: str, *, in_flight: bool) -> int:
         names = ["ApproximateNumberOfMessages"]
         if in_flight:
             names.append("ApproximateNumberOfMessagesNotVisible")
         answer = self._sqs.get_queue_attributes(
-            QueueUrl=self._outputs["queueUrl"], AttributeNames=names
+            QueueUrl=self._outputs[output], AttributeNames=names
         )
         return sum(int(answer["Attributes"][name]) for name in names)
 

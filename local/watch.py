@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from local.emulator import Emulator
+from local.flow import Flow
 
 REFRESH_SECONDS: Final = 0.5
 # An invocation's lines may show a little after younger ones: look back that far.
@@ -50,7 +51,7 @@ class Watch:
     """Counts what the deployed queues and the function's log show."""
 
     def __init__(self, aws: Emulator, outputs: Mapping[str, Any]) -> None:
-        self._sqs, self._logs = aws.client("sqs"), aws.client("logs")
+        self._flow, self._logs = Flow(aws, outputs), aws.client("logs")
         self._outputs = outputs
         self._counts: Counter[str] = Counter()
         self._newest_reason = ""
@@ -59,8 +60,7 @@ class Watch:
     def line(self) -> Text:
         """Look again, and say what there is in one line."""
         # The queues first: what leaves them in between is then missed rather than counted twice.
-        waiting = self._messages("queueUrl", "", "NotVisible")
-        dead = self._messages("deadLetterQueueUrl", "", "NotVisible")
+        waiting, dead = self._flow.waiting(), self._flow.dead()
         self._read_log()
         superseded = self._counts["Superseded"] + self._counts["Coalesced"]
         text = Text(no_wrap=True, overflow="ellipsis")
@@ -71,13 +71,6 @@ class Watch:
         if dead and self._newest_reason:
             text.append(f" ({self._newest_reason})")
         return text
-
-    def _messages(self, output: str, *states: str) -> int:
-        names = [f"ApproximateNumberOfMessages{state}" for state in states]
-        answer = self._sqs.get_queue_attributes(
-            QueueUrl=self._outputs[output], AttributeNames=names
-        )
-        return sum(int(answer["Attributes"][name]) for name in names)
 
     def _read_log(self) -> None:
         newest = max(self._seen.values(), default=0)
