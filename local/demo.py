@@ -19,7 +19,7 @@ from rich.table import Table
 
 from local.deployer import Deployer
 from local.emulator import Emulator
-from local.flow import Flow
+from local.flow import Flow, outcomes
 from local.program import run, uninterrupted
 from local.stacks import load_stack
 from local.up import EXAMPLE, commands_to_try
@@ -221,9 +221,8 @@ def _counts(flow: Flow) -> dict[str, int]:
     """Return how often each outcome was counted, redeliveries included."""
     counts: Counter[str] = Counter()
     for line in flow.log_lines():
-        for metrics in line.get("_aws", {}).get("CloudWatchMetrics", []):
-            counts.update({m["Name"].lower(): line[m["Name"]] for m in metrics["Metrics"]})
-    return dict(counts)
+        counts.update(outcomes(line))
+    return {name.lower(): count for name, count in counts.items()}
 
 
 def _table_of_items(good: list[Message], stored: Mapping[str, Item]) -> Table:

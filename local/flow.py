@@ -112,6 +112,16 @@ def requests(bodies: Iterable[str]) -> Iterator[list[str]]:
         yield request
 
 
+def outcomes(line: Mapping[str, Any]) -> dict[str, int]:
+    """Return what a line of the function's log counts, by CloudWatch metric; most count nothing."""
+    definitions = line.get("_aws", {}).get("CloudWatchMetrics", [])
+    return {
+        metric["Name"]: line[metric["Name"]]
+        for definition in definitions
+        for metric in definition["Metrics"]
+    }
+
+
 class _Deserializer(TypeDeserializer):
     """boto3's, but for a number that DynamoDB writes with more than 38 digits, such as 1E+50."""
 

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from local.emulator import Emulator
-from local.flow import Flow
+from local.flow import Flow, outcomes
 
 REFRESH_SECONDS: Final = 0.5
 # An invocation's lines may show a little after younger ones: look back that far.
@@ -84,9 +84,7 @@ class Watch:
                 continue
             self._seen[place] = event["timestamp"]
             line = json.loads(event["message"])
-            for definition in line.get("_aws", {}).get("CloudWatchMetrics", []):
-                names = [metric["Name"] for metric in definition["Metrics"]]
-                self._counts.update({name: line[name] for name in names})
+            self._counts.update(outcomes(line))
             self._newest_reason = line.get("reason", self._newest_reason)
         newest = max(self._seen.values(), default=0)
         self._seen = {
