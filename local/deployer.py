@@ -307,7 +307,7 @@ class Inputs:
 def zip_of(archive: pulumi.AssetArchive) -> bytes:
     """Pack the files of an asset archive, so that equal files give equal bytes."""
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+    with zipfile.ZipFile(packed, "w") as file:
         for name, asset in sorted(archive.assets.items()):
             if not isinstance(asset, pulumi.FileAsset):
                 raise LocalError(f"The local deployer packs only files, and {name} is none.")
