@@ -38,14 +38,13 @@ class _Alarm:
 
 def create_alarms(
     settings: Settings,
+    opts: pulumi.ResourceOptions,
     *,
     queues: Queues,
     table: dynamodb.Table,
     function: lambda_.Function,
-    parent: pulumi.Resource,
 ) -> Sequence[cloudwatch.MetricAlarm]:
     """Make the alarms; without a topic they still show in CloudWatch and on the dashboard."""
-    opts = pulumi.ResourceOptions(parent=parent)
     email = settings.alarm_email
     topic = _create_topic(settings, email, opts) if email else None
     told = topic.arn if topic else settings.alarm_topic_arn

@@ -22,13 +22,13 @@ ALARMS_HEIGHT: Final = 3
 
 def create_dashboard(
     settings: Settings,
+    opts: pulumi.ResourceOptions,
     *,
     queues: Queues,
     table: dynamodb.Table,
     function: lambda_.Function,
     mapping: lambda_.EventSourceMapping,
     alarms: Sequence[cloudwatch.MetricAlarm],
-    parent: pulumi.Resource,
 ) -> pulumi.Output[str]:
     """Make the dashboard; return its URL in AWS's console.
 
@@ -75,7 +75,7 @@ def create_dashboard(
                 ]
             }
         ),
-        opts=pulumi.ResourceOptions(parent=parent),
+        opts=opts,
     )
     region = settings.region
     return pulumi.Output.concat(

@@ -28,27 +28,29 @@ class EventState(pulumi.ComponentResource):
     ) -> None:
         super().__init__("event-state:index:EventState", name, None, opts)
 
-        queues = create_queues(settings, parent=self)
-        table = create_table(settings, parent=self)
-        log_group = create_log_group(settings, parent=self)
+        # A renamed resource is made before the old one goes, so that a name that is taken loses
+        # nothing. Said to each, for pulumi-aws asks for the opposite wherever a name is given:
+        # https://www.pulumi.com/docs/iac/concepts/resources/options/deletebeforereplace/
+        child = pulumi.ResourceOptions(parent=self, delete_before_replace=False)
+        queues = create_queues(settings, child)
+        table = create_table(settings, child)
+        log_group = create_log_group(settings, child)
         role = create_execution_role(
-            settings, log_group=log_group, queue=queues.events, table=table, parent=self
+            settings, child, log_group=log_group, queue=queues.events, table=table
         )
-        function = create_function(
-            settings, role=role, log_group=log_group, table=table, parent=self
-        )
+        function = create_function(settings, child, role=role, log_group=log_group, table=table)
         mapping = create_event_source_mapping(
-            settings, queue=queues.events, function=function, parent=self
+            settings, child, queue=queues.events, function=function
         )
-        alarms = create_alarms(settings, queues=queues, table=table, function=function, parent=self)
+        alarms = create_alarms(settings, child, queues=queues, table=table, function=function)
         dashboard_url = create_dashboard(
             settings,
+            child,
             queues=queues,
             table=table,
             function=function,
             mapping=mapping,
             alarms=alarms,
-            parent=self,
         )
 
         self.queue_url = queues.events.url

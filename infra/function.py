@@ -16,11 +16,11 @@ HANDLER: Final = "function.handler.handler"
 
 def create_function(
     settings: Settings,
+    opts: pulumi.ResourceOptions,
     *,
     role: ExecutionRole,
     log_group: cloudwatch.LogGroup,
     table: dynamodb.Table,
-    parent: pulumi.Resource,
 ) -> lambda_.Function:
     """Make the function, once its role may do what the handler does."""
     variables: dict[str, pulumi.Input[str]] = {"TABLE_NAME": table.name}
@@ -44,7 +44,7 @@ def create_function(
         ),
         # Follows the caller's decision to trace; Active would need permissions of its own.
         tracing_config=lambda_.FunctionTracingConfigArgs(mode="PassThrough"),
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=[role.policy]),
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[role.policy])),
     )
 
 

@@ -7,7 +7,11 @@ from infra.settings import Settings
 
 
 def create_event_source_mapping(
-    settings: Settings, *, queue: sqs.Queue, function: lambda_.Function, parent: pulumi.Resource
+    settings: Settings,
+    opts: pulumi.ResourceOptions,
+    *,
+    queue: sqs.Queue,
+    function: lambda_.Function,
 ) -> lambda_.EventSourceMapping:
     """Let Lambda poll the queue; through the function it waits for the role's policy."""
     return lambda_.EventSourceMapping(
@@ -25,7 +29,6 @@ def create_event_source_mapping(
         if settings.maximum_concurrency
         else None,
         metrics_config=lambda_.EventSourceMappingMetricsConfigArgs(metrics=["EventCount"]),
-        # Lambda takes one mapping per queue and function. Elsewhere Pulumi's own rule is right: a
-        # renamed resource is made first, so that what holds data goes only when the new one stands.
-        opts=pulumi.ResourceOptions(parent=parent, delete_before_replace=True),
+        # Lambda takes one mapping per queue and function, so here the old one goes first.
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(delete_before_replace=True)),
     )

@@ -27,9 +27,12 @@ class Queues:
     dead_letters: sqs.Queue
 
 
-def create_queues(settings: Settings, parent: pulumi.Resource) -> Queues:
+def create_queues(settings: Settings, opts: pulumi.ResourceOptions) -> Queues:
     """Make both queues, encrypted and open to TLS alone; each knows only the other."""
-    opts = pulumi.ResourceOptions(parent=parent)
+    # A queue that is destroyed or renamed takes its messages along.
+    holding = pulumi.ResourceOptions.merge(
+        opts, pulumi.ResourceOptions(protect=settings.protect_data)
+    )
     sse = None if settings.kms_key_arn else True
 
     dead_letters = sqs.Queue(
@@ -39,7 +42,7 @@ def create_queues(settings: Settings, parent: pulumi.Resource) -> Queues:
         message_retention_seconds=DEAD_LETTER_RETENTION_SECONDS,
         sqs_managed_sse_enabled=sse,
         kms_master_key_id=settings.kms_key_arn,
-        opts=opts,
+        opts=holding,
     )
     events = sqs.Queue(
         "queue",
@@ -51,11 +54,13 @@ def create_queues(settings: Settings, parent: pulumi.Resource) -> Queues:
             {
                 "deadLetterTargetArn": dead_letters.arn,
                 "maxReceiveCount": settings.max_receive_count,
-            }
+            },
+            # As SQS writes it back: the provider compares the text, and spaces would be a change.
+            separators=(",", ":"),
         ),
         sqs_managed_sse_enabled=sse,
         kms_master_key_id=settings.kms_key_arn,
-        opts=opts,
+        opts=holding,
     )
     # A resource of its own: inline, each queue would need the other's ARN first.
     sqs.RedriveAllowPolicy(

@@ -19,14 +19,13 @@ class ExecutionRole:
 
 def create_execution_role(
     settings: Settings,
+    opts: pulumi.ResourceOptions,
     *,
     log_group: cloudwatch.LogGroup,
     queue: sqs.Queue,
     table: dynamodb.Table,
-    parent: pulumi.Resource,
 ) -> ExecutionRole:
     """Make the role: write to this log, consume this queue, put into this table."""
-    opts = pulumi.ResourceOptions(parent=parent)
     role = iam.Role(
         "role",  # no fixed name: IAM is global to the account
         description=f"Execution role of the Lambda function {settings.function_name}",

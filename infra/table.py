@@ -6,7 +6,7 @@ from pulumi_aws import dynamodb
 from infra.settings import EVENT_ID, Settings
 
 
-def create_table(settings: Settings, parent: pulumi.Resource) -> dynamodb.Table:
+def create_table(settings: Settings, opts: pulumi.ResourceOptions) -> dynamodb.Table:
     """Make the table: one item per event_id, paid per request, restorable to any second."""
     kms_key_arn = settings.kms_key_arn
     return dynamodb.Table(
@@ -23,5 +23,7 @@ def create_table(settings: Settings, parent: pulumi.Resource) -> dynamodb.Table:
         if kms_key_arn
         else None,
         deletion_protection_enabled=settings.protect_data,
-        opts=pulumi.ResourceOptions(parent=parent, protect=settings.protect_data),
+        opts=pulumi.ResourceOptions.merge(
+            opts, pulumi.ResourceOptions(protect=settings.protect_data)
+        ),
     )

@@ -37,7 +37,8 @@ class Resource:
     parent: str
     dependencies: tuple[str, ...]
     protect: bool
-    delete_before_replace: bool
+    delete_before_replace: bool | None
+    """None if the program leaves it to the provider, which wants it wherever a name is given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +146,9 @@ class _Recorder(pulumi_mocks.MockMonitor):
                     parent=request.parent,
                     dependencies=tuple(sorted(request.dependencies)),
                     protect=request.protect,
-                    delete_before_replace=request.deleteBeforeReplace,
+                    delete_before_replace=request.deleteBeforeReplace
+                    if request.deleteBeforeReplaceDefined
+                    else None,
                 )
             )
         try:

@@ -325,17 +325,20 @@ def test_everything_is_a_child_of_the_one_component(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_the_table_alone_is_protected_and_only_where_the_stack_says_so(name: str) -> None:
+def test_what_holds_data_is_protected_where_the_stack_says_so(name: str) -> None:
     protected = {each.name for each in variant(name).run.resources if each.protect}
-    assert protected == ({"table"} if EXPECTED[name].protect else set())
+    assert protected == (
+        {"table", "queue", "dead-letter-queue"} if EXPECTED[name].protect else set()
+    )
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_only_the_mapping_is_deleted_before_it_is_replaced(name: str) -> None:
-    """Nothing that holds data goes before its replacement stands."""
-    program = variant(name)
-    first = {each.name for each in program.run.resources if each.delete_before_replace}
-    assert first == {"event-source-mapping"}
+    """Each says so itself: where one does not, the provider deletes first whatever has a name."""
+    said = {each.name: each.delete_before_replace for each in variant(name).run.resources}
+    component = said.pop("event-state")
+    assert component is None
+    assert said == {resource: resource == "event-source-mapping" for resource in said}
 
 
 @pytest.mark.parametrize("name", STACKS)
