@@ -8,7 +8,7 @@ empty :=
 space := $(empty) $(empty)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prove bench up clean
+.PHONY: help demo test prove engine bench up clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -33,21 +33,22 @@ bench: .venv/bench ## Measure the handler against its peers
 	@$(BIN)/python -m benchmarks.handler --plot docs/handler.png
 	@$(BIN)/python -m benchmarks.simulation --plots docs
 
-up: .venv/installed ## Deploy a stack with the real Pulumi CLI: make up STACK=local|dev|prod
+engine: .venv/installed ## The program under the real Pulumi engine, on the local AWS; a quarter of an hour
+	@$(BIN)/python -m tests.engine
+
+up: .venv/installed ## Deploy a stack with the real Pulumi CLI: make up STACK=local|dev|prod [ARGS=--yes]
 	@test -f 'Pulumi.$(STACK).yaml' || { echo 'error: name a stack: make up' \
 		'STACK=$(subst $(space),|,$(patsubst Pulumi.%.yaml,%,$(wildcard Pulumi.*.yaml)))' >&2; exit 2; }
 	@command -v pulumi >/dev/null || { echo 'error: the Pulumi CLI is not installed:' \
 		'https://www.pulumi.com/docs/install/; without it, $(BIN)/python -m local up' \
 		'--stack $(STACK) deploys to the local AWS' >&2; exit 1; }
-	@pulumi stack select --create '$(STACK)'
 ifeq ($(STACK),local)
 	@$(BIN)/python -c 'import socket; socket.create_connection(("127.0.0.1", 4566), 1)' 2>/dev/null || \
 		{ echo 'error: nothing listens on port 4566: in another terminal, start' \
 		'$(BIN)/python -m local emulator' >&2; exit 1; }
-	@AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test pulumi up --stack local
-else
-	@pulumi up --stack '$(STACK)'
 endif
+	@pulumi stack select --create '$(STACK)'
+	@pulumi up --stack '$(STACK)' $(if $(filter local,$(STACK)),--refresh) $(ARGS)
 
 clean: ## Remove what the other targets made
 	@rm -rf .venv .mypy_cache .ruff_cache .hypothesis
