@@ -21,6 +21,7 @@ test: .venv/installed ## Format check, lint, strict types, and all tests
 		{ echo 'error: some files are not formatted: run $(BIN)/ruff format .' >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
+	@echo 'Not in here: make engine (the real Pulumi engine), make prove (the long proofs)' >&2
 	@$(IN_OWN_TMP) $(BIN)/pytest --numprocesses auto
 
 prove: .venv/installed ## The long proofs; exit status 1 on any loss or divergence
