@@ -31,7 +31,6 @@ prove: .venv/installed ## The long proofs; exit status 1 on any loss or divergen
 
 bench: .venv/bench ## Measure the handler against its peers
 	@$(BIN)/python -m benchmarks.handler --plot docs/handler.png
-	@$(BIN)/python -m benchmarks.simulation --plots docs
 
 up: .venv/installed ## Deploy a stack with the real Pulumi CLI: make up STACK=local|dev|prod
 	@test -f 'Pulumi.$(STACK).yaml' || { echo 'error: name a stack: make up' \

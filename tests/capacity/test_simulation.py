@@ -1,0 +1,110 @@
+"""The formulas beside chance.
+
+Each message is simulated: random arrivals and times, ids that do or do not meet in a batch, readers
+that start one by one. What both have in common, because AWS does not document it, this cannot
+prove: how many readers there are, and that one which becomes free takes what waits.
+"""
+
+import heapq
+import math
+import random
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+
+from capacity import model
+from capacity.aws import READERS_AT_FIRST, READERS_PER_MINUTE
+from capacity.model import Load, Setup
+from capacity.step import step
+
+SECONDS = 20.0
+
+
+class Batch(NamedTuple):
+    """What a reader took: when, of how many that waited, the oldest's age."""
+
+    second: float
+    waiting: int
+    age_seconds: float
+    messages: int
+    writes: int
+    busy_ms: float
+
+
+def simulate(
+    load: Load, setup: Setup, seconds: float, readers: int, growth_per_minute: float = 1e-9
+) -> list[Batch]:
+    dice = random.Random(1)
+    came = arrivals(load, seconds, dice)
+    moments = [second for second, _ in came]
+    batches: list[Batch] = []
+    taken, free, grows = 0, [0.0] * readers, 60 / growth_per_minute
+    while taken < len(came):
+        if free[0] > grows:  # one reader more, if there is a batch for it
+            if bisect_right(moments, grows) - taken >= setup.batch_size:
+                heapq.heappush(free, grows)
+            grows += 60 / growth_per_minute
+            continue
+        now = max(heapq.heappop(free), moments[taken])  # a long poll, until the next message
+        waiting = bisect_right(moments, now) - taken
+        batch = came[taken : taken + min(waiting, setup.batch_size)]
+        writes = len({id_ for _, id_ in batch})
+        busy_ms = model.handler_ms(setup, len(batch), writes) * dice.uniform(0.5, 1.5)
+        batches.append(Batch(now, waiting, now - moments[taken], len(batch), writes, busy_ms))
+        taken += len(batch)
+        heapq.heappush(free, now + (setup.poll_ms + busy_ms) / 1000)
+    return batches
+
+
+def arrivals(load: Load, seconds: float, dice: random.Random) -> list[tuple[float, int]]:
+    """Return when each message comes, and its id; the hottest is 0."""
+
+    def moments(rate: float) -> Iterator[float]:
+        second = dice.expovariate(rate) if rate else seconds
+        while second < seconds:
+            yield second
+            second += dice.expovariate(rate)
+
+    per_id = round(1 / (1 - load.repeat))
+    spread = load.repeat_seconds if per_id > 1 else 0
+    came = [(second, 0) for second in moments(load.rate * load.hot)]
+    for id_, first in enumerate(moments(load.rate * (1 - load.hot) / per_id), 1):
+        came += [(first + dice.uniform(0, spread), id_) for _ in range(per_id)]
+    return sorted(came)
+
+
+@pytest.mark.parametrize(
+    ("load", "setup", "fill"),
+    [
+        (Load(rate=50), Setup(), 0.1),
+        (Load(rate=800), Setup(), 0.35),  # where batches begin to fill: they are emptier than said
+        (Load(rate=5000), Setup(), 0.1),
+        (Load(rate=5000, repeat=0.8, repeat_seconds=0.01), Setup(), 0.1),
+        (Load(rate=2000, hot=0.3), Setup(memory_mb=512), 0.1),
+    ],
+)
+def test_a_steady_load_is_as_the_formulas_have_it(load: Load, setup: Setup, fill: float) -> None:
+    readers = max(READERS_AT_FIRST, math.ceil(model.readers(load, setup)))
+    batches = simulate(load, setup, SECONDS, readers)
+    per_second = {
+        name: sum(getattr(batch, name) for batch in batches) / SECONDS
+        for name in ("messages", "writes", "busy_ms")
+    }
+    messages = per_second["messages"] * SECONDS / len(batches)
+    assert model.messages_per_invocation(load, setup) == pytest.approx(messages, rel=fill)
+    assert model.writes(load, setup) == pytest.approx(per_second["writes"], rel=0.1)
+    assert model.concurrency(load, setup) == pytest.approx(per_second["busy_ms"] / 1000, rel=0.12)
+
+
+def test_a_step_is_as_the_formulas_have_it() -> None:
+    load, setup = Load(rate=2000), Setup(handler_ms=480)
+    batches = simulate(load, setup, 50, READERS_AT_FIRST, READERS_PER_MINUTE)
+    formula = step(load, setup, math.inf)
+    peak = max(batches, key=lambda batch: batch.waiting)
+    drained = next(b for b in batches if b.second > peak.second and b.waiting < load.rate / 20)
+    assert formula.peak_backlog == pytest.approx(peak.waiting, rel=0.05)
+    assert formula.peak_seconds == pytest.approx(peak.second, rel=0.05)
+    assert formula.peak_age_seconds == pytest.approx(peak.age_seconds, rel=0.05)
+    assert formula.drained_seconds == pytest.approx(drained.second, rel=0.05)
