@@ -91,4 +91,4 @@ def short(value: float | None) -> str:
     """Return the figure with three digits, or all those of a larger number; None is never."""
     if value is None:
         return "never"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{value:,.0f}" if value >= 100 else f"{round(value, 6):.3g}"
