@@ -33,11 +33,10 @@ def test_quantities_are_as_in_awss_own_examples(monkeypatch: pytest.MonkeyPatch)
     # Sent, received, deleted; and 4.88 of the five readers are in a long poll of 20 s.
     requests = model.sqs_requests(load, Setup(batch_size=1, handler_ms=10))
     assert requests == pytest.approx(16 + 16 + 4 + 4.88 / 20)
-    # "up to 4,000 writes per second ... double your previous peak ... within 30 minutes"
+    # 4,000 at first, and twice the last peak within 30 minutes, on-demand-capacity-mode.html
     assert model.new_table_minutes(Load(rate=16_000), PLAIN) == pytest.approx(60)
-    # "up to 60 concurrent executions per minute ... 1,250 ... in approximately 20 minutes": the
-    # announcement "Introducing faster polling scale-up for AWS Lambda functions configured with
-    # Amazon SQS"; and five times as fast since.
+    # "up to 60 concurrent executions per minute, scaling up to ... 1,250 ... in approximately 20
+    # minutes", and five times as fast since: AWS's blog, "Introducing faster polling scale-up".
     most, setup = Load(rate=1250), Setup(batch_size=1, handler_ms=980)
     assert step.step(most, setup, 1250).peak_seconds == pytest.approx(4.15 * 60)
     monkeypatch.setattr("capacity.step.READERS_PER_MINUTE", 60)
@@ -63,10 +62,9 @@ def test_a_batch_holds_what_comes_while_its_reader_is_busy() -> None:
         return model.messages_per_invocation(load, replace(PLAIN, **setup))  # type: ignore[arg-type] # whole numbers
 
     assert messages(Load(rate=1)) == 1
-    # Five readers, 100 ms a cycle: 100 events/s leave 2 for each; two readers have 5.
+    # 100 ms a cycle: 100 events/s leave 2 for each of five readers, 5 for each of two.
     assert messages(Load(rate=100)) == pytest.approx(2)
     assert messages(Load(rate=100), maximum_concurrency=2) == pytest.approx(5)
-    assert messages(FULL) == 10
     window = {"batch_size": 1000, "batch_window_seconds": 10}
     assert messages(Load(rate=100), **window) == pytest.approx(20 * 10.1)
     assert messages(replace(FULL, size_bytes=100 * 1024), **window) == pytest.approx(61.44)
@@ -82,7 +80,6 @@ def test_an_invocation_takes_its_cpu_time_or_its_rounds_of_writes() -> None:
     assert model.handler_ms(slow, most, most) == pytest.approx(4000, rel=0.01)
     rounds = model.handler_ms(slow, 2 * most + 1, 2 * most + 1)
     assert rounds == pytest.approx(3 * (4000 + handler.CPU_MS_PER_WRITE))
-    assert model.handler_ms(PLAIN, 10, 3) == 80
 
 
 def test_the_handlers_workers_and_the_defaults_are_the_programs() -> None:
@@ -98,7 +95,6 @@ def test_the_handlers_workers_and_the_defaults_are_the_programs() -> None:
 
 
 def test_little_s_law_gives_executions_readers_and_messages_in_flight() -> None:
-    assert model.invocations(FULL, PLAIN) == 10_000
     assert model.concurrency(FULL, PLAIN) == 800
     assert model.readers(FULL, PLAIN) == 1000
     assert model.in_flight(FULL, PLAIN) == 10_000
@@ -156,26 +152,23 @@ def test_quotas_come_in_the_order_in_which_they_are_met() -> None:
     ],
 )
 def test_a_step(rate: float, most: float, peak: float, backlog: float, drained: float) -> None:
-    result = step.step(Load(rate=rate), Setup(batch_size=1, handler_ms=980), most)
-    found = result.peak_seconds, result.peak_backlog, result.drained_seconds
-    assert found == pytest.approx((peak, backlog, drained))
-    assert result.peak_age_seconds == pytest.approx(backlog / rate)
+    found = step.step(Load(rate=rate), Setup(batch_size=1, handler_ms=980), most)
+    assert astuple(found) == pytest.approx((peak, backlog, backlog / rate, drained))
 
 
 def test_people_and_scripts_see_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--rate", "1e6", "--size", "2KB", "--maximum-concurrency", "2"]
     assert main(arguments) == main([*arguments, "--json"]) == 0
     shown, _, rest = capsys.readouterr().out.partition("\n{")
-    figures = json.loads("{" + rest)
     assert shown.startswith("Met first, at ")
     assert re.search(r"drained seconds +never", shown)
+    figures = json.loads("{" + rest)
     assert figures["load"]["size_bytes"] == 2048
     assert figures["met_first"] == next(iter(figures["quotas"])) == "mapping_concurrency"
     assert figures["step"]["drained_seconds"] is None
     total = figures["cost_per_month"].pop("total")
     assert total == pytest.approx(sum(figures["cost_per_month"].values()))
-    # A million events come each second.
-    assert figures["cost_per_million_events"] == pytest.approx(total / (730 * 3600))
+    assert figures["cost_per_million_events"] == pytest.approx(total / 730 / 3600)  # 1e6 a second
 
 
 @pytest.mark.parametrize(
@@ -188,7 +181,6 @@ def test_people_and_scripts_see_the_same(capsys: pytest.CaptureFixture[str]) -> 
         (["--rate", "1", "--batch", "1.5"], "'1.5' is no whole number from 1 to 10,000"),
         (["--rate", "1", "--batch", "11"], "above 10 it needs a --window of at least 1"),
         (["--rate", "1", "--price", "rent=1"], "'rent=1' names none of lambda_request"),
-        (["--rate", "1", "--quota", "sqs_in_flight=0"], "'0' is no number"),
     ],
 )
 def test_an_option_that_makes_no_sense_is_named(
