@@ -96,7 +96,7 @@ def messages_per_invocation(load: Load, setup: Setup) -> float:
     for _ in range(1000):  # a fuller batch takes longer, and so becomes fuller
         busy_ms = setup.poll_ms + handler_ms(setup, messages, ids_in_batch(load, messages))
         came = load.rate / first * (setup.batch_window_seconds + busy_ms / 1000)
-        fuller = min(most, max(1.0, came))
+        fuller = min(most, came)
         if fuller - messages < 1e-6:
             break
         messages = fuller

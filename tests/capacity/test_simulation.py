@@ -19,9 +19,7 @@ from capacity.model import Load, Setup
 from capacity.step import step
 
 
-class Batch(NamedTuple):
-    """What a reader took, and when."""
-
+class _Batch(NamedTuple):
     second: float
     waiting: int
     age_seconds: float  # of the oldest
@@ -30,11 +28,11 @@ class Batch(NamedTuple):
     busy_ms: float
 
 
-def simulate(load: Load, setup: Setup, readers: int, seconds: float, growth: float) -> list[Batch]:
+def simulate(load: Load, setup: Setup, readers: int, seconds: float, growth: float) -> list[_Batch]:
     dice = random.Random(1)
     came = arrivals(load, seconds, dice)
     moments = [second for second, _ in came]
-    batches: list[Batch] = []
+    batches: list[_Batch] = []
     taken, free, grows = 0, [0.0] * readers, growth
     while taken < len(came):
         if free[0] > grows:  # one reader more, if there is a batch for it
@@ -47,7 +45,7 @@ def simulate(load: Load, setup: Setup, readers: int, seconds: float, growth: flo
         batch = came[taken : taken + min(waiting, setup.batch_size)]
         writes = len({id_ for _, id_ in batch})
         busy_ms = model.handler_ms(setup, len(batch), writes) * dice.uniform(0.5, 1.5)
-        batches.append(Batch(now, waiting, now - moments[taken], len(batch), writes, busy_ms))
+        batches.append(_Batch(now, waiting, now - moments[taken], len(batch), writes, busy_ms))
         taken += len(batch)
         heapq.heappush(free, now + (setup.poll_ms + busy_ms) / 1000)
     return batches
