@@ -32,7 +32,6 @@ prove: .venv/installed ## The long proofs; exit status 1 on any loss or divergen
 
 bench: .venv/bench ## Measure the handler against its peers
 	@$(BIN)/python -m benchmarks.handler --plot docs/handler.png
-	@$(BIN)/python -m benchmarks.simulation --plots docs
 
 engine: .venv/installed ## The program under the real Pulumi engine, on the local AWS; a quarter of an hour
 	@$(BIN)/python -m tests.engine

@@ -118,11 +118,11 @@ def _check_make(arguments: list[str]) -> None:
 def _check_python(arguments: list[str]) -> None:
     option, module, *rest = arguments
     assert option == "-m"
-    if module == "pip":
-        assert rest[0] == "install"
-        assert (PROJECT / rest[rest.index("--requirement") + 1]).is_file()
+    if module == "pytest":
+        assert rest
+        assert all((PROJECT / path).exists() for path in rest)
         return
-    assert module.split(".")[0] in ("local", "examples", "benchmarks", "tests")
+    assert module.split(".")[0] in ("local", "examples", "capacity", "benchmarks", "tests")
     folder = PROJECT / module.replace(".", "/")
     name = f"{module}.__main__" if folder.is_dir() else module
     with pytest.MonkeyPatch.context() as patch:
@@ -229,6 +229,7 @@ def test_every_command_is_understood(block: str) -> None:
         "python -m local up --stak dev",
         ".venv/bin/python -m local nothing",
         "python -m examples.producer events.jsonl",
+        "python -m pytest tests/nothing",
         "aws sqs send-mesage --queue-url x --message-body y",
         "aws sqs send-message --queue-url x",
         "aws sqs send-message --queue-url x --message-body y --delay 3",
@@ -307,7 +308,7 @@ def test_every_config_key_that_can_change_is_in_the_runbook() -> None:
 
 
 def test_the_costs_are_those_of_the_capacity_models_prices() -> None:
-    prices: Mapping[str, Any] = importlib.import_module("benchmarks.aws_limits").PRICES
+    prices: Mapping[str, Any] = importlib.import_module("capacity.aws").PRICES
     # For a million events of 1 KB, in batches of 10, 20 ms each at 1 GB, 1000 bytes of log each.
     millions = {
         "lambda_request": Decimal("0.1"),
