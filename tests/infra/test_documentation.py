@@ -4,7 +4,7 @@ import json
 import re
 from typing import Final
 
-from registered import registered
+from registered import EVERYTHING, variant
 from test_aws_rules import CHECKS, CHECKS_WITH_KEY
 
 from local.stacks import PROJECT
@@ -29,21 +29,10 @@ def test_every_check_that_is_not_met_has_its_reason() -> None:
     assert {int(row) for row in rows} == NOT_MET
 
 
-def test_every_alarm_is_listed() -> None:
-    rows = re.findall(r"^\| ([a-z-]+) \|", _section("Alarms"), re.M)
-    assert rows == [
-        *("dead-letters", "oldest-message", "function-errors", "function-throttles"),
-        *("function-duration", "table-throttles", "table-errors", "rejected-messages"),
-    ]
-    assert set(rows) == {
-        each.name.removeprefix("alarm-") for each in registered().of_type("MetricAlarm")
-    }
-
-
 def test_the_keys_policy_fits_the_stack_prod() -> None:
     (document,) = re.findall(r"```json\n(.+?)```", _section("A customer key"), re.S)
-    account, logs, alarms = json.loads(document)["Statement"]
-    program = registered(alarmEmail="operations@example.com")
+    account, logs, alarms, senders = json.loads(document)["Statement"]
+    program = variant(EVERYTHING)
     group = f"log-group:{program['log-group'].inputs['name']}"
     assert account["Principal"] == {"AWS": "arn:aws:iam::123456789012:root"}
     assert logs["Principal"] == {"Service": "logs.us-east-1.amazonaws.com"}
@@ -54,3 +43,7 @@ def test_the_keys_policy_fits_the_stack_prod() -> None:
     }
     publisher = program.inputs("alarm-topic-policy")["policy"]["Statement"][0]["Principal"]
     assert alarms["Principal"] == publisher
+    statements = program.inputs("queue-policy")["policy"]["Statement"]
+    assert senders["Principal"]["Service"] == [
+        each["Principal"]["Service"] for each in statements if each["Effect"] == "Allow"
+    ]
