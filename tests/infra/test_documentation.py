@@ -1,15 +1,17 @@
-"""docs/infrastructure.md says what the program does."""
+"""docs/ say what the program does."""
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from registered import EVERYTHING, variant
+from registered import EVERYTHING, registered, variant
 from test_aws_rules import CHECKS, CHECKS_WITH_KEY
 
 from local.stacks import PROJECT
 
 TEXT: Final = (PROJECT / "docs" / "infrastructure.md").read_text("utf-8")
+OPERATIONS: Final = (PROJECT / "docs" / "operations.md").read_text("utf-8")
 NOT_MET: Final = {115, 116, 117, 272, 338}
 
 
@@ -47,3 +49,19 @@ def test_the_keys_policy_fits_the_stack_prod() -> None:
     assert senders["Principal"]["Service"] == [
         each["Principal"]["Service"] for each in statements if each["Effect"] == "Allow"
     ]
+
+
+def test_a_tombstone_outlives_every_message_that_may_still_be_delivered() -> None:
+    """The bound is what the queues keep, one after the other."""
+    queues = registered().of_type("Queue")
+    bound = timedelta(seconds=sum(each.inputs["messageRetentionSeconds"] for each in queues))
+    section = OPERATIONS.split("\n## Deleting state\n")[1].split("\n## ")[0]
+    assert re.findall(r"\*\*(\d+) days\*\*", section) == [str(bound.days)]
+    (tombstone,) = (json.loads(each) for each in re.findall(r"```json\n(.+?)```", section, re.S))
+    sent = datetime.fromisoformat(tombstone["timestamp"])
+    assert datetime.fromtimestamp(tombstone["expires_at"], UTC) - sent == bound
+    key_section = OPERATIONS.split("\n## Changing the customer key\n")[1].split("\n## ")[0]
+    waits = re.search(r"after (\d+) days, or after (\d+) if", " ".join(key_section.split()))
+    queue = registered()["queue"].inputs["messageRetentionSeconds"]
+    assert waits
+    assert [int(days) for days in waits.groups()] == [queue // 86_400, bound.days]
