@@ -11,5 +11,7 @@ pulumi.export("queueUrl", event_state.queue_url)
 pulumi.export("queueArn", event_state.queue_arn)
 pulumi.export("deadLetterQueueUrl", event_state.dead_letter_queue_url)
 pulumi.export("tableName", event_state.table_name)
+if event_state.table_stream_arn is not None:
+    pulumi.export("tableStreamArn", event_state.table_stream_arn)
 pulumi.export("functionName", event_state.function_name)
 pulumi.export("dashboardUrl", event_state.dashboard_url)

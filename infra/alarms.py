@@ -7,7 +7,7 @@ from typing import Final
 import pulumi
 from pulumi_aws import cloudwatch, dynamodb, lambda_, sns
 
-from infra.policy import deny_without_tls, policy_document
+from infra.policy import allow_service, deny_without_tls, policy_document
 from infra.queue import Queues
 from infra.settings import Settings
 
@@ -29,14 +29,14 @@ class _Alarm:
 
     name: str
     description: str
-    metric: tuple[str, str]  # its namespace and its name
-    statistic: str
+    metric: tuple[str, str, str]  # its namespace, its name and the statistic of a minute
     dimensions: Mapping[str, pulumi.Input[str]]
-    threshold: int
-    minutes: int
+    threshold: int = 0
+    minutes: int = 1
 
 
 def create_alarms(
+    name: str,
     settings: Settings,
     opts: pulumi.ResourceOptions,
     *,
@@ -46,14 +46,14 @@ def create_alarms(
 ) -> Sequence[cloudwatch.MetricAlarm]:
     """Make the alarms; without a topic they still show in CloudWatch and on the dashboard."""
     email = settings.alarm_email
-    topic = _create_topic(settings, email, opts) if email else None
+    topic = _create_topic(name, settings, opts, email) if email else None
     told = topic.arn if topic else settings.alarm_topic_arn
     alarms = [
-        _create_alarm(settings, alarm, [told] if told else [], opts)
+        _create_alarm(name, settings, opts, alarm, [told] if told else [])
         for alarm in _alarms(settings, queues, table, function)
     ]
     if topic:
-        _allow_only_alarms(topic, alarms, opts)
+        _allow_only_alarms(name, opts, topic, alarms)
     return alarms
 
 
@@ -72,18 +72,14 @@ def _alarms(
             name="dead-letters",
             description="Events could not be stored. Find the reasons in the function's log, "
             "mend the cause, then send the messages back.",
-            metric=("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
-            statistic="Maximum",
+            metric=("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum"),
             dimensions={"QueueName": queues.dead_letters.name},
-            threshold=0,
-            minutes=1,
         ),
         _Alarm(
             name="oldest-message",
             description="Events wait too long. Look at the function's throttles, duration and "
             "concurrency, then at the table's throttles.",
-            metric=("AWS/SQS", "ApproximateAgeOfOldestMessage"),
-            statistic="Maximum",
+            metric=("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum"),
             dimensions={"QueueName": queues.events.name},
             threshold=RECEIVES_THAT_COUNT_AS_AGE * settings.visibility_timeout_seconds,
             minutes=15,
@@ -94,20 +90,15 @@ def _alarms(
             name="function-errors",
             description="The function failed as a whole. Look for the timeout, lack of memory or "
             "import error at the end of its log.",
-            metric=("AWS/Lambda", "Errors"),
-            statistic="Sum",
+            metric=("AWS/Lambda", "Errors", "Sum"),
             dimensions=of_function,
-            threshold=0,
-            minutes=1,
         ),
         _Alarm(
             name="function-throttles",
             description="Lambda refuses invocations. Raise the account's concurrency quota, or "
             "set maximumConcurrency so that others keep theirs.",
-            metric=("AWS/Lambda", "Throttles"),
-            statistic="Sum",
+            metric=("AWS/Lambda", "Throttles", "Sum"),
             dimensions=of_function,
-            threshold=0,
             minutes=5,
         ),
         # p99, not AWS's p90: a timeout of one in fifty batches is one to know of.
@@ -115,8 +106,7 @@ def _alarms(
             name="function-duration",
             description="Invocations come close to the timeout. Look at the table's latency, then "
             "raise functionTimeoutSeconds or lower batchSize.",
-            metric=("AWS/Lambda", "Duration"),
-            statistic="p99",
+            metric=("AWS/Lambda", "Duration", "p99"),
             dimensions=of_function,
             threshold=int(SHARE_OF_TIMEOUT * 1000 * settings.function_timeout_seconds),
             minutes=15,
@@ -125,20 +115,16 @@ def _alarms(
             name="table-throttles",
             description="DynamoDB refuses writes. Look for one event_id that gets most of them, "
             "then at the table's write quota.",
-            metric=("AWS/DynamoDB", "WriteThrottleEvents"),
-            statistic="Sum",
+            metric=("AWS/DynamoDB", "WriteThrottleEvents", "Sum"),
             dimensions={"TableName": table.name},
-            threshold=0,
             minutes=5,
         ),
         _Alarm(
             name="table-errors",
             description="DynamoDB answers with errors of its own. Nothing is lost while the queue "
             "retries; look at AWS Health.",
-            metric=("AWS/DynamoDB", "SystemErrors"),
-            statistic="Sum",
+            metric=("AWS/DynamoDB", "SystemErrors", "Sum"),
             dimensions={"TableName": table.name, "Operation": "PutItem"},
-            threshold=0,
             minutes=15,
         ),
         # At the first delivery, before the message becomes a dead letter.
@@ -146,32 +132,30 @@ def _alarms(
             name="rejected-messages",
             description="A producer sends what cannot be stored. Find the reason in the function's "
             "log, and mend the producer.",
-            metric=(OUTCOMES_NAMESPACE, "Rejected"),
-            statistic="Sum",
+            metric=(OUTCOMES_NAMESPACE, "Rejected", "Sum"),
             dimensions=of_function,
-            threshold=0,
-            minutes=1,
         ),
     )
 
 
 def _create_alarm(
+    name: str,
     settings: Settings,
+    opts: pulumi.ResourceOptions,
     alarm: _Alarm,
     actions: Sequence[pulumi.Input[str]],
-    opts: pulumi.ResourceOptions,
 ) -> cloudwatch.MetricAlarm:
-    namespace, metric_name = alarm.metric
-    is_percentile = alarm.statistic.startswith("p")
+    namespace, metric_name, statistic = alarm.metric
+    is_percentile = statistic.startswith("p")
     return cloudwatch.MetricAlarm(
-        f"alarm-{alarm.name}",
+        f"{name}-alarm-{alarm.name}",
         name=f"{settings.function_name}-{alarm.name}",
         alarm_description=f"{alarm.description} Runbook: {RUNBOOK}#{alarm.name}",
         namespace=namespace,
         metric_name=metric_name,
         dimensions=alarm.dimensions,
-        statistic=None if is_percentile else alarm.statistic,
-        extended_statistic=alarm.statistic if is_percentile else None,
+        statistic=None if is_percentile else statistic,
+        extended_statistic=statistic if is_percentile else None,
         comparison_operator="GreaterThanThreshold",
         threshold=alarm.threshold,
         period=60,
@@ -184,9 +168,11 @@ def _create_alarm(
     )
 
 
-def _create_topic(settings: Settings, email: str, opts: pulumi.ResourceOptions) -> sns.Topic:
+def _create_topic(
+    name: str, settings: Settings, opts: pulumi.ResourceOptions, email: str
+) -> sns.Topic:
     topic = sns.Topic(
-        "alarm-topic",
+        f"{name}-alarm-topic",
         name=f"{settings.function_name}-alarms",
         # Not AWS's key (alias/aws/sns): its policy keeps CloudWatch out, and no alarm would arrive.
         # https://repost.aws/knowledge-center/cloudwatch-configure-alarm-sns
@@ -194,7 +180,7 @@ def _create_topic(settings: Settings, email: str, opts: pulumi.ResourceOptions) 
         opts=opts,
     )
     sns.TopicSubscription(
-        "alarm-topic-subscription",
+        f"{name}-alarm-topic-subscription",
         topic=topic.arn,
         protocol="email",
         endpoint=email,
@@ -204,21 +190,18 @@ def _create_topic(settings: Settings, email: str, opts: pulumi.ResourceOptions) 
 
 
 def _allow_only_alarms(
-    topic: sns.Topic, alarms: Sequence[cloudwatch.MetricAlarm], opts: pulumi.ResourceOptions
+    name: str,
+    opts: pulumi.ResourceOptions,
+    topic: sns.Topic,
+    alarms: Sequence[cloudwatch.MetricAlarm],
 ) -> None:
     # https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html
+    arns = [alarm.arn for alarm in alarms]
     sns.TopicPolicy(
-        "alarm-topic-policy",
+        f"{name}-alarm-topic-policy",
         arn=topic.arn,
         policy=policy_document(
-            {
-                "Sid": "AllowAlarms",
-                "Effect": "Allow",
-                "Principal": {"Service": "cloudwatch.amazonaws.com"},
-                "Action": "sns:Publish",
-                "Resource": topic.arn,
-                "Condition": {"ArnEquals": {"aws:SourceArn": [alarm.arn for alarm in alarms]}},
-            },
+            allow_service("AllowAlarms", "cloudwatch", "sns:Publish", topic.arn, arns),
             deny_without_tls("sns:Publish", topic.arn),
         ),
         opts=opts,

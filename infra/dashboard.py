@@ -1,6 +1,6 @@
 """CloudWatch: the dashboard that shows the flow from left to right."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pulumi
@@ -21,6 +21,7 @@ ALARMS_HEIGHT: Final = 3
 
 
 def create_dashboard(
+    name: str,
     settings: Settings,
     opts: pulumi.ResourceOptions,
     *,
@@ -34,46 +35,24 @@ def create_dashboard(
 
     Body: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
     """
-    graphs = _graphs(queues, table, function, mapping)
+    listed = {"title": "Alarms", "alarms": [alarm.arn for alarm in alarms]}
+    style = {"region": settings.region, "view": "timeSeries", "stat": "Sum", "period": 60}
+    graphs = [
+        _widget(
+            "metric",
+            (WIDTH * (number % COLUMNS), ALARMS_HEIGHT + HEIGHT * (number // COLUMNS)),
+            (WIDTH, HEIGHT),
+            {"title": title, **style, "metrics": metrics},
+        )
+        for number, (title, metrics) in enumerate(_graphs(queues, table, function, mapping).items())
+    ]
     dashboard = cloudwatch.Dashboard(
-        "dashboard",
+        f"{name}-dashboard",
         # Dashboards alone are global to the account: the region keeps two of a name apart.
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
         dashboard_name=f"{settings.function_name}-{settings.region}",
         dashboard_body=pulumi.Output.json_dumps(
-            {
-                "widgets": [
-                    {
-                        "type": "alarm",
-                        "x": 0,
-                        "y": 0,
-                        "width": 24,
-                        "height": ALARMS_HEIGHT,
-                        "properties": {
-                            "title": "Alarms",
-                            "alarms": [alarm.arn for alarm in alarms],
-                        },
-                    },
-                    *(
-                        {
-                            "type": "metric",
-                            "x": WIDTH * (number % COLUMNS),
-                            "y": ALARMS_HEIGHT + HEIGHT * (number // COLUMNS),
-                            "width": WIDTH,
-                            "height": HEIGHT,
-                            "properties": {
-                                "title": title,
-                                "region": settings.region,
-                                "view": "timeSeries",
-                                "stat": "Sum",
-                                "period": 60,
-                                "metrics": metrics,
-                            },
-                        }
-                        for number, (title, metrics) in enumerate(graphs)
-                    ),
-                ]
-            }
+            {"widgets": [_widget("alarm", (0, 0), (24, ALARMS_HEIGHT), listed), *graphs]}
         ),
         opts=opts,
     )
@@ -85,13 +64,21 @@ def create_dashboard(
     )
 
 
+def _widget(
+    kind: str, place: tuple[int, int], size: tuple[int, int], properties: dict[str, Any]
+) -> dict[str, Any]:
+    (x, y), (width, height) = place, size
+    grid = {"x": x, "y": y, "width": width, "height": height}
+    return {"type": kind, **grid, "properties": properties}
+
+
 def _graphs(
     queues: Queues,
     table: dynamodb.Table,
     function: lambda_.Function,
     mapping: lambda_.EventSourceMapping,
-) -> Sequence[tuple[str, list[list[Any]]]]:
-    """List the graphs by row: what flows, and below each the health of that stage."""
+) -> Mapping[str, list[list[Any]]]:
+    """Name the graphs by row: what flows, and below each the health of that stage."""
     queue = ["QueueName", queues.events.name]
     dead_letters = ["QueueName", queues.dead_letters.name]
     of_function = ["FunctionName", function.name]
@@ -99,52 +86,32 @@ def _graphs(
     of_table = ["TableName", table.name]
     puts = [*of_table, "Operation", "PutItem"]
     maximum, p50, p99 = {"stat": "Maximum"}, {"stat": "p50"}, {"stat": "p99"}
-    return (
-        ("Sent", [["AWS/SQS", "NumberOfMessagesSent", *queue]]),
-        (
-            "Received",
-            [
-                ["AWS/SQS", "NumberOfMessagesReceived", *queue],
-                ["AWS/Lambda", "InvokedEventCount", *of_mapping],
-                ["AWS/Lambda", "DeletedEventCount", *of_mapping],
-            ],
-        ),
-        ("Outcomes", [[OUTCOMES_NAMESPACE, outcome, *of_function] for outcome in OUTCOMES]),
-        (
-            "Write units",
-            [
-                ["AWS/DynamoDB", "ConsumedWriteCapacityUnits", *of_table],
-                ["AWS/DynamoDB", "WriteThrottleEvents", *of_table],
-            ],
-        ),
-        (
-            "Oldest message (s), waiting",
-            [
-                ["AWS/SQS", "ApproximateAgeOfOldestMessage", *queue, maximum],
-                [
-                    *("AWS/SQS", "ApproximateNumberOfMessagesVisible", *queue),
-                    {**maximum, "yAxis": "right"},
-                ],
-            ],
-        ),
-        (
-            "Concurrency",
-            [
-                ["AWS/Lambda", "ConcurrentExecutions", *of_function, maximum],
-                ["AWS/Lambda", "Throttles", *of_function],
-                ["AWS/Lambda", "Errors", *of_function],
-            ],
-        ),
-        (
-            "Latency (ms)",
-            [
-                ["AWS/Lambda", "Duration", *of_function, p50],
-                ["AWS/Lambda", "Duration", *of_function, p99],
-                ["AWS/DynamoDB", "SuccessfulRequestLatency", *puts, p99],
-            ],
-        ),
-        (
-            "Dead letters",
-            [["AWS/SQS", "ApproximateNumberOfMessagesVisible", *dead_letters, maximum]],
-        ),
-    )
+    on_the_right = {**maximum, "yAxis": "right"}
+    return {
+        "Sent": [["AWS/SQS", "NumberOfMessagesSent", *queue]],
+        "Received": [
+            ["AWS/SQS", "NumberOfMessagesReceived", *queue],
+            ["AWS/Lambda", "InvokedEventCount", *of_mapping],
+            ["AWS/Lambda", "DeletedEventCount", *of_mapping],
+        ],
+        "Outcomes": [[OUTCOMES_NAMESPACE, outcome, *of_function] for outcome in OUTCOMES],
+        "Write units": [
+            ["AWS/DynamoDB", "ConsumedWriteCapacityUnits", *of_table],
+            ["AWS/DynamoDB", "WriteThrottleEvents", *of_table],
+        ],
+        "Oldest message (s), waiting": [
+            ["AWS/SQS", "ApproximateAgeOfOldestMessage", *queue, maximum],
+            ["AWS/SQS", "ApproximateNumberOfMessagesVisible", *queue, on_the_right],
+        ],
+        "Concurrency": [
+            ["AWS/Lambda", "ConcurrentExecutions", *of_function, maximum],
+            ["AWS/Lambda", "Throttles", *of_function],
+            ["AWS/Lambda", "Errors", *of_function],
+        ],
+        "Latency (ms)": [
+            ["AWS/Lambda", "Duration", *of_function, p50],
+            ["AWS/Lambda", "Duration", *of_function, p99],
+            ["AWS/DynamoDB", "SuccessfulRequestLatency", *puts, p99],
+        ],
+        "Dead letters": [["AWS/SQS", "ApproximateNumberOfMessagesVisible", *dead_letters, maximum]],
+    }

@@ -14,38 +14,53 @@ from infra.table import create_table
 
 
 class EventState(pulumi.ComponentResource):
-    """Event-carried state: each event of the queue becomes the item of its event_id."""
+    """Event-carried state: each event of the queue becomes the item of its event_id.
 
-    queue_url: pulumi.Output[str]
-    queue_arn: pulumi.Output[str]
-    dead_letter_queue_url: pulumi.Output[str]
-    table_name: pulumi.Output[str]
-    function_name: pulumi.Output[str]
-    dashboard_url: pulumi.Output[str]
+    It can stand in any Pulumi program, more than once. `name` begins the name of each of its
+    resources; `settings` is a value, and nothing here reads Pulumi's config; `opts` may bring an
+    AWS provider of the settings' region.
+    """
 
     def __init__(
         self, name: str, settings: Settings, opts: pulumi.ResourceOptions | None = None
     ) -> None:
+        def also_by_its_old_name(
+            made: pulumi.ResourceTransformationArgs,
+        ) -> pulumi.ResourceTransformationResult | None:
+            # Stacks made when children were named without the component must keep their data.
+            if made.resource is self:
+                return None
+            old = pulumi.Alias(name=made.name.removeprefix(f"{name}-"))
+            also = pulumi.ResourceOptions(aliases=[old])
+            return pulumi.ResourceTransformationResult(
+                made.props, pulumi.ResourceOptions.merge(made.opts, also)
+            )
+
+        own = pulumi.ResourceOptions(transformations=[also_by_its_old_name])
+        opts = pulumi.ResourceOptions.merge(opts, own)
         super().__init__("event-state:index:EventState", name, None, opts)
 
         # A renamed resource is made before the old one goes, so that a name that is taken loses
         # nothing. Said to each, for pulumi-aws asks for the opposite wherever a name is given:
         # https://www.pulumi.com/docs/iac/concepts/resources/options/deletebeforereplace/
-        child = pulumi.ResourceOptions(parent=self, delete_before_replace=False)
-        queues = create_queues(settings, child)
-        table = create_table(settings, child)
-        log_group = create_log_group(settings, child)
+        opts = pulumi.ResourceOptions(parent=self, delete_before_replace=False)
+        queues = create_queues(name, settings, opts)
+        table = create_table(name, settings, opts)
+        log_group = create_log_group(name, settings, opts)
         role = create_execution_role(
-            settings, child, log_group=log_group, queue=queues.events, table=table
+            name, settings, opts, log_group=log_group, queue=queues.events, table=table
         )
-        function = create_function(settings, child, role=role, log_group=log_group, table=table)
+        function = create_function(
+            name, settings, opts, role=role, log_group=log_group, table=table
+        )
         mapping = create_event_source_mapping(
-            settings, child, queue=queues.events, function=function
+            name, settings, opts, queue=queues.events, function=function
         )
-        alarms = create_alarms(settings, child, queues=queues, table=table, function=function)
+        alarms = create_alarms(name, settings, opts, queues=queues, table=table, function=function)
         dashboard_url = create_dashboard(
+            name,
             settings,
-            child,
+            opts,
             queues=queues,
             table=table,
             function=function,
@@ -53,18 +68,20 @@ class EventState(pulumi.ComponentResource):
             alarms=alarms,
         )
 
-        self.queue_url = queues.events.url
-        self.queue_arn = queues.events.arn
-        self.dead_letter_queue_url = queues.dead_letters.url
-        self.table_name = table.name
-        self.function_name = function.name
-        self.dashboard_url = dashboard_url
+        self.queue_url: pulumi.Output[str] = queues.events.url
+        self.queue_arn: pulumi.Output[str] = queues.events.arn
+        self.dead_letter_queue_url: pulumi.Output[str] = queues.dead_letters.url
+        self.table_name: pulumi.Output[str] = table.name
+        self.table_stream_arn = table.stream_arn if settings.change_stream else None
+        self.function_name: pulumi.Output[str] = function.name
+        self.dashboard_url: pulumi.Output[str] = dashboard_url
         self.register_outputs(
             {
                 "queueUrl": self.queue_url,
                 "queueArn": self.queue_arn,
                 "deadLetterQueueUrl": self.dead_letter_queue_url,
                 "tableName": self.table_name,
+                "tableStreamArn": self.table_stream_arn,
                 "functionName": self.function_name,
                 "dashboardUrl": self.dashboard_url,
             }

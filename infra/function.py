@@ -15,6 +15,7 @@ HANDLER: Final = "function.handler.handler"
 
 
 def create_function(
+    name: str,
     settings: Settings,
     opts: pulumi.ResourceOptions,
     *,
@@ -27,7 +28,7 @@ def create_function(
     if settings.version_attribute:
         variables["VERSION_ATTRIBUTE"] = settings.version_attribute
     return lambda_.Function(
-        "function",
+        f"{name}-function",
         name=settings.function_name,
         description="Stores each event of the queue as the item of its event_id",
         role=role.role.arn,
@@ -51,7 +52,7 @@ def create_function(
 def source_archive() -> pulumi.AssetArchive:
     """Name each source file: a folder would take in whatever lies there, such as __pycache__.
 
-    Paths are relative to the project, so that every clone gives the archive the same hash.
+    The files are found from any program; of where they lie, the archive's hash knows nothing.
     """
-    paths = sorted(path.relative_to(PROJECT) for path in (PROJECT / SOURCE).glob("*.py"))
-    return pulumi.AssetArchive({path.as_posix(): pulumi.FileAsset(path) for path in paths})
+    paths = sorted((PROJECT / SOURCE).glob("*.py"))
+    return pulumi.AssetArchive({f"{SOURCE}/{path.name}": pulumi.FileAsset(path) for path in paths})

@@ -6,10 +6,12 @@ from pulumi_aws import cloudwatch
 from infra.settings import Settings
 
 
-def create_log_group(settings: Settings, opts: pulumi.ResourceOptions) -> cloudwatch.LogGroup:
+def create_log_group(
+    name: str, settings: Settings, opts: pulumi.ResourceOptions
+) -> cloudwatch.LogGroup:
     """Make the log group, with its retention, before Lambda would make one that keeps forever."""
     return cloudwatch.LogGroup(
-        "log-group",
+        f"{name}-log-group",
         name=f"/aws/lambda/{settings.function_name}",
         retention_in_days=settings.log_retention_days,
         kms_key_id=settings.kms_key_arn,

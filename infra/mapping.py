@@ -7,6 +7,7 @@ from infra.settings import Settings
 
 
 def create_event_source_mapping(
+    name: str,
     settings: Settings,
     opts: pulumi.ResourceOptions,
     *,
@@ -15,7 +16,7 @@ def create_event_source_mapping(
 ) -> lambda_.EventSourceMapping:
     """Let Lambda poll the queue; through the function it waits for the role's policy."""
     return lambda_.EventSourceMapping(
-        "event-source-mapping",
+        f"{name}-event-source-mapping",
         event_source_arn=queue.arn,
         function_name=function.arn,
         batch_size=settings.batch_size,

@@ -6,7 +6,7 @@ from typing import Final
 import pulumi
 from pulumi_aws import sqs
 
-from infra.policy import deny_without_tls, policy_document
+from infra.policy import Statement, allow_service, deny_without_tls, policy_document
 from infra.settings import Settings
 
 # The most that SQS takes (1 MiB); pulumi-aws would set the old limit of 256 KiB.
@@ -27,7 +27,7 @@ class Queues:
     dead_letters: sqs.Queue
 
 
-def create_queues(settings: Settings, opts: pulumi.ResourceOptions) -> Queues:
+def create_queues(name: str, settings: Settings, opts: pulumi.ResourceOptions) -> Queues:
     """Make both queues, encrypted and open to TLS alone; each knows only the other."""
     # A queue that is destroyed or renamed takes its messages along.
     holding = pulumi.ResourceOptions.merge(
@@ -36,7 +36,7 @@ def create_queues(settings: Settings, opts: pulumi.ResourceOptions) -> Queues:
     sse = None if settings.kms_key_arn else True
 
     dead_letters = sqs.Queue(
-        "dead-letter-queue",
+        f"{name}-dead-letter-queue",
         name=settings.dead_letter_queue_name,
         max_message_size=MAX_MESSAGE_BYTES,
         message_retention_seconds=DEAD_LETTER_RETENTION_SECONDS,
@@ -45,7 +45,7 @@ def create_queues(settings: Settings, opts: pulumi.ResourceOptions) -> Queues:
         opts=holding,
     )
     events = sqs.Queue(
-        "queue",
+        f"{name}-queue",
         name=settings.queue_name,
         max_message_size=MAX_MESSAGE_BYTES,
         message_retention_seconds=QUEUE_RETENTION_SECONDS,
@@ -64,23 +64,31 @@ def create_queues(settings: Settings, opts: pulumi.ResourceOptions) -> Queues:
     )
     # A resource of its own: inline, each queue would need the other's ARN first.
     sqs.RedriveAllowPolicy(
-        "dead-letter-queue-redrive-allow",
+        f"{name}-dead-letter-queue-redrive-allow",
         queue_url=dead_letters.url,
         redrive_allow_policy=pulumi.Output.json_dumps(
             {"redrivePermission": "byQueue", "sourceQueueArns": [events.arn]}
         ),
         opts=opts,
     )
-    _allow_only_tls("queue-policy", events, opts)
-    _allow_only_tls("dead-letter-queue-policy", dead_letters, opts)
+    # A queue has one policy, so whoever else may send has to be in it.
+    senders = [
+        allow_service(sid, service, "sqs:SendMessage", events.arn, arns)
+        for sid, service in (("AllowTopics", "sns"), ("AllowRules", "events"))
+        if (arns := [arn for arn in settings.sender_arns if f":{service}:" in arn])
+    ]
+    _create_policy(f"{name}-queue-policy", opts, events, *senders)
+    _create_policy(f"{name}-dead-letter-queue-policy", opts, dead_letters)
     return Queues(events=events, dead_letters=dead_letters)
 
 
-def _allow_only_tls(name: str, queue: sqs.Queue, opts: pulumi.ResourceOptions) -> None:
+def _create_policy(
+    name: str, opts: pulumi.ResourceOptions, queue: sqs.Queue, *statements: Statement
+) -> None:
     # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-security-best-practices.html
     sqs.QueuePolicy(
         name,
         queue_url=queue.url,
-        policy=policy_document(deny_without_tls("sqs:*", queue.arn)),
+        policy=policy_document(*statements, deny_without_tls("sqs:*", queue.arn)),
         opts=opts,
     )

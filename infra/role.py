@@ -18,6 +18,7 @@ class ExecutionRole:
 
 
 def create_execution_role(
+    name: str,
     settings: Settings,
     opts: pulumi.ResourceOptions,
     *,
@@ -27,7 +28,7 @@ def create_execution_role(
 ) -> ExecutionRole:
     """Make the role: write to this log, consume this queue, put into this table."""
     role = iam.Role(
-        "role",  # no fixed name: IAM is global to the account
+        f"{name}-role",  # no fixed name: IAM is global to the account
         description=f"Execution role of the Lambda function {settings.function_name}",
         assume_role_policy=policy_document(
             {
@@ -38,8 +39,9 @@ def create_execution_role(
         ),
         opts=opts,
     )
+    streams = pulumi.Output.concat(log_group.arn, ":*")
     statements = [
-        _allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], _streams_of(log_group)),
+        _allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], streams),
         # https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html#events-sqs-permissions
         _allow(
             "ConsumeQueue",
@@ -53,7 +55,7 @@ def create_execution_role(
         # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
         statements.append(_allow("UseKey", ["kms:Decrypt"], settings.kms_key_arn))
     policy = iam.RolePolicy(
-        "role-policy",
+        f"{name}-role-policy",
         role=role.id,
         policy=policy_document(*statements),
         opts=opts,
@@ -63,7 +65,3 @@ def create_execution_role(
 
 def _allow(sid: str, actions: list[str], resource: pulumi.Input[str]) -> Statement:
     return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource}
-
-
-def _streams_of(log_group: cloudwatch.LogGroup) -> pulumi.Output[str]:
-    return pulumi.Output.concat(log_group.arn, ":*")

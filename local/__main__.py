@@ -45,15 +45,13 @@ def _check_temporary_folder() -> None:
 def _preview(command: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from local.preview import as_json, as_mermaid, as_tree, preview
+    from local.preview import as_json, as_tree, preview
     from local.stacks import load_stack
 
     stack = load_stack(command.stack)
     registered = preview(stack)
     if command.json:
         print(as_json(registered))
-    elif command.mermaid:
-        print(as_mermaid(registered))
     else:
         console = Console(highlight=False)
         if not console.is_terminal:
@@ -124,9 +122,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Runs the program for a stack and shows the resources it registers.",
     )
     command.add_argument("--stack", default="local", help="whose config to use (%(default)s)")
-    form = command.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="every input, as JSON")
-    form.add_argument("--mermaid", action="store_true", help="the flow of events, as a diagram")
+    command.add_argument("--json", action="store_true", help="every input, as JSON")
     command.set_defaults(run=_preview)
 
     command = commands.add_parser(

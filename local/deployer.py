@@ -8,6 +8,7 @@ import io
 import uuid
 import zipfile
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import pulumi
@@ -17,7 +18,7 @@ from pulumi.runtime import mocks as pulumi_mocks
 from local.emulator import Emulator
 from local.errors import LocalError
 from local.program import plain
-from local.stacks import PROJECT, Stack
+from local.stacks import Stack
 
 # A resource's id, and the outputs that AWS adds to its inputs.
 Created = tuple[str, dict[str, Any]]
@@ -89,11 +90,11 @@ class Deployer(pulumi_mocks.Mocks):
         table_name = inputs.take("name")
         arguments: dict[str, Any] = {}
         if encryption := inputs.nested("serverSideEncryption"):
-            arguments["SSESpecification"] = {
-                "Enabled": encryption.take("enabled"),
-                "SSEType": "KMS",
-                "KMSMasterKeyId": encryption.take("kmsKeyArn"),
-            }
+            names = {"enabled": "Enabled", "kmsKeyArn": "KMSMasterKeyId"}
+            arguments["SSESpecification"] = encryption.renamed(names)
+        if inputs.take("streamEnabled"):
+            view = inputs.take("streamViewType")
+            arguments["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": view}
         dynamodb = self._client["dynamodb"]
         table = dynamodb.create_table(
             TableName=table_name,
@@ -114,7 +115,10 @@ class Deployer(pulumi_mocks.Mocks):
                     "PointInTimeRecoveryEnabled": recovery.take("enabled")
                 },
             )
-        return table_name, {"arn": table["TableArn"]}
+        if (expiry := inputs.nested("ttl")) and expiry.take("enabled"):
+            attribute = {"Enabled": True, "AttributeName": expiry.take("attributeName")}
+            dynamodb.update_time_to_live(TableName=table_name, TimeToLiveSpecification=attribute)
+        return table_name, {"arn": table["TableArn"], "streamArn": table.get("LatestStreamArn")}
 
     def _log_group(self, name: str, inputs: "Inputs") -> Created:
         group = inputs.take("name")
@@ -314,7 +318,7 @@ def zip_of(archive: pulumi.AssetArchive) -> bytes:
             # The oldest time that a zip can hold: a file's own would change the bytes.
             entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
             entry.external_attr = 0o644 << 16
-            file.writestr(entry, (PROJECT / asset.path).read_bytes())
+            file.writestr(entry, Path(asset.path).read_bytes())
     return packed.getvalue()
 
 

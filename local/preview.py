@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import pulumi
@@ -17,9 +17,10 @@ from local.stacks import Stack
 ACCOUNT: Final = "123456789012"
 # Stands for the event source mapping, which only AWS names.
 MAPPING_UUID: Final = "a1b2c3d4-5678-90ab-cdef-111111111111"
+# Stands for the moment at which a table's stream was enabled.
+STREAM_LABEL: Final = "2025-01-01T00:00:00.000"
 
 ALARM: Final = "aws:cloudwatch/metricAlarm:MetricAlarm"
-DASHBOARD: Final = "aws:cloudwatch/dashboard:Dashboard"
 FUNCTION: Final = "aws:lambda/function:Function"
 LOG_GROUP: Final = "aws:cloudwatch/logGroup:LogGroup"
 MAPPING: Final = "aws:lambda/eventSourceMapping:EventSourceMapping"
@@ -47,6 +48,8 @@ class Preview(pulumi_mocks.Mocks):
         outputs = {"name": name, "arn": arn and arn(self._region, name)}
         if args.typ == QUEUE:
             outputs["url"] = f"https://sqs.{self._region}.amazonaws.com/{ACCOUNT}/{name}"
+        if args.typ == TABLE and inputs["streamEnabled"]:
+            outputs["streamArn"] = f"{outputs['arn']}/stream/{STREAM_LABEL}"
         if args.typ == MAPPING:
             outputs["uuid"] = MAPPING_UUID
         return outputs.get("url", name), {**inputs, **outputs}
@@ -111,55 +114,6 @@ def as_tree(stack: Stack, run: Run) -> Tree:
     return tree
 
 
-def as_mermaid(run: Run) -> str:
-    """Draw how events flow through the resources, as a Mermaid flowchart from left to right.
-
-    Every AWS resource is in it: as a box, or named in the box of the resource that it belongs to.
-    An arrow stands for a dependency that the program registered.
-    https://mermaid.js.org/syntax/flowchart.html
-    """
-    resources = {each.urn: each for each in run.resources if each.type.startswith("aws:")}
-    boxes = {urn: _box(each, resources) for urn, each in resources.items()}
-    inside: dict[str, list[Resource]] = defaultdict(list)
-    for urn, each in resources.items():
-        inside[boxes[urn]].append(each)
-    arrows = [
-        arrow.format(here=_id(boxes[urn]), there=_id(boxes[dependency]))
-        for urn, each in resources.items()
-        for dependency in each.dependencies
-        if (arrow := _ARROWS.get((each.type, resources[dependency].type)))
-    ]
-    lines = [_drawn(box, members) for box, members in inside.items()]
-    return "\n    ".join(["flowchart LR", *lines, *dict.fromkeys(arrows)])
-
-
-def _box(resource: Resource, resources: Mapping[str, Resource]) -> str:
-    # All alarms share a box; what is named after a resource that it needs belongs to that one.
-    if resource.type == ALARM:
-        return "alarms"
-    needed = (resources[urn].name for urn in resource.dependencies)
-    owners = (name for name in needed if resource.name.startswith(f"{name}-"))
-    return max(owners, key=len, default=resource.name)
-
-
-def _drawn(box: str, members: Sequence[Resource]) -> str:
-    lines = [f"<b>{box}</b>"]
-    for member in members:
-        if member.name == box:
-            lines[1:1] = [
-                name for key in ("name", "dashboardName") if (name := member.inputs.get(key))
-            ]
-        else:
-            lines.append(f"<i>{member.name.removeprefix('alarm-').removeprefix(f'{box}-')}</i>")
-    text = "<br/>".join(lines)
-    is_table = members[0].type == TABLE
-    return f'{_id(box)}[("{text}")]' if is_table else f'{_id(box)}["{text}"]'
-
-
-def _id(box: str) -> str:
-    return box.replace("-", "_")
-
-
 def _asset_as_json(value: object) -> Mapping[str, Any]:
     if isinstance(value, pulumi.AssetArchive):
         return {"assets": {name: vars(asset) for name, asset in value.assets.items()}}
@@ -178,19 +132,4 @@ _ARNS: Final[Mapping[str, Callable[[str, str], str]]] = {
     FUNCTION: _arn("lambda", "{region}:" + ACCOUNT + ":function:{name}"),
     TOPIC: _arn("sns", "{region}:" + ACCOUNT + ":{name}"),
     QUEUE: _arn("sqs", "{region}:" + ACCOUNT + ":{name}"),
-}
-
-# How a dependency of a resource (here) on another (there) is drawn; most need no arrow.
-_ARROWS: Final[Mapping[tuple[str, str], str]] = {
-    (MAPPING, QUEUE): "producers([producers]) --> {there} --> {here}",
-    (MAPPING, FUNCTION): "{here} -->|batches| {there}",
-    (FUNCTION, TABLE): "{here} -->|PutItem| {there}",
-    (FUNCTION, LOG_GROUP): "{here} -->|log lines, counts| {there}",
-    (FUNCTION, ROLE): "{there} -.-|permits| {here}",
-    (QUEUE, QUEUE): "{here} -->|after maxReceiveCount| {there}",
-    (ALARM, QUEUE): "{there} -.-> {here}",
-    (ALARM, FUNCTION): "{there} -.-> {here}",
-    (ALARM, TABLE): "{there} -.-> {here}",
-    (ALARM, TOPIC): "{here} --> {there}",
-    (DASHBOARD, ALARM): "{there} -.-> {here}",
 }

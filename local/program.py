@@ -11,6 +11,7 @@ import runpy
 import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, cast
 
 import pulumi
@@ -39,6 +40,8 @@ class Resource:
     protect: bool
     delete_before_replace: bool | None
     """None if the program leaves it to the provider, which wants it wherever a name is given."""
+    aliases: tuple[str, ...]
+    """The names that the engine may know it by from before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +52,8 @@ class Run:
     outputs: Mapping[str, Any]
 
 
-def run(stack: Stack, mocks: pulumi_mocks.Mocks) -> Run:
-    """Run the program with the stack's config.
+def run(stack: Stack, mocks: pulumi_mocks.Mocks, program: Path = PROJECT) -> Run:
+    """Run the program, this one or that of another folder, with the stack's config.
 
     Raises:
         LocalError: the settings are wrong, or the mocks could not make a resource.
@@ -59,7 +62,7 @@ def run(stack: Stack, mocks: pulumi_mocks.Mocks) -> Run:
     # Pulumi keeps its state in context variables: in a context of its own, each run is the first.
     with asyncio.Runner() as runner:
         runner.get_loop()  # the one that Pulumi looks for, and that Python no longer makes itself
-        return contextvars.Context().run(_run, stack, mocks)
+        return contextvars.Context().run(_run, stack, mocks, program)
 
 
 @contextlib.contextmanager
@@ -83,7 +86,7 @@ def uninterrupted() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-def _run(stack: Stack, mocks: pulumi_mocks.Mocks) -> Run:
+def _run(stack: Stack, mocks: pulumi_mocks.Mocks, folder: Path) -> Run:
     monitor = _Recorder(mocks)
     outputs: dict[str, Any] = {}
     pulumi.runtime.set_all_config(dict(stack.config))
@@ -91,7 +94,7 @@ def _run(stack: Stack, mocks: pulumi_mocks.Mocks) -> Run:
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]
     def program() -> pulumi.Output[None]:
-        runpy.run_path(str(PROJECT), run_name="__main__")
+        runpy.run_path(str(folder), run_name="__main__")
         exported = cast("PulumiStack", get_root_resource()).outputs
         return pulumi.Output.all(**exported).apply(outputs.update)
 
@@ -149,6 +152,7 @@ class _Recorder(pulumi_mocks.MockMonitor):
                     delete_before_replace=request.deleteBeforeReplace
                     if request.deleteBeforeReplaceDefined
                     else None,
+                    aliases=tuple(alias.spec.name for alias in request.aliases),
                 )
             )
         try:

@@ -41,7 +41,7 @@ AWS_OPTIONS: Final = {
 # https://www.pulumi.com/docs/iac/cli/commands/
 STACK: Final = {"--stack": True, "-s": True}
 PULUMI: Final[Mapping[str, Mapping[str, bool]]] = {
-    "config set": STACK,
+    "config set": {**STACK, "--path": False},
     "config rm": STACK,
     "destroy": STACK,
     "login": {},
@@ -290,9 +290,11 @@ def test_the_runbook_has_a_section_for_each_alarm_and_its_description_leads_ther
     alarms = [each for each in resources if each.type.endswith(":MetricAlarm")]
     alarm_section = OPERATIONS.split("\n## Alarms\n")[1].split("\n## ")[0]
     sections = re.findall(r"^### (.+)$", alarm_section, re.MULTILINE)
-    assert sorted(sections) == sorted(each.name.removeprefix("alarm-") for each in alarms)
+    assert sorted(sections) == sorted(
+        each.name.removeprefix("event-state-alarm-") for each in alarms
+    )
     for alarm in alarms:
-        anchor = f"docs/operations.md#{alarm.name.removeprefix('alarm-')}"
+        anchor = f"docs/operations.md#{alarm.name.removeprefix('event-state-alarm-')}"
         assert alarm.inputs["alarmDescription"].endswith(anchor)
     for section in alarm_section.split("\n### ")[1:]:
         parts = re.findall(r"^\*\*(.+?):\*\*", section, re.MULTILINE)

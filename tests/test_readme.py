@@ -32,5 +32,5 @@ def _default(value: object) -> str:
 
 
 def test_the_output_table_is_what_the_program_exports() -> None:
-    outputs = preview(load_stack("prod")).outputs
+    outputs = preview(load_stack("prod").with_config({"changeStream": True})).outputs
     assert [row[0] for row in _rows("Outputs")] == [f"`{name}`" for name in outputs]

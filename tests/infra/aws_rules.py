@@ -23,6 +23,8 @@ RETENTION_DAYS: Final = [
     *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
 ]
 
+QUEUE_POLICY: Final = "aws:sqs/queuePolicy:QueuePolicy"
+
 _STAT: Final = re.compile(r"SampleCount|Average|Sum|Minimum|Maximum|p\d{1,2}(\.\d+)?")
 _GRAPH: Final = {
     *("accountId", "annotations", "legend", "liveData", "metrics", "period", "region", "setPeriod"),
@@ -119,8 +121,10 @@ def refusals(program: Registered, region: str) -> list[str]:
                     for rule, holds in rules.items()
                     if not holds(program, resource)
                 ]
-        for other in re.findall(r"arn:aws:[a-z]+:([a-z0-9-]+):", json.dumps(_plain(resource))):
-            if other != region:
+        # Topics that may send are the one thing named that can be elsewhere.
+        arns = r"arn:aws:([a-z]+):([a-z0-9-]+):"
+        for service, other in re.findall(arns, json.dumps(_plain(resource))):
+            if other != region and (service, resource.type) != ("sns", QUEUE_POLICY):
                 broken.append(f"{resource.name}: an ARN is of region {other}, not {region}")
     return broken
 
@@ -165,6 +169,7 @@ def _resource_policy(service: str) -> Callable[[Registered, Resource], bool]:
                 and statement["Resource"].startswith(f"arn:aws:{service}:")
                 for statement in document["Statement"]
             )
+            and len(each.inputs["policy"]) <= 8192
         )
 
     return holds
@@ -212,6 +217,13 @@ _RULES: Final[Mapping[str, Mapping[str, Callable[[Registered, Resource], bool]]]
         "a dead-letter queue that keeps longer": _redrive,
     },
     "Table": {
+        "a stream has a view type, and none has none": lambda _, each: (
+            ("streamViewType" in each.inputs) == each.inputs["streamEnabled"]
+        ),
+        "an expiry has an attribute other than the key": lambda _, each: (
+            not each.inputs["ttl"]["enabled"]
+            or each.inputs["ttl"]["attributeName"] not in ("", each.inputs["hashKey"])
+        ),
         "a table's name": _matches(r"[A-Za-z0-9_.-]{3,255}"),
         "only key attributes are defined": lambda _, each: (
             [attribute["name"] for attribute in each.inputs["attributes"]]

@@ -14,22 +14,40 @@ KEY: Final = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-123
 EMAIL: Final = "operations@example.com"
 TOPIC: Final = "arn:aws:sns:us-east-1:123456789012:pager"
 
+TOPIC_OF_EVENTS: Final = "arn:aws:sns:eu-west-1:210987654321:events.fifo"
+RULE: Final = "arn:aws:events:us-east-1:123456789012:rule/bus/orders"
+
 STACKS: Final = ("local", "dev", "prod")
+EVERYTHING: Final = "prod with everything"
 # Each stack as it is, and prod with everything that can be added to it.
 VARIANTS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     **{name: (name, {}) for name in STACKS},
-    "prod with a customer key": ("prod", {"kmsKeyArn": KEY, "alarmEmail": EMAIL}),
+    EVERYTHING: (
+        "prod",
+        {
+            "kmsKeyArn": KEY,
+            "alarmEmail": EMAIL,
+            "maximumConcurrency": "7",
+            "senderArns": json.dumps([TOPIC_OF_EVENTS, RULE]),
+            "changeStream": "true",
+            "expiryAttribute": "expires_at",
+        },
+    ),
 }
 
 
 @dataclass(frozen=True)
 class Registered:
-    """One run of the program, by the resources' own names."""
+    """One run of the program, by the resources' names without the component's."""
 
     run: Run
 
     def __getitem__(self, name: str) -> Resource:
-        return next(resource for resource in self.run.resources if resource.name == name)
+        return next(each for each in self.run.resources if _own_name(each.name) == name)
+
+    def names(self) -> list[str]:
+        """Return the names of all resources."""
+        return [_own_name(each.name) for each in self.run.resources]
 
     def inputs(self, name: str) -> dict[str, Any]:
         """Return a resource's inputs, with every JSON document in them read."""
@@ -41,7 +59,7 @@ class Registered:
 
     def needs(self, name: str) -> set[str]:
         """Return the names of the resources that Pulumi makes before this one."""
-        return {urn.split("::")[-1] for urn in self[name].dependencies}
+        return {_own_name(urn.split("::")[-1]) for urn in self[name].dependencies}
 
 
 def stack_with(stack: str, **config: str) -> Stack:
@@ -60,6 +78,10 @@ def variant(name: str) -> Registered:
     """Run one of VARIANTS."""
     stack, config = VARIANTS[name]
     return registered(stack, **config)
+
+
+def _own_name(name: str) -> str:
+    return name.removeprefix("event-state-")
 
 
 def _read(value: object) -> Any:

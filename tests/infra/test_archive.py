@@ -27,7 +27,7 @@ def _archive(name: str = "prod") -> pulumi.AssetArchive:
 def test_the_archive_names_each_source_file_of_the_function_and_nothing_else(name: str) -> None:
     files = {f"function/{path.name}" for path in PROJECT.glob("function/*.py")}
     assert {key: vars(asset) for key, asset in _archive(name).assets.items()} == {
-        file: {"path": file} for file in files
+        file: {"path": str(PROJECT / file)} for file in files
     }
 
 
@@ -44,6 +44,7 @@ def test_the_archive_is_small() -> None:
 
 
 def test_two_clones_give_one_hash_whatever_else_lies_in_the_folder(tmp_path: Path) -> None:
+    """The hash, also to a program that stands in another folder than this one."""
     for clone in ("here", "elsewhere"):
         shutil.copytree(
             PROJECT / "function",
@@ -61,15 +62,20 @@ def test_two_clones_give_one_hash_whatever_else_lies_in_the_folder(tmp_path: Pat
 
 
 def _hash(clone: Path) -> str:
-    """Hash names and contents, as the Pulumi engine does, from inside a clone."""
+    """Hash names and contents, as the Pulumi engine does, from a folder beside the clone's."""
     program = """
 import hashlib, pathlib
 from infra.function import source_archive
 archive = hashlib.sha256()
 for name, asset in sorted(source_archive().assets.items()):
-    archive.update(f"{name} {asset.path} ".encode() + pathlib.Path(asset.path).read_bytes())
+    archive.update(f"{name} ".encode() + pathlib.Path(asset.path).read_bytes())
 print(archive.hexdigest())
 """
     return subprocess.run(
-        [sys.executable, "-c", program], cwd=clone, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program],
+        cwd=clone.parent,
+        env={"PYTHONPATH": str(clone)},
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout

@@ -1,7 +1,6 @@
 """The dashboard: valid by AWS's description of its body, and the flow from left to right."""
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -12,55 +11,31 @@ from registered import VARIANTS, Registered, registered, variant
 from function import report
 from function.outcome import Outcome
 
-# title: (column, row), and the lines as "namespace metric statistic"
-GRAPHS: Final = {
-    "Sent": ((0, 0), ["AWS/SQS NumberOfMessagesSent Sum"]),
-    "Received": (
-        (1, 0),
-        [
-            "AWS/SQS NumberOfMessagesReceived Sum",
-            "AWS/Lambda InvokedEventCount Sum",
-            "AWS/Lambda DeletedEventCount Sum",
-        ],
-    ),
-    "Outcomes": (
-        (2, 0),
-        [
-            "EventState Written Sum",
-            "EventState Superseded Sum",
-            "EventState Coalesced Sum",
-            "EventState Rejected Sum",
-            "EventState Failed Sum",
-        ],
-    ),
-    "Write units": (
-        (3, 0),
-        ["AWS/DynamoDB ConsumedWriteCapacityUnits Sum", "AWS/DynamoDB WriteThrottleEvents Sum"],
-    ),
-    "Oldest message (s), waiting": (
-        (0, 1),
-        [
-            "AWS/SQS ApproximateAgeOfOldestMessage Maximum",
-            "AWS/SQS ApproximateNumberOfMessagesVisible Maximum",
-        ],
-    ),
-    "Concurrency": (
-        (1, 1),
-        [
-            "AWS/Lambda ConcurrentExecutions Maximum",
-            "AWS/Lambda Throttles Sum",
-            "AWS/Lambda Errors Sum",
-        ],
-    ),
-    "Latency (ms)": (
-        (2, 1),
-        [
-            "AWS/Lambda Duration p50",
-            "AWS/Lambda Duration p99",
-            "AWS/DynamoDB SuccessfulRequestLatency p99",
-        ],
-    ),
-    "Dead letters": ((3, 1), ["AWS/SQS ApproximateNumberOfMessagesVisible Maximum"]),
+# From left to right, and below each the health of that stage.
+PLACES: Final = [
+    ["Sent", "Received", "Outcomes", "Write units"],
+    ["Oldest message (s), waiting", "Concurrency", "Latency (ms)", "Dead letters"],
+]
+
+# Metrics that AWS has, each with what it can be summed up by.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+# https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
+COUNT, LEVEL, TIME = {"Sum"}, {"Maximum"}, {"p50", "p99"}
+METRICS: Final[Mapping[tuple[str, str], set[str]]] = {
+    ("AWS/SQS", "NumberOfMessagesSent"): COUNT,
+    ("AWS/SQS", "NumberOfMessagesReceived"): COUNT,
+    ("AWS/SQS", "ApproximateAgeOfOldestMessage"): LEVEL,
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): LEVEL,
+    ("AWS/Lambda", "InvokedEventCount"): COUNT,
+    ("AWS/Lambda", "DeletedEventCount"): COUNT,
+    ("AWS/Lambda", "Throttles"): COUNT,
+    ("AWS/Lambda", "Errors"): COUNT,
+    ("AWS/Lambda", "ConcurrentExecutions"): LEVEL,
+    ("AWS/Lambda", "Duration"): TIME,
+    ("AWS/DynamoDB", "ConsumedWriteCapacityUnits"): COUNT,
+    ("AWS/DynamoDB", "WriteThrottleEvents"): COUNT,
+    ("AWS/DynamoDB", "SuccessfulRequestLatency"): TIME,
 }
 
 
@@ -89,15 +64,28 @@ def test_the_body_is_valid(name: str) -> None:
 
 
 def test_the_flow_reads_from_left_to_right_with_the_health_of_each_stage_below_it() -> None:
-    found = {}
-    for title, widget in _graphs(registered()).items():
-        place = (widget["x"] // widget["width"], (widget["y"] - 3) // widget["height"])
-        lines = [
-            " ".join([*names, options.get("stat", widget["properties"]["stat"])])
-            for names, _, options in map(_split, widget["properties"]["metrics"])
-        ]
-        found[title] = (place, lines)
-    assert found == GRAPHS
+    places = {
+        ((each["y"] - 3) // each["height"], each["x"] // each["width"]): title
+        for title, each in _graphs(registered()).items()
+    }
+    assert places == {
+        (row, column): title
+        for row, titles in enumerate(PLACES)
+        for column, title in enumerate(titles)
+    }
+
+
+def test_every_metric_exists_and_is_summed_up_by_what_it_is() -> None:
+    lines = [
+        ((namespace, metric), options.get("stat", each["properties"]["stat"]))
+        for each in _graphs(registered()).values()
+        for (namespace, metric), _, options in map(_split, each["properties"]["metrics"])
+    ]
+    outcomes = [statistic for (namespace, _), statistic in lines if namespace == "EventState"]
+    assert set(outcomes) == COUNT
+    of_aws = [(metric, statistic) for metric, statistic in lines if metric[0] != "EventState"]
+    assert {metric for metric, _ in of_aws} == METRICS.keys()
+    assert not [line for line in of_aws if line[1] not in METRICS[line[0]]]
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -143,7 +131,8 @@ def test_the_functions_own_counts_are_those_that_it_writes() -> None:
     written = {each["Name"] for each in definition["Metrics"]}
     assert definition["Namespace"] == "EventState"
     assert definition["Dimensions"] == [["FunctionName"]]
-    assert {re.split(" ", each)[1] for each in GRAPHS["Outcomes"][1]} == written
+    outcomes = _graphs(registered())["Outcomes"]["properties"]["metrics"]
+    assert {names[1] for names, _, _ in map(_split, outcomes)} == written
     assert registered().inputs("alarm-rejected-messages")["metricName"] in written
 
 

@@ -1,15 +1,17 @@
-"""docs/infrastructure.md says what the program does."""
+"""docs/ say what the program does."""
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from registered import registered
+from registered import EVERYTHING, registered, variant
 from test_aws_rules import CHECKS, CHECKS_WITH_KEY
 
 from local.stacks import PROJECT
 
 TEXT: Final = (PROJECT / "docs" / "infrastructure.md").read_text("utf-8")
+OPERATIONS: Final = (PROJECT / "docs" / "operations.md").read_text("utf-8")
 NOT_MET: Final = {115, 116, 117, 272, 338}
 
 
@@ -29,21 +31,10 @@ def test_every_check_that_is_not_met_has_its_reason() -> None:
     assert {int(row) for row in rows} == NOT_MET
 
 
-def test_every_alarm_is_listed() -> None:
-    rows = re.findall(r"^\| ([a-z-]+) \|", _section("Alarms"), re.M)
-    assert rows == [
-        *("dead-letters", "oldest-message", "function-errors", "function-throttles"),
-        *("function-duration", "table-throttles", "table-errors", "rejected-messages"),
-    ]
-    assert set(rows) == {
-        each.name.removeprefix("alarm-") for each in registered().of_type("MetricAlarm")
-    }
-
-
 def test_the_keys_policy_fits_the_stack_prod() -> None:
     (document,) = re.findall(r"```json\n(.+?)```", _section("A customer key"), re.S)
-    account, logs, alarms = json.loads(document)["Statement"]
-    program = registered(alarmEmail="operations@example.com")
+    account, logs, alarms, senders = json.loads(document)["Statement"]
+    program = variant(EVERYTHING)
     group = f"log-group:{program['log-group'].inputs['name']}"
     assert account["Principal"] == {"AWS": "arn:aws:iam::123456789012:root"}
     assert logs["Principal"] == {"Service": "logs.us-east-1.amazonaws.com"}
@@ -54,3 +45,23 @@ def test_the_keys_policy_fits_the_stack_prod() -> None:
     }
     publisher = program.inputs("alarm-topic-policy")["policy"]["Statement"][0]["Principal"]
     assert alarms["Principal"] == publisher
+    statements = program.inputs("queue-policy")["policy"]["Statement"]
+    assert senders["Principal"]["Service"] == [
+        each["Principal"]["Service"] for each in statements if each["Effect"] == "Allow"
+    ]
+
+
+def test_a_tombstone_outlives_every_message_that_may_still_be_delivered() -> None:
+    """The bound is what the queues keep, one after the other."""
+    queues = registered().of_type("Queue")
+    bound = timedelta(seconds=sum(each.inputs["messageRetentionSeconds"] for each in queues))
+    section = OPERATIONS.split("\n## Deleting state\n")[1].split("\n## ")[0]
+    assert re.findall(r"\*\*(\d+) days\*\*", section) == [str(bound.days)]
+    (tombstone,) = (json.loads(each) for each in re.findall(r"```json\n(.+?)```", section, re.S))
+    sent = datetime.fromisoformat(tombstone["timestamp"])
+    assert datetime.fromtimestamp(tombstone["expires_at"], UTC) - sent == bound
+    key_section = OPERATIONS.split("\n## Changing the customer key\n")[1].split("\n## ")[0]
+    waits = re.search(r"after (\d+) days, or after (\d+) if", " ".join(key_section.split()))
+    queue = registered()["queue"].inputs["messageRetentionSeconds"]
+    assert waits
+    assert [int(days) for days in waits.groups()] == [queue // 86_400, bound.days]

@@ -23,9 +23,16 @@ VARIANTS: Final[dict[str, tuple[str, dict[str, str]]]] = {
     "local": ("local", {}),
     "dev": ("dev", {}),
     "prod": ("prod", {}),
-    "prod with a customer key": (
+    "prod with everything": (
         "prod",
-        {"kmsKeyArn": KEY, "alarmEmail": "operations@example.com", "maximumConcurrency": "7"},
+        {
+            "kmsKeyArn": KEY,
+            "alarmEmail": "operations@example.com",
+            "maximumConcurrency": "7",
+            "senderArns": '["arn:aws:sns:us-east-1:000000000000:events"]',
+            "changeStream": "true",
+            "expiryAttribute": "expires_at",
+        },
     ),
 }
 
@@ -69,6 +76,8 @@ def test_the_outputs_name_what_is_there(deployed: Deployed) -> None:
     (function,) = deployed.client("lambda").list_functions()["Functions"]
     assert function["FunctionName"] == outputs["functionName"]
     (dashboard,) = deployed.client("cloudwatch").list_dashboards()["DashboardEntries"]
+    table = deployed.client("dynamodb").describe_table(TableName=outputs["tableName"])["Table"]
+    assert table.get("LatestStreamArn") == outputs.get("tableStreamArn")
     assert outputs["dashboardUrl"].endswith(f"#dashboards/dashboard/{dashboard['DashboardName']}")
 
 
@@ -168,11 +177,18 @@ def _read_table(client: Client, inputs: Mapping[str, Any]) -> Read:
         "deletionProtectionEnabled": table["DeletionProtectionEnabled"],
         "pointInTimeRecovery": {"enabled": recovery["PointInTimeRecoveryStatus"] == "ENABLED"},
     }
-    if encryption := table.get("SSEDescription"):
-        found["serverSideEncryption"] = {
-            "enabled": encryption["Status"] == "ENABLED",
-            "kmsKeyArn": encryption["KMSMasterKeyArn"],
-        }
+    encryption = table.get("SSEDescription", {"Status": "DISABLED"})
+    found["serverSideEncryption"] = {"enabled": encryption["Status"] == "ENABLED"}
+    if encryption["Status"] == "ENABLED":
+        found["serverSideEncryption"]["kmsKeyArn"] = encryption["KMSMasterKeyArn"]
+    stream = table.get("StreamSpecification", {"StreamEnabled": False})
+    names = {"streamEnabled": "StreamEnabled", "streamViewType": "StreamViewType"}
+    found |= _renamed(stream, names)
+    expiry = dynamodb.describe_time_to_live(TableName=inputs["name"])["TimeToLiveDescription"]
+    found["ttl"] = {
+        "enabled": expiry["TimeToLiveStatus"] == "ENABLED",
+        **_renamed(expiry, {"attributeName": "AttributeName"}),
+    }
     tags = dynamodb.list_tags_of_resource(ResourceArn=table["TableArn"])["Tags"]
     return found, _pairs(tags)
 
@@ -354,10 +370,11 @@ def test_unknown_inputs_are_refused_by_name_however_deep(aws: Emulator) -> None:
         "hashKey": "id",
         "deletionProtectionEnabled": False,
         "pointInTimeRecovery": {"enabled": True, "recoveryPeriodInDays": 7},
-        "streamEnabled": True,
+        "streamEnabled": False,
+        "tableClass": "STANDARD",
     }
     assert _make(aws, "aws:dynamodb/table:Table", "table", inputs) == (
-        "The local deployer does not know pointInTimeRecovery.recoveryPeriodInDays, streamEnabled "
+        "The local deployer does not know pointInTimeRecovery.recoveryPeriodInDays, tableClass "
         "of aws:dynamodb/table:Table (resource 'table'): teach it in local/deployer.py."
     )
 
