@@ -5,11 +5,13 @@ import pulumi
 from infra.event_state import EventState
 from infra.settings import Settings
 
-event_state = EventState("event-state", Settings.load())
+settings = Settings.load()
+event_state = EventState("event-state", settings)
 
 pulumi.export("queueUrl", event_state.queue_url)
 pulumi.export("queueArn", event_state.queue_arn)
 pulumi.export("deadLetterQueueUrl", event_state.dead_letter_queue_url)
 pulumi.export("tableName", event_state.table_name)
+pulumi.export("versionAttribute", settings.version_attribute or "")
 pulumi.export("functionName", event_state.function_name)
 pulumi.export("dashboardUrl", event_state.dashboard_url)

@@ -22,10 +22,10 @@ from rich.table import Table
 from benchmarks.capacity import Load, Setup, saturated_rate, writes_of_batch
 from benchmarks.stub import Stub, running_stub
 from benchmarks.workload import state, written
+from flow.deployed import Flow
 from local.deployer import Deployer
 from local.emulator import Emulator
 from local.errors import LocalError
-from local.flow import Flow
 from local.program import run
 from local.stacks import Stack, load_stack
 
@@ -131,7 +131,7 @@ def measure(case: Case, seed: int) -> Measured:
     )
     messages = bodies(case, seed)
     with running_stub(WRITE_MS) as stub, Emulator(region=stack.region) as aws:
-        flow = Flow(aws, run(stack, _Deployer(aws, stack, stub)).outputs)
+        flow = Flow(run(stack, _Deployer(aws, stack, stub)).outputs)
         lambda_ = aws.client("lambda")
         mapping = lambda_.list_event_source_mappings()["EventSourceMappings"][0]["UUID"]
         lambda_.update_event_source_mapping(UUID=mapping, Enabled=False)

@@ -9,12 +9,14 @@ from typing import Any, Final
 
 from rich.console import Console
 
+from flow.aws import CREDENTIALS
+from flow.deployed import Flow
+from flow.watch import watching
 from local.deployer import Deployer
-from local.emulator import CREDENTIALS, Emulator
+from local.emulator import Emulator
 from local.preview import preview
 from local.program import run, uninterrupted
 from local.stacks import load_stack
-from local.watch import watching
 
 EXAMPLE: Final = (
     '{"event_id":"evt-1001","user_id":42,"status":"active","timestamp":"2025-03-30T01:00:00Z"}'
@@ -41,7 +43,7 @@ def up(stack_name: str, port: int | None) -> int:
             print(json.dumps(ready), flush=True)
             say(f"\nSend an event, and read what is stored:\n\n{commands_to_try(ready)}\n")
             say("Ctrl-C stops it, and everything in it is gone.")
-            with watching(aws, deployed.outputs):
+            with watching(Flow(deployed.outputs)):
                 aws.wait()
     except KeyboardInterrupt:
         return 0  # the way it is meant to end

@@ -9,7 +9,8 @@ from typing import Final
 import pytest
 from pulumi import automation
 
-from local.emulator import CREDENTIALS, Emulator
+from flow.aws import CREDENTIALS
+from local.emulator import Emulator
 from local.stacks import PROJECT
 from local.up import EXAMPLE
 

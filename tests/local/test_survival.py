@@ -16,7 +16,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from local.emulator import CREDENTIALS
+from flow.aws import CREDENTIALS
 from local.stacks import PROJECT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")

@@ -1,32 +1,31 @@
-"""The file beside the input that says how much of it is sent."""
+"""The file that says how much of a source is sent."""
 
 import contextlib
 import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from examples.producer.batch import Position
-from examples.producer.errors import ProducerError
+from producer.errors import ProducerError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far an input has been sent to a queue."""
+    """How far a source has been sent to a queue."""
 
     queue_url: str
     started: int
-    """When its first line was sent, in nanoseconds since 1970: the versions count from here."""
-    done: Position
-    """Every line up to here is in the queue, or was reported."""
+    """When its first event was sent, in nanoseconds since 1970: the versions count from here."""
+    done: dict[str, Any]
+    """What the source needs to go on: all before it is in the queue, or was reported."""
 
 
 class Checkpoint:
     """Keeps a Progress in a file that is whole at any moment, however the program ends."""
 
-    def __init__(self, source: Path) -> None:
-        """source: the input; its progress is kept beside it."""
-        self.path = source.with_name(f"{source.name}.progress")
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
     def load(self) -> Progress | None:
         """Return what the file says; None if there is none.
@@ -36,20 +35,20 @@ class Checkpoint:
 
         """
         try:
-            kept = json.loads(self.path.read_bytes())
-            return Progress(
-                queue_url=str(kept["queue_url"]),
-                started=int(kept["started"]),
-                done=Position(**kept["done"]),
-            )
+            progress = Progress(**json.loads(self.path.read_bytes()))
         except FileNotFoundError:
             return None
         except OSError as error:
             raise ProducerError(f"{self.path} cannot be read: {error.strerror}.") from None
-        except (ValueError, TypeError, KeyError):
-            raise ProducerError(
-                f"{self.path} is no progress file; delete it to begin with the first line."
-            ) from None
+        except (ValueError, TypeError):
+            raise self.damaged() from None
+        if not isinstance(progress.started, int) or not isinstance(progress.done, dict):
+            raise self.damaged()
+        return progress
+
+    def damaged(self) -> ProducerError:
+        """Return the error that the file is of no use."""
+        return ProducerError(f"{self.path} is no progress file; delete it to begin anew.")
 
     def save(self, progress: Progress) -> None:
         """Write the file anew, and put it into the old one's place in one step.

@@ -1,10 +1,15 @@
-"""A line of JSON as the body of an SQS message: checked before it is sent, and given a version."""
+"""What is sent: a line, an object or a table's item as the body of an SQS message, checked."""
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Final, NoReturn
+from decimal import Decimal
+from typing import Any, Final, NoReturn
+
+from boto3.dynamodb.types import TypeDeserializer
+
+from producer.errors import UnsendableError
 
 EVENT_ID: Final = "event_id"
 # The longest partition key of a DynamoDB item.
@@ -16,11 +21,58 @@ MESSAGE_BYTES: Final = 1_048_576
 _REFUSED_BY_SQS: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-class UnsendableError(Exception):
-    """Why a line cannot become an event, in words that follow "line 7: "."""
+def message_body(event: str | Mapping[str, Any]) -> str:
+    """Return a JSON text as it is, or an object as JSON, if SQS takes it.
+
+    Raises:
+        UnsendableError: it is empty, too long, or holds what SQS or JSON has no form for.
+
+    """
+    text = event if isinstance(event, str) else to_json(event)
+    if found := _REFUSED_BY_SQS.search(text):
+        raise UnsendableError(f"has the character U+{ord(found[0]):04X}, which SQS refuses")
+    if not 1 <= (size := len(text.encode())) <= MESSAGE_BYTES:
+        raise UnsendableError(f"has {size} bytes, SQS takes 1 to {MESSAGE_BYTES}")
+    return text
 
 
-def body(line: bytes, version_attribute: str | None, version: Callable[[], int]) -> str:
+def to_json(value: object) -> str:
+    """Write a value as JSON, a Decimal digit by digit, with nothing in it that SQS refuses.
+
+    Raises:
+        UnsendableError: JSON has no form for it.
+
+    """
+    if isinstance(value, Mapping):
+        members = (f"{to_json(str(name))}:{to_json(each)}" for name, each in value.items())
+        return f"{{{','.join(members)}}}"
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(to_json, value))}]"
+    if isinstance(value, str):
+        text = json.dumps(value, ensure_ascii=False)
+        return _REFUSED_BY_SQS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    if isinstance(value, Decimal) and value.is_finite():
+        return str(value)
+    try:
+        return json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        raise UnsendableError(f"holds a {type(value).__name__} that JSON has no form for") from None
+
+
+def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table's item, which DynamoDB tells by types, as the event that it is."""
+    event: dict[str, Any] = _Deserializer().deserialize({"M": item})
+    return event
+
+
+class _Deserializer(TypeDeserializer):
+    """boto3's, but for a number that DynamoDB writes with more than 38 digits, such as 1E+50."""
+
+    def _deserialize_n(self, value: str) -> Decimal:
+        return Decimal(value)
+
+
+def line_body(line: bytes, version_attribute: str | None, version: Callable[[], int]) -> str:
     """Return a line as a message body, its numbers and spacing as they are.
 
     version_attribute: the member to add, first in the object, if it has none of that name.
@@ -45,15 +97,10 @@ def body(line: bytes, version_attribute: str | None, version: Callable[[], int])
     if not isinstance(event, dict):
         raise UnsendableError("not a JSON object")
     _check_event_id(event)
-    if found := _REFUSED_BY_SQS.search(text):
-        raise UnsendableError(f"has the character U+{ord(found[0]):04X}, which SQS refuses")
     if version_attribute and version_attribute not in event:
         member = f"{json.dumps(version_attribute)}:{json.dumps(timestamp(version()))}"
         text = f"{{{member},{text[1:].lstrip()}"
-    size = len(text.encode())
-    if size > MESSAGE_BYTES:
-        raise UnsendableError(f"has {size} bytes, SQS takes {MESSAGE_BYTES}")
-    return text
+    return message_body(text)
 
 
 def timestamp(nanoseconds: int) -> str:
@@ -62,7 +109,7 @@ def timestamp(nanoseconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{fraction:09}Z"
 
 
-def _check_event_id(event: dict[str, object]) -> None:
+def _check_event_id(event: Mapping[str, object]) -> None:
     event_id = event.get(EVENT_ID)
     if EVENT_ID not in event:
         raise UnsendableError(f"{EVENT_ID} is missing")

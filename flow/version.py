@@ -1,0 +1,25 @@
+"""Which of two events is newer: the version guard's order, read apart from the handler."""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+_TIMESTAMP: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:Z|\+00:00)")
+
+
+def rank(event: Mapping[str, Any], attribute: str) -> tuple[int, Any, Decimal]:
+    """Return a key that is larger the newer an event is: no version, numbers, instants.
+
+    event: numbers as Decimal; attribute: the member that holds the version.
+
+    Raises ValueError if the member holds no version.
+    """
+    if attribute not in event:
+        return 0, 0, Decimal(0)
+    version = event[attribute]
+    if isinstance(version, Decimal):
+        return 1, version, Decimal(0)
+    if not isinstance(version, str) or not (match := _TIMESTAMP.fullmatch(version)):
+        raise ValueError(f"{version!r} is no version")
+    return 2, match[1], Decimal(f"0.{match[2] or 0}")
