@@ -200,15 +200,15 @@ class Flow:
             QueueUrl=self.outputs["deadLetterQueueUrl"], ReceiptHandle=letter.receipt
         )
 
-    def log_lines(self, since: float = 0, about: str = "") -> Iterator[LogLine]:
-        """Read the function's lines of JSON, some in no order.
+    def log_lines(self, since: float = 0, pattern: str = "") -> Iterator[LogLine]:
+        """Read the function's lines of JSON.
 
-        since: seconds since 1970; about: a message's id, for the lines that hold it alone.
+        since: seconds since 1970; pattern: a filter pattern of CloudWatch Logs.
         """
         pages = self._logs.get_paginator("filter_log_events").paginate(
             logGroupName=f"/aws/lambda/{self.outputs['functionName']}",
             startTime=max(0, int(since * 1000)),
-            **({"filterPattern": f'"{about}"'} if about else {}),
+            filterPattern=pattern,
         )
         for page in pages:
             for event in page["events"]:
@@ -220,12 +220,16 @@ class Flow:
                     )
 
     def reasons(self, since: float = 0) -> dict[str, str]:
-        """Return the last reason that the function logged for each message, by message id."""
-        lines = sorted(self.log_lines(since), key=lambda line: line.milliseconds)
+        """Return the last reason that the function logged for each message, by message id.
+
+        By "": for all messages of a batch, because the table could not be used.
+        """
         return {
-            line.members["messageId"]: line.members["reason"]
-            for line in lines
-            if "messageId" in line.members
+            line.members.get("messageId", ""): line.members["reason"]
+            for line in sorted(
+                self.log_lines(since, '"reason"'), key=lambda line: line.milliseconds
+            )
+            if "reason" in line.members
         }
 
 

@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -17,12 +16,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from flow.deployed import Flow, outcomes, wait_for
-from flow.version import rank
+from flow.event import decode, rank
 from local.deployer import Deployer
 from local.emulator import Emulator
 from local.program import run, uninterrupted
 from local.stacks import load_stack
-from local.up import EXAMPLE, commands_to_try
+from local.up import EXAMPLE, OUTPUTS_FILE, commands_to_try
 from producer.message import to_json
 
 DRAIN_SECONDS: Final = 60.0
@@ -44,7 +43,7 @@ class Message:
     @property
     def item(self) -> Item:
         """The event as DynamoDB should hand it back: numbers as Decimal."""
-        item: Item = json.loads(self.body, parse_int=Decimal, parse_float=Decimal)
+        item: Item = decode(self.body)
         return item
 
 
@@ -292,7 +291,7 @@ def _invite(console: Console, outputs: Mapping[str, Any]) -> None:
     }
     console.print(
         "\nNow your own event. In one terminal:\n\n"
-        f"  .venv/bin/python -m local up --port {OWN_PORT}\n\n"
+        f"  .venv/bin/python -m local up --port {OWN_PORT} > {OUTPUTS_FILE}\n\n"
         f"In another:\n\n{escape(commands_to_try(ready))}",
         soft_wrap=True,
     )

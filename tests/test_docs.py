@@ -122,7 +122,7 @@ def _check_python(arguments: list[str]) -> None:
         assert rest[0] == "install"
         assert (PROJECT / rest[rest.index("--requirement") + 1]).is_file()
         return
-    assert module.split(".")[0] in ("local", "examples", "benchmarks", "tests")
+    assert module.split(".")[0] in ("local", "producer", "flow", "benchmarks", "tests")
     folder = PROJECT / module.replace(".", "/")
     name = f"{module}.__main__" if folder.is_dir() else module
     with pytest.MonkeyPatch.context() as patch:
@@ -228,7 +228,7 @@ def test_every_command_is_understood(block: str) -> None:
         "make nothing",
         "python -m local up --stak dev",
         ".venv/bin/python -m local nothing",
-        "python -m examples.producer events.jsonl",
+        "python -m producer events.jsonl",
         "aws sqs send-mesage --queue-url x --message-body y",
         "aws sqs send-message --queue-url x",
         "aws sqs send-message --queue-url x --message-body y --delay 3",

@@ -1,11 +1,29 @@
-"""Which of two events is newer: the version guard's order, read apart from the handler."""
+"""Events as their text and the table's items tell them, read apart from the handler."""
 
+import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
 _TIMESTAMP: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:Z|\+00:00)")
+
+
+def decode(body: str) -> Any:
+    """Return what a JSON text says, numbers as Decimal, as `Flow.item` gives them.
+
+    Raises ValueError if it is no JSON.
+    """
+    return json.loads(body, parse_int=Decimal, parse_float=Decimal)
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Tell whether two values are equal in kind, too: to Python, True equals Decimal(1)."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(is_same(one[name], other[name]) for name in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(is_same, one, other))
+    return type(one) is type(other) and bool(one == other)
 
 
 def rank(event: Mapping[str, Any], attribute: str) -> tuple[int, Any, Decimal]:
