@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from flow.deployed import Flow, wait_for
+from flow.deployed import Flow, outcomes, wait_for
 from flow.event import decode, is_same, rank
-from producer.message import to_json
+from producer.message import EVENT_ID_BYTES, to_json
 
 # What the log, the pollers and a cold start take on AWS, beside the stack's own settings.
 GRACE_SECONDS: Final = 30.0
@@ -28,7 +28,7 @@ def send(flow: Flow, body: str, say: Callable[[str], object] = print) -> int:
 
     """
     since = time.time() - SKEW_SECONDS
-    known = {line.place for line in flow.log_lines(since, _PASSED_OVER)}
+    known = _passed_over(flow, since)
     event = _event(body)
     if event and is_same(flow.item(event["event_id"]), event):
         say("Stored: the table already holds this very event.")
@@ -52,7 +52,7 @@ def send(flow: Flow, body: str, say: Callable[[str], object] = print) -> int:
                 return 1, f"Rejected: {line.members['reason']}. It becomes a dead letter."
             failed = f" Its last delivery failed: {line.members['reason']}."
         is_older = bool(event and item and _is_newer(item, event, flow.version_attribute))
-        if is_older and _any_new(flow, since, known):
+        if is_older and _passed_over(flow, since) - known:
             return 0, f"Superseded by a newer event of its id:\n{to_json(item)}"
         return None
 
@@ -73,12 +73,10 @@ def _event(body: str) -> dict[str, Any] | None:
     """Return the event of a body, if it has an id that the table could have."""
     try:
         event = decode(body)
-    except (ValueError, RecursionError):
+        event_id = event["event_id"].encode()
+    except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
         return None
-    is_event = isinstance(event, dict) and isinstance(event.get("event_id"), str)
-    return (
-        event if is_event and 1 <= len(event["event_id"].encode(errors="replace")) <= 2048 else None
-    )
+    return event if 1 <= len(event_id) <= EVENT_ID_BYTES else None
 
 
 def _is_newer(item: Mapping[str, Any], event: Mapping[str, Any], attribute: str) -> bool:
@@ -92,5 +90,8 @@ def _is_newer(item: Mapping[str, Any], event: Mapping[str, Any], attribute: str)
     return bool(attribute) and (stored > sent or respelled)
 
 
-def _any_new(flow: Flow, since: float, known: set[tuple[str, int, str]]) -> bool:
-    return any(line.place not in known for line in flow.log_lines(since, _PASSED_OVER))
+def _passed_over(flow: Flow, since: float) -> set[tuple[str, int, str]]:
+    """Return the log's lines that count events as superseded or coalesced."""
+    lines = flow.log_lines(since, _PASSED_OVER)  # the embedded AWS takes no such pattern
+    counts = ((line.place, outcomes(line)) for line in lines)
+    return {place for place, count in counts if count.get("Superseded") or count.get("Coalesced")}

@@ -195,7 +195,7 @@ class _Smoke:
             )
 
     def _break(self, promise: str, found: str) -> None:
-        self._broken.append(f"{promise[0].upper()}{promise[1:]}: {found}.")
+        self._broken.append(f"{promise[0].upper()}{promise[1:]}: {found}")
 
     def _wait_for_dead_letters(self, ids: list[str], seconds: float) -> None:
         def look() -> bool:

@@ -222,7 +222,7 @@ def _is_throttled(code: str) -> bool:
 
 def _may_pass(error: Exception) -> bool:
     if isinstance(error, ClientError):
-        status: int = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return status >= 500 or status == 429 or _is_throttled(error.response["Error"]["Code"])
     return isinstance(error, HTTPClientError | NotReachedError | ResponseParserError)
 
