@@ -1,7 +1,6 @@
 """How a stack's AWS is reached: the real one as AWS's own settings say, an emulator at its URL."""
 
 import os
-from collections.abc import Mapping
 from typing import Any, Final
 
 import boto3
@@ -57,9 +56,3 @@ def explain(error: ClientError) -> str:
         action = f"{_SERVICES.get(operation, 'sqs')}:{operation.removesuffix('Batch')}"
         return f"AWS refuses {action}, which this needs: {message}"
     return f"AWS refused {operation}: {message} ({code})"
-
-
-def endpoint_of(outputs: Mapping[str, Any]) -> str | None:
-    """Return where an emulator listens; None for AWS, whose queues have no URL with http."""
-    queue_url: str = outputs["queueUrl"]
-    return queue_url.rsplit("/", 2)[0] if queue_url.startswith("http://") else None

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import boto3
 from botocore.exceptions import ClientError
 
-from flow.aws import client, emulator_session, endpoint_of
+from flow.aws import client, emulator_session
 from flow.errors import FlowError
 from producer import Failed, Producer
 from producer.message import from_item
@@ -52,15 +52,19 @@ class DeadLetter:
     receipt: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class LogLine:
-    """A line of JSON that the function has written."""
+class LogLine(NamedTuple):
+    """A line of JSON that the function has written; lines sort by time."""
 
-    place: tuple[str, int, str]
-    """Stream, time and text: the same however often it is read."""
     milliseconds: int
     """Since 1970."""
-    members: dict[str, Any]
+    stream: str
+    text: str
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """The object that the line is."""
+        members: dict[str, Any] = json.loads(self.text)
+        return members
 
 
 class Flow:
@@ -70,25 +74,26 @@ class Flow:
         """Take the stack's outputs, or the line that `python -m local up` prints."""
         self.outputs = outputs
         self.version_attribute: str = outputs["versionAttribute"]
-        self.region: str = outputs["queueArn"].split(":")[3]
-        self.endpoint_url = endpoint_of(outputs)
-        is_aws = self.endpoint_url is None
+        region = outputs["queueArn"].split(":")[3]
+        queue_url: str = outputs["queueUrl"]
+        self.is_aws = not queue_url.startswith("http://")  # the queues' policies demand TLS there
         self._session = (
-            boto3.Session(region_name=self.region) if is_aws else emulator_session(self.region)
+            boto3.Session(region_name=region) if self.is_aws else emulator_session(region)
         )
+        self._endpoint_url = None if self.is_aws else queue_url.rsplit("/", 2)[0]
         self._table = {"TableName": outputs["tableName"]}
 
     @cached_property
     def _sqs(self) -> Any:
-        return client(self._session, "sqs", self.endpoint_url)
+        return client(self._session, "sqs", self._endpoint_url)
 
     @cached_property
     def _dynamodb(self) -> Any:
-        return client(self._session, "dynamodb", self.endpoint_url)
+        return client(self._session, "dynamodb", self._endpoint_url)
 
     @cached_property
     def _logs(self) -> Any:
-        return client(self._session, "logs", self.endpoint_url)
+        return client(self._session, "logs", self._endpoint_url)
 
     @cached_property
     def producer(self) -> Producer:
@@ -161,38 +166,34 @@ class Flow:
         Meanwhile they are hidden from others. Without sqs:ChangeMessageVisibility they come back by
         themselves, after some seconds.
         """
-        url = self.outputs["deadLetterQueueUrl"]
-        hidden = HIDDEN_SECONDS + self.dead() // HIDDEN_PER_SECOND
+        url, count = self.outputs["deadLetterQueueUrl"], self.dead()
+        hidden = min(HIDDEN_SECONDS + count // HIDDEN_PER_SECOND, LONGEST_HIDDEN_SECONDS)
         receipts: list[str] = []
         try:
-            for seconds in (0, 1):  # only long polling asks all of SQS's servers
-                while messages := self._sqs.receive_message(
-                    QueueUrl=url,
-                    MaxNumberOfMessages=10,
-                    VisibilityTimeout=min(hidden, LONGEST_HIDDEN_SECONDS),
-                    WaitTimeSeconds=seconds,
-                    MessageSystemAttributeNames=["SentTimestamp"],
-                ).get("Messages"):
-                    receipts += [message["ReceiptHandle"] for message in messages]
-                    for message in messages:
-                        yield DeadLetter(
-                            message_id=message["MessageId"],
-                            body=message["Body"],
-                            sent_at=int(message["Attributes"]["SentTimestamp"]) / 1000,
-                            receipt=message["ReceiptHandle"],
-                        )
-                if len(receipts) >= self.dead():
-                    break
+            while messages := self._sqs.receive_message(
+                QueueUrl=url,
+                MaxNumberOfMessages=10,
+                VisibilityTimeout=hidden,
+                # Only long polling asks all of SQS's servers.
+                WaitTimeSeconds=int(len(receipts) < count),
+                MessageSystemAttributeNames=["SentTimestamp"],
+            ).get("Messages"):
+                receipts += [message["ReceiptHandle"] for message in messages]
+                for message in messages:
+                    yield DeadLetter(
+                        message_id=message["MessageId"],
+                        body=message["Body"],
+                        sent_at=int(message["Attributes"]["SentTimestamp"]) / 1000,
+                        receipt=message["ReceiptHandle"],
+                    )
         finally:
             with suppress(ClientError):
                 for first in range(0, len(receipts), 10):
-                    self._sqs.change_message_visibility_batch(
-                        QueueUrl=url,
-                        Entries=[
-                            {"Id": str(place), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
-                            for place, receipt in enumerate(receipts[first : first + 10])
-                        ],
-                    )
+                    entries = [
+                        {"Id": str(place), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
+                        for place, receipt in enumerate(receipts[first : first + 10])
+                    ]
+                    self._sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)
 
     def delete_dead_letter(self, letter: DeadLetter) -> None:
         """Remove a dead letter that was just received."""
@@ -210,14 +211,9 @@ class Flow:
             startTime=max(0, int(since * 1000)),
             filterPattern=pattern,
         )
-        for page in pages:
-            for event in page["events"]:
-                if event["message"].startswith("{"):
-                    yield LogLine(
-                        place=(event["logStreamName"], event["timestamp"], event["message"]),
-                        milliseconds=event["timestamp"],
-                        members=json.loads(event["message"]),
-                    )
+        for event in (event for page in pages for event in page["events"]):
+            if event["message"].startswith("{"):
+                yield LogLine(event["timestamp"], event["logStreamName"], event["message"])
 
     def reasons(self, since: float = 0) -> dict[str, str]:
         """Return the last reason that the function logged for each message, by message id.
@@ -235,12 +231,10 @@ class Flow:
 
 def outcomes(line: LogLine) -> dict[str, int]:
     """Return what a line of the function's log counts, by CloudWatch metric; most count nothing."""
-    definitions = line.members.get("_aws", {}).get("CloudWatchMetrics", [])
-    return {
-        metric["Name"]: line.members[metric["Name"]]
-        for definition in definitions
-        for metric in definition["Metrics"]
-    }
+    members = line.members
+    definitions = members.get("_aws", {}).get("CloudWatchMetrics", [])
+    names = [metric["Name"] for definition in definitions for metric in definition["Metrics"]]
+    return {name: members[name] for name in names}
 
 
 def _key(event_id: str) -> dict[str, dict[str, str]]:

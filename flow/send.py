@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from flow.deployed import Flow, outcomes, wait_for
+from flow.deployed import Flow, LogLine, outcomes, wait_for
 from flow.event import decode, is_same, rank
 from producer.message import EVENT_ID_BYTES, to_json
 
@@ -90,8 +90,8 @@ def _is_newer(item: Mapping[str, Any], event: Mapping[str, Any], attribute: str)
     return bool(attribute) and (stored > sent or respelled)
 
 
-def _passed_over(flow: Flow, since: float) -> set[tuple[str, int, str]]:
+def _passed_over(flow: Flow, since: float) -> set[LogLine]:
     """Return the log's lines that count events as superseded or coalesced."""
     lines = flow.log_lines(since, _PASSED_OVER)  # the embedded AWS takes no such pattern
-    counts = ((line.place, outcomes(line)) for line in lines)
-    return {place for place, count in counts if count.get("Superseded") or count.get("Coalesced")}
+    counts = {line: outcomes(line) for line in lines}
+    return {line for line, c in counts.items() if c.get("Superseded") or c.get("Coalesced")}

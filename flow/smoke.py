@@ -92,8 +92,10 @@ class _Smoke:
         self._run = f"smoke-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
         self._since = time.time() - SKEW_SECONDS
         self._canaries = canaries(self._run, flow.version_attribute)
-        self._under_way: dict[str, str] = {}
-        """Bodies by message id, of what may yet become an item or a dead letter."""
+        self._sent: dict[str, str] = {}
+        """Bodies by message id."""
+        self._under_way: set[str] = set()
+        """Ids of messages that may yet become an item or a dead letter."""
         self._dead: dict[str, str] = {}
         self._broken: list[str] = []
 
@@ -157,7 +159,8 @@ class _Smoke:
     def _send(self, bodies: Iterable[str]) -> list[str]:
         sending = list(bodies)
         ids = self._flow.send(sending)
-        self._under_way |= zip(ids, sending, strict=True)
+        self._sent |= zip(ids, sending, strict=True)
+        self._under_way |= set(ids)
         return ids
 
     def _wait(self, wanted: dict[str, str], seconds: float) -> dict[str, str]:
@@ -207,9 +210,10 @@ class _Smoke:
     def _take_dead_letters(self) -> None:
         """Remove those of this run from the dead-letter queue."""
         for letter in self._flow.dead_letters():
-            if letter.message_id in self._under_way:
+            if letter.message_id in self._sent:
                 self._flow.delete_dead_letter(letter)
-                self._dead[letter.message_id] = self._under_way.pop(letter.message_id)
+                self._dead[letter.message_id] = letter.body
+                self._under_way.discard(letter.message_id)
 
     def _clean(self) -> None:
         for canary in self._canaries:

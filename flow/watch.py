@@ -10,15 +10,14 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from flow.deployed import Flow, outcomes
+from flow.deployed import Flow, LogLine, outcomes
 from producer.status import StatusLine
 
-# On AWS each look counts against the account's quota of FilterLogEvents.
+# On AWS each look counts against the account's quota of FilterLogEvents, and costs.
 REFRESH_SECONDS: Final = 0.5
 REFRESH_SECONDS_ON_AWS: Final = 3.0
 # An invocation's lines may show a little after younger ones: look back that far.
-OVERLAP_SECONDS: Final = 2.0
-OVERLAP_SECONDS_ON_AWS: Final = 30.0
+OVERLAP_SECONDS: Final = 10.0
 
 
 @contextmanager
@@ -47,14 +46,12 @@ def watching(flow: Flow) -> Iterator[None]:
 def watch(flow: Flow, stop: threading.Event) -> None:
     """Show what becomes of messages from now on; without a terminal, each change is a line."""
     counts, status, shown = Counts(flow), StatusLine(), ""
+    show = status.show if sys.stderr.isatty() else status.say
     while not stop.is_set():
         if (line := counts.line()) != shown:
+            show(line)
             shown = line
-            if sys.stderr.isatty():
-                status.show(line)
-            else:
-                status.say(line)
-        stop.wait(REFRESH_SECONDS_ON_AWS if flow.endpoint_url is None else REFRESH_SECONDS)
+        stop.wait(REFRESH_SECONDS_ON_AWS if flow.is_aws else REFRESH_SECONDS)
 
 
 class Counts:
@@ -62,11 +59,10 @@ class Counts:
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
-        self._overlap = OVERLAP_SECONDS_ON_AWS if flow.endpoint_url is None else OVERLAP_SECONDS
         self._counts: Counter[str] = Counter()
         self._newest_reason = ""
         self._started = self._newest = time.time()
-        self._seen: dict[tuple[str, int, str], float] = {}
+        self._seen: set[LogLine] = set()
 
     def line(self) -> str:
         """Look again, and say what there is in one line."""
@@ -81,13 +77,9 @@ class Counts:
         )
 
     def _read_log(self) -> None:
-        for line in self._flow.log_lines(max(self._started, self._newest - self._overlap)):
-            if line.place in self._seen:
-                continue
-            self._seen[line.place] = line.milliseconds / 1000
+        lines = set(self._flow.log_lines(max(self._started, self._newest - OVERLAP_SECONDS)))
+        for line in sorted(lines - self._seen):
             self._counts.update(outcomes(line))
             self._newest_reason = line.members.get("reason", self._newest_reason)
-        self._newest = max(self._seen.values(), default=self._newest)
-        self._seen = {
-            place: at for place, at in self._seen.items() if at >= self._newest - self._overlap
-        }
+            self._newest = max(self._newest, line.milliseconds / 1000)
+        self._seen = lines

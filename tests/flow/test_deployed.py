@@ -1,6 +1,5 @@
 """How the function's log, its settings and its dead letters are read."""
 
-import json
 import uuid
 from typing import Any
 
@@ -13,7 +12,7 @@ from function.report import counts, unacknowledged
 
 
 def _line(text: str) -> LogLine:
-    return LogLine(place=("", 1, text), milliseconds=1, members=json.loads(text))
+    return LogLine(1, "stream", text)
 
 
 def test_the_outcomes_of_a_line_are_what_the_function_counted() -> None:

@@ -75,6 +75,7 @@ def target() -> Iterator[Target]:
         flow = Flow(run(stack, deployer).outputs)
         flow.send(['{"event_id":"other"}', "other"])
         assert wait_for(lambda: flow.dead() and flow.item("other"), SECONDS)
+        assert wait_for(lambda: not flow.waiting(), SECONDS)
         yield Target(aws=aws, flow=flow, role=deployer.role, policy=deployer.policy)
 
 
@@ -82,9 +83,6 @@ def target() -> Iterator[Target]:
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flow_smoke, "GRACE_SECONDS", 2.0)
     monkeypatch.setattr(deployed, "HIDDEN_SECONDS", 3)
-
-
-OTHERS = (["other"], ["other"], 0)
 
 
 def _denied(operation: str) -> ClientError:
@@ -109,15 +107,17 @@ def _watch(flow: Flow, denied: set[str]) -> tuple[Flow, set[str]]:
 def test_all_is_kept_with_no_more_permissions_than_needed_and_nothing_is_left(
     target: Target,
 ) -> None:
+    others = target.left()
     flow, called = _watch(target.flow, {"ChangeMessageVisibilityBatch"})
     assert smoke(flow, lambda _: None) == []
     needed = {f"{service}:{name}" for service, names in ALLOWED.items() for name in names}
     assert called == needed | {"sqs:ChangeMessageVisibilityBatch"}
     # Without that permission others' dead letters come back by themselves.
-    assert wait_for(lambda: target.left() == OTHERS, SECONDS)
+    assert wait_for(lambda: target.left() == others, SECONDS)
 
 
 def test_without_the_guard_the_late_events_are_named(target: Target) -> None:
+    others = target.left()
     lambda_, name = target.aws.client("lambda"), target.flow.outputs["functionName"]
     before = lambda_.get_function_configuration(FunctionName=name)["Environment"]
     variables = {**before["Variables"], "VERSION_ATTRIBUTE": ""}
@@ -128,11 +128,11 @@ def test_without_the_guard_the_late_events_are_named(target: Target) -> None:
         lambda_.update_function_configuration(FunctionName=name, Environment=before)
     assert any(each.startswith("A late event does not overwrite a newer one: {") for each in broken)
     assert all(" is stored, and not {" in each for each in broken)
-    assert target.left() == OTHERS
+    assert target.left() == others
 
 
 def test_a_disabled_mapping_is_asked_about(target: Target) -> None:
-    lambda_ = target.aws.client("lambda")
+    others, lambda_ = target.left(), target.aws.client("lambda")
     mapping = lambda_.list_event_source_mappings()["EventSourceMappings"][0]["UUID"]
     lambda_.update_event_source_mapping(UUID=mapping, Enabled=False)
     said: list[str] = []
@@ -143,7 +143,7 @@ def test_a_disabled_mapping_is_asked_about(target: Target) -> None:
             "messages are in the queue: is the event source mapping enabled?"
         ]
         assert said[-1].startswith("7 messages are still under way: delete what becomes of them")
-        assert target.left() == (["other"], ["other"], 7)
+        assert target.left() == (*others[:2], 7)
     finally:
         target.aws.client("sqs").purge_queue(QueueUrl=target.flow.outputs["queueUrl"])
         lambda_.update_event_source_mapping(UUID=mapping, Enabled=True)
@@ -152,7 +152,7 @@ def test_a_disabled_mapping_is_asked_about(target: Target) -> None:
 def test_without_the_right_to_put_the_reason_is_told_and_the_dead_letters_removed(
     target: Target,
 ) -> None:
-    iam = target.aws.client("iam")
+    others, iam = target.left(), target.aws.client("iam")
     (name,) = iam.list_role_policies(RoleName=target.role)["PolicyNames"]
 
     def put(policy: str) -> None:
@@ -165,12 +165,13 @@ def test_without_the_right_to_put_the_reason_is_told_and_the_dead_letters_remove
         put(target.policy)
     assert broken.startswith("An event is stored: 7 of 7 are not after 6 s; the log says: ")
     assert "AccessDenied" in broken
-    assert target.left() == OTHERS
+    assert target.left() == others
 
 
 def test_a_dead_letter_queue_that_is_not_wired_is_named_and_no_broken_message_sent(
     target: Target,
 ) -> None:
+    others = target.left()
     sqs, url = target.aws.client("sqs"), target.flow.outputs["queueUrl"]
     policy = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])["Attributes"]
     elsewhere = json.loads(policy["RedrivePolicy"])
@@ -184,7 +185,7 @@ def test_a_dead_letter_queue_that_is_not_wired_is_named_and_no_broken_message_se
         "A broken message becomes a dead letter, with its reason in the log: the queue has no "
         f"redrive policy to {target.flow.outputs['deadLetterQueueUrl']}; none was sent"
     )
-    assert target.left() == OTHERS
+    assert target.left() == others
 
 
 @pytest.mark.parametrize(
