@@ -13,7 +13,7 @@ from botocore.exceptions import (
     NoCredentialsError,
 )
 from botocore.parsers import ResponseParserError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flow.aws import emulator_session
@@ -196,6 +196,7 @@ def test_what_an_answer_does_not_name_is_not_sent() -> None:
     assert _producer(Silent()).send(["a"]) == [Failed("SQS did not answer", is_final=False)]
 
 
+@settings(max_examples=25, deadline=None)  # each starts the producer's threads
 @given(st.randoms(use_true_random=False))
 def test_everything_is_sent_exactly_as_reported(random: Any) -> None:
     bodies = [str(number) for number in range(40)]
@@ -251,6 +252,7 @@ def test_ctrl_c_yields_what_was_under_way_and_begins_no_more() -> None:
     assert seen == [(str(number), Sent("m")) for number in range(10 * REQUESTS_AT_ONCE)]
 
 
+@settings(max_examples=10, deadline=None)
 @given(st.sets(st.integers(0, 599), max_size=4))
 def test_an_event_is_yielded_once_it_and_all_before_it_are_done(fails: set[int]) -> None:
     sqs = _Sqs(lambda body, attempt: AT_FAULT if int(body) in fails else None)

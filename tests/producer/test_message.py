@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from boto3.dynamodb.types import Binary, TypeSerializer
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from function.event import Event, parse
@@ -139,6 +139,7 @@ _values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(_values)
 def test_an_item_sent_again_becomes_the_same_item(value: Any) -> None:
     serialize = TypeSerializer().serialize
