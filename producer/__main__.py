@@ -5,7 +5,7 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final, NoReturn
@@ -15,11 +15,12 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
-from producer.checkpoint import Checkpoint, Progress
+from producer import checkpoint
+from producer.checkpoint import Progress
 from producer.client import Producer, Result, Sent
 from producer.errors import ProducerError
 from producer.message import EVENT_ID
-from producer.source import Items, Lines
+from producer.source import Event, items, lines
 from producer.status import StatusLine
 
 SAVE_SECONDS: Final = 0.5
@@ -50,95 +51,95 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _open_and_send(command: argparse.Namespace) -> int:
     if command.table:
-        checkpoint = Checkpoint(Path(f"{command.table.rpartition('/')[2]}.progress"))
-        begun = _begin(command.queue_url, checkpoint)
-        return _send(Items(_dynamodb(command), command.table, begun.done), begun, checkpoint)
+        path = Path(f"{command.table.rpartition('/')[2]}.progress")
+        begun = _begin(command.queue_url, path)
+        return _send(items(_dynamodb(command), command.table, begun.done), begun, path, "items")
+    attribute = command.version_attribute
     if command.input == STDIN:
-        lines = Lines(sys.stdin.buffer, {}, command.version_attribute, _by_clock())
-        return _send(lines, _begin(command.queue_url, None), None)
-    file = Path(command.input)
-    checkpoint = Checkpoint(file.with_name(f"{file.name}.progress"))
+        begun = _begin(command.queue_url, None)
+        left = lines(sys.stdin.buffer, begun.done, attribute, _by_clock())
+        return _send(left, begun, None, "lines")
+    path = Path(f"{command.input}.progress")
     with contextlib.ExitStack() as stack:
         try:
-            stream = stack.enter_context(file.open("rb"))
+            stream = stack.enter_context(Path(command.input).open("rb"))
         except OSError as error:
-            raise ProducerError(f"{file} cannot be read: {error.strerror}.") from None
-        begun = _begin(command.queue_url, checkpoint)
+            raise ProducerError(f"{command.input} cannot be read: {error.strerror}.") from None
+        begun = _begin(command.queue_url, path)
         try:
-            version = _by_line(begun.started)
-            lines = Lines(stream, begun.done, command.version_attribute, version)
+            # A line has one version forever: sent twice it is the same, whatever the clock does.
+            left = lines(stream, begun.done, attribute, lambda number: begun.started + number)
         except ValueError:
             raise ProducerError(
-                f"{file} does not begin with the lines that were sent; delete {checkpoint.path} "
-                "to send it from the first line."
+                f"{command.input} does not begin with the lines that were sent; delete {path} to "
+                "send it from the first line."
             ) from None
-        return _send(lines, begun, checkpoint)
+        return _send(left, begun, path, "lines")
 
 
-def _send(source: Lines | Items, begun: Progress, checkpoint: Checkpoint | None) -> int:
-    """Send what is left of a source; note what is done, now and then and at the end."""
-    unit = "items" if isinstance(source, Items) else "lines"
+def _send(events: Iterable[Event], begun: Progress, path: Path | None, unit: str) -> int:
+    """Send what is left of a source; keep what is done, now and then and at the end."""
     producer, status = Producer(begun.queue_url), StatusLine()
     sent = refused = 0
     started = saved = time.monotonic()
 
-    def save() -> None:
-        if checkpoint:
-            queue_url, first = begun.queue_url, begun.started
-            checkpoint.save(Progress(queue_url=queue_url, started=first, done=source.done))
+    def count() -> int:
+        return int(begun.done.get("count", 0))
 
-    def note(event: Any, result: Result) -> None:
+    def save() -> None:
+        if path:
+            checkpoint.save(path, begun)
+
+    def note(event: Event, result: Result) -> None:
         nonlocal sent, refused, saved
         if isinstance(result, Sent):
             sent += 1
         elif not result.is_final:
-            raise ProducerError(f"{source.name(event)}: {result.reason}")
+            raise ProducerError(f"{event.name}: {result.reason}")
         else:
             refused += 1
             if refused <= PROBLEMS_SHOWN:
-                status.say(f"{source.name(event)}: {result.reason}")
+                status.say(f"{event.name}: {result.reason}")
             elif refused == PROBLEMS_SHOWN + 1:
                 status.say("Further ones that are not sent are only counted.")
-        source.note(event)
+        event.mark()
         if time.monotonic() - saved > SAVE_SECONDS:
             save()
             saved = time.monotonic()
             status.show(f"{sent} sent, {sent / (saved - started):.0f} a second")
 
-    if source.size:
-        status.say(f"Going on after {source.size} {unit} that are done.")
+    if count():
+        status.say(f"Going on after {count()} {unit} that are done.")
     save()  # before anything is sent, for a second run counts its versions from here too
-    to_body: Callable[[Any], str] = source.body
     try:
-        with contextlib.closing(producer.stream(source, to_body)) as results:
+        with contextlib.closing(producer.stream(events, lambda event: event.body())) as results:
             for event, result in results:
                 note(event, result)
     except (ProducerError, KeyboardInterrupt) as end:
         save()
         is_interrupt = isinstance(end, KeyboardInterrupt)
         status.say("Interrupted." if is_interrupt else f"error: {end}")
-        if source.size and checkpoint:
-            status.say(f"{source.size} {unit} are done: the same command goes on from there.")
-        elif source.size:
-            status.say(f"The first {source.size} {unit} are done: leave them out the next time.")
+        if count():
+            how = "the same command goes on from there" if path else "leave them out the next time"
+            status.say(f"{count()} {unit} are done: {how}.")
         return INTERRUPTED if is_interrupt else 1
-    if checkpoint:
-        checkpoint.remove()
+    if path:
+        checkpoint.remove(path)
     status.say()
     seconds = time.monotonic() - started
     print(
         f"Sent {sent} messages in {seconds:.1f} s, {sent / seconds:.0f} a second; "
-        f"refused: {refused}. In all, {source.size} {unit} are done."
+        f"refused: {refused}. In all, {count()} {unit} are done."
     )
     return 1 if refused else 0
 
 
-def _begin(queue_url: str, checkpoint: Checkpoint | None) -> Progress:
-    begun = checkpoint.load() if checkpoint else None
-    if checkpoint and begun and begun.queue_url != queue_url:
+def _begin(queue_url: str, path: Path | None) -> Progress:
+    begun = checkpoint.load(path) if path else None
+    if begun and begun.queue_url != queue_url:
         raise ProducerError(
-            f"{checkpoint.path} is about the queue {begun.queue_url}; delete it to send everything "
-            "to the other one."
+            f"{path} is about the queue {begun.queue_url}; delete it to send everything to the "
+            "other one."
         )
     return begun or Progress(queue_url=queue_url, started=time.time_ns(), done={})
 
@@ -151,11 +152,6 @@ def _dynamodb(command: argparse.Namespace) -> Any:
         )
     except BotoCoreError as error:
         raise ProducerError(f"The AWS configuration cannot be used: {error}") from None
-
-
-def _by_line(started: int) -> Callable[[int], int]:
-    """Give each line one version forever: sent twice it is the same, whatever the clock does."""
-    return lambda line: started + line
 
 
 def _by_clock() -> Callable[[int], int]:

@@ -1,4 +1,4 @@
-"""The file that says how much of a source is sent."""
+"""The file that says how much of a source is sent; it is whole at any moment."""
 
 import contextlib
 import json
@@ -21,56 +21,38 @@ class Progress:
     """What the source needs to go on: all before it is in the queue, or was reported."""
 
 
-class Checkpoint:
-    """Keeps a Progress in a file that is whole at any moment, however the program ends."""
+def load(path: Path) -> Progress | None:
+    """Return what the file says, None if there is none; raise ProducerError if it is of no use."""
+    try:
+        progress = Progress(**json.loads(path.read_bytes()))
+        return Progress(
+            queue_url=progress.queue_url, started=int(progress.started), done={**progress.done}
+        )
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ProducerError(f"{path} cannot be read: {error.strerror}.") from None
+    except (ValueError, TypeError):
+        raise ProducerError(f"{path} is no progress file; delete it to begin anew.") from None
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
 
-    def load(self) -> Progress | None:
-        """Return what the file says; None if there is none.
+def save(path: Path, progress: Progress) -> None:
+    """Write the file anew and put it into the old one's place, or raise ProducerError."""
+    new = path.with_name(f"{path.name}.new")
+    try:
+        with new.open("w") as file:
+            json.dump(asdict(progress), file)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    except OSError as error:
+        raise ProducerError(
+            f"{path} cannot be written: {error.strerror}; without it an interrupted run could not "
+            "be resumed."
+        ) from None
 
-        Raises:
-            ProducerError: it cannot be read, or is no such file.
 
-        """
-        try:
-            progress = Progress(**json.loads(self.path.read_bytes()))
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise ProducerError(f"{self.path} cannot be read: {error.strerror}.") from None
-        except (ValueError, TypeError):
-            raise self.damaged() from None
-        if not isinstance(progress.started, int) or not isinstance(progress.done, dict):
-            raise self.damaged()
-        return progress
-
-    def damaged(self) -> ProducerError:
-        """Return the error that the file is of no use."""
-        return ProducerError(f"{self.path} is no progress file; delete it to begin anew.")
-
-    def save(self, progress: Progress) -> None:
-        """Write the file anew, and put it into the old one's place in one step.
-
-        Raises:
-            ProducerError: it cannot be written.
-
-        """
-        new = self.path.with_name(f"{self.path.name}.new")
-        try:
-            with new.open("w") as file:
-                json.dump(asdict(progress), file)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self.path)
-        except OSError as error:
-            raise ProducerError(
-                f"{self.path} cannot be written: {error.strerror}; without it an interrupted run "
-                "could not be resumed."
-            ) from None
-
-    def remove(self) -> None:
-        """Remove the file: all is sent."""
-        with contextlib.suppress(OSError):
-            self.path.unlink()
+def remove(path: Path) -> None:
+    """Remove the file: all is sent."""
+    with contextlib.suppress(OSError):
+        path.unlink()

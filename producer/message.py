@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, NoReturn
@@ -72,11 +72,16 @@ class _Deserializer(TypeDeserializer):
         return Decimal(value)
 
 
-def line_body(line: bytes, version_attribute: str | None, version: Callable[[], int]) -> str:
+def item_body(item: Mapping[str, Any]) -> str:
+    """Return a table's item as a message body, or raise UnsendableError."""
+    return message_body(from_item(item))
+
+
+def line_body(line: bytes, version_attribute: str | None, version: int) -> str:
     """Return a line as a message body, its numbers and spacing as they are.
 
     version_attribute: the member to add, first in the object, if it has none of that name.
-    version: returns nanoseconds since 1970, larger each time.
+    version: nanoseconds since 1970.
 
     The checks are those of the function that cost little here; what they let through and it does
     not, such as a number of 39 digits, becomes a dead letter.
@@ -96,9 +101,18 @@ def line_body(line: bytes, version_attribute: str | None, version: Callable[[], 
         raise UnsendableError("nests too deep") from None
     if not isinstance(event, dict):
         raise UnsendableError("not a JSON object")
-    _check_event_id(event)
+    if EVENT_ID not in event:
+        raise UnsendableError(f"{EVENT_ID} is missing")
+    if not isinstance(event_id := event[EVENT_ID], str):
+        raise UnsendableError(f"{EVENT_ID} is not a string")
+    try:
+        size = len(event_id.encode())
+    except UnicodeEncodeError:
+        raise UnsendableError(f"{EVENT_ID} holds half of a surrogate pair") from None
+    if not 1 <= size <= EVENT_ID_BYTES:
+        raise UnsendableError(f"{EVENT_ID} has {size} bytes, it needs 1 to {EVENT_ID_BYTES}")
     if version_attribute and version_attribute not in event:
-        member = f"{json.dumps(version_attribute)}:{json.dumps(timestamp(version()))}"
+        member = f"{json.dumps(version_attribute)}:{json.dumps(timestamp(version))}"
         text = f"{{{member},{text[1:].lstrip()}"
     return message_body(text)
 
@@ -107,20 +121,6 @@ def timestamp(nanoseconds: int) -> str:
     """Write nanoseconds since 1970 as RFC 3339 in UTC, always with nine digits."""
     seconds, fraction = divmod(nanoseconds, 10**9)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{fraction:09}Z"
-
-
-def _check_event_id(event: Mapping[str, object]) -> None:
-    event_id = event.get(EVENT_ID)
-    if EVENT_ID not in event:
-        raise UnsendableError(f"{EVENT_ID} is missing")
-    if not isinstance(event_id, str):
-        raise UnsendableError(f"{EVENT_ID} is not a string")
-    try:
-        size = len(event_id.encode())
-    except UnicodeEncodeError:
-        raise UnsendableError(f"{EVENT_ID} holds half of a surrogate pair") from None
-    if not 1 <= size <= EVENT_ID_BYTES:
-        raise UnsendableError(f"{EVENT_ID} has {size} bytes, it needs 1 to {EVENT_ID_BYTES}")
 
 
 def _no_number(constant: str) -> NoReturn:

@@ -17,42 +17,50 @@ from conftest import Deployment
 
 from flow.aws import CREDENTIALS
 from local.stacks import PROJECT
-from producer.checkpoint import Checkpoint, Progress
-from producer.source import Lines
+from producer import checkpoint
+from producer.checkpoint import Progress
+from producer.source import Event, lines
 
 SECONDS = 120.0
 
 
-def _lines(text: str, done: dict[str, Any] | None = None) -> Lines:
-    return Lines(io.BytesIO(text.encode()), done or {}, None, lambda line: line)
+def _lines(text: str, done: dict[str, Any] | None = None) -> list[Event]:
+    stream, begun = io.BytesIO(text.encode()), {} if done is None else done
+    return list(lines(stream, begun, "v", lambda number: number))
 
 
 def _event(event_id: str) -> str:
-    return json.dumps({"event_id": event_id}) + "\n"
+    return json.dumps({"event_id": event_id, "v": 1}) + "\n"
 
 
 # What is left of a file.
 
 
 def test_lines_that_are_not_blank_are_events_and_keep_their_numbers() -> None:
-    lines = list(_lines(_event("a") + "\n  \nnonsense\n" + _event("b")))
-    assert [line.number for line in lines] == [1, 4, 5]
-    assert lines[-1].done["size"] == 2 * len(_event("a")) + 13
+    done: dict[str, Any] = {}
+    left = _lines(_event("a") + "\n  \nnonsense\n" + _event("b"), done)
+    assert [event.name for event in left] == ["line 1", "line 4", "line 5"]
+    assert left[2].body() == _event("b").strip()
+    left[2].mark()
+    assert (done["count"], done["size"]) == (5, 2 * len(_event("a")) + 13)
 
 
-def test_the_rest_is_what_was_not_noted() -> None:
-    text = "".join(_event(f"e{n}") for n in range(25))
-    source = _lines(text)
-    every = list(source)
-    source.note(every[9])
-    assert (source.size, list(_lines(text, source.done))) == (10, every[10:])
+def test_the_rest_is_what_was_not_marked_and_has_the_same_versions() -> None:
+    text = "".join(f'{{"event_id":"e{n}"}}\n' for n in range(25))
+    done: dict[str, Any] = {}
+    every = _lines(text, done)
+    every[9].mark()
+    left = _lines(text, done)
+    assert [event.name for event in left] == [f"line {n}" for n in range(11, 26)]
+    assert [event.body() for event in left] == [event.body() for event in every[10:]]
 
 
 @pytest.mark.parametrize("changed", ["x", "{" + "x" * 1000, ""])
 def test_an_input_that_was_changed_is_not_resumed(changed: str) -> None:
-    first, *_ = _lines("".join(_event(f"e{n}") for n in range(25)))
+    done: dict[str, Any] = {}
+    _lines("".join(_event(f"e{n}") for n in range(25)), done)[9].mark()
     with pytest.raises(ValueError, match="does not begin"):
-        _lines(changed, first.done)
+        _lines(changed, done)
 
 
 # The command.
@@ -99,8 +107,8 @@ def _stored(deployment: Deployment, prefix: str, count: int) -> dict[str, Any]:
 def _done(progress: Path) -> int:
     if not progress.exists():
         return 0
-    lines: int = json.loads(progress.read_text())["done"].get("lines", 0)
-    return lines
+    count: int = json.loads(progress.read_text())["done"].get("count", 0)
+    return count
 
 
 def test_interrupted_and_run_again_no_line_is_lost(deployment: Deployment, tmp_path: Path) -> None:
@@ -151,13 +159,14 @@ def test_interrupted_and_run_again_no_line_is_lost(deployment: Deployment, tmp_p
 def test_a_resumed_run_counts_its_versions_on_even_when_the_clock_stepped_back(
     deployment: Deployment, tmp_path: Path
 ) -> None:
-    lines = [f'{{"event_id":"clock-{n}"}}\n' for n in (1, 2)]
+    first, second = (f'{{"event_id":"clock-{n}"}}\n' for n in (1, 2))
     file = tmp_path / "events.jsonl"
-    file.write_text("".join(lines))
-    done = next(iter(_lines(lines[0]))).done
+    file.write_text(first + second)
+    done: dict[str, Any] = {}
+    _lines(first, done)[0].mark()
     in_2100 = 4_102_444_800 * 10**9
     progress = Progress(queue_url=deployment.outputs["queueUrl"], started=in_2100, done=done)
-    Checkpoint(tmp_path / "events.jsonl.progress").save(progress)
+    checkpoint.save(tmp_path / "events.jsonl.progress", progress)
     assert _run(_command(deployment, "--version-attribute", "at", str(file))).returncode == 0
     assert _stored(deployment, "clock-", 1) == {
         "clock-2": {"event_id": "clock-2", "at": "2100-01-01T00:00:00.000000002Z"}

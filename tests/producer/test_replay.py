@@ -16,7 +16,7 @@ from conftest import Deployment
 
 from flow.aws import CREDENTIALS
 from local.stacks import PROJECT
-from producer.source import SEGMENTS, Item, Items
+from producer.source import SEGMENTS, items
 
 SECONDS = 60.0
 EXACT = "12345678901234567890123456789012345.678"
@@ -93,7 +93,7 @@ def test_a_table_is_replayed_through_kills_and_ends_equal(
         finally:
             process.kill()
     assert process.returncode == 130
-    done = json.loads(progress.read_text())["done"].get("items", 0)
+    done = json.loads(progress.read_text())["done"].get("count", 0)
     assert 0 <= done < 400
 
     result = _replay(deployment, tmp_path, "--from-table", table)
@@ -163,22 +163,17 @@ class _Table:
 @pytest.mark.parametrize("stop_at", [0, 1, 7, 99, 100])
 def test_what_is_noted_is_not_read_again_and_nothing_else_is_left_out(stop_at: int) -> None:
     ids = [str(number) for number in range(100)]
-    first = Items(_Table(ids), "t", {})
+    done: dict[str, Any] = {}
     seen: list[str] = []
-    for item in first:
+    for event in items(_Table(ids), "t", done):
         if len(seen) == stop_at:
             break
-        first.note(item)
-        seen.append(_id(item))
-    rest = Items(_Table(ids), "t", json.loads(json.dumps(first.done)))
-    assert rest.size == stop_at
-    for item in rest:
-        rest.note(item)
-        seen.append(_id(item))
-    assert sorted(seen, key=int) == ids
-    assert rest.size == 100
-
-
-def _id(item: Item) -> str:
-    event_id: str = item.attributes["event_id"]["S"]
-    return event_id
+        event.mark()
+        seen.append(event.name)
+    done = json.loads(json.dumps(done))
+    assert done.get("count", 0) == stop_at
+    for event in items(_Table(ids), "t", done):
+        event.mark()
+        seen.append(event.name)
+    assert sorted(seen) == sorted(f"item {each!r}" for each in ids)
+    assert done["count"] == 100
