@@ -8,7 +8,7 @@ empty :=
 space := $(empty) $(empty)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prove engine bench up clean
+.PHONY: help demo test prove engine bench up smoke clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -49,6 +49,11 @@ ifeq ($(STACK),local)
 endif
 	@pulumi stack select --create '$(STACK)'
 	@pulumi up --stack '$(STACK)' $(if $(filter local,$(STACK)),--refresh) $(ARGS)
+
+smoke: .venv/installed ## Check a deployed stack with canaries: make smoke STACK=local|dev|prod
+	@test -f 'Pulumi.$(STACK).yaml' || { echo 'error: name a stack: make smoke' \
+		'STACK=$(subst $(space),|,$(patsubst Pulumi.%.yaml,%,$(wildcard Pulumi.*.yaml)))' >&2; exit 2; }
+	@$(BIN)/python -m flow smoke --stack '$(STACK)'
 
 clean: ## Remove what the other targets made
 	@rm -rf .venv .mypy_cache .ruff_cache .hypothesis

@@ -18,10 +18,10 @@ from benchmarks.stub import running_stub
 from benchmarks.workload import state, written
 from capacity.model import Load, Setup, handler_ms, ids_in_batch
 from capacity.report import print_table
+from flow.deployed import Flow
 from local.deployer import Deployer
 from local.emulator import Emulator
 from local.errors import LocalError
-from local.flow import Flow
 from local.program import run
 from local.stacks import load_stack
 
@@ -89,7 +89,7 @@ def measure(case: Case) -> tuple[float, float]:
         lambda_.update_function_configuration(FunctionName=name, Environment=environment)
         mapping = lambda_.list_event_source_mappings()["EventSourceMappings"][0]["UUID"]
         lambda_.update_event_source_mapping(UUID=mapping, Enabled=False)
-        flow = Flow(aws, outputs)
+        flow = Flow(outputs)
         flow.send(messages)
         lambda_.update_event_source_mapping(UUID=mapping, Enabled=True)
         left_out = ROUNDS_LEFT_OUT * case.batch * case.concurrency

@@ -143,6 +143,16 @@ def test_only_a_release_goes_to_prod_and_everything_is_tested_before() -> None:
     assert action["with"]["stack-name"].endswith("/event-state/${{ env.STACK }}")
 
 
+def test_what_was_deployed_is_smoke_tested() -> None:
+    up = _jobs()["deploy/up"]
+    last = up["steps"][-1]
+    assert last["run"] == (
+        '.venv/bin/python -m flow smoke --stack "$PULUMI_ORGANIZATION/event-state/$STACK"'
+    )
+    assert last["env"] == {"PULUMI_ORGANIZATION": "${{ vars.PULUMI_ORGANIZATION }}"}
+    assert up["steps"][-2]["with"]["command"] == "up"
+
+
 def test_no_two_ups_of_a_stack_overlap_and_none_is_cancelled() -> None:
     ups = {
         name: job

@@ -122,7 +122,8 @@ def _check_python(arguments: list[str]) -> None:
         assert rest
         assert all((PROJECT / path).exists() for path in rest)
         return
-    assert module.split(".")[0] in ("local", "examples", "capacity", "benchmarks", "tests")
+    rooms = ("producer", "flow", "local", "capacity", "benchmarks", "tests")
+    assert module.split(".")[0] in rooms
     folder = PROJECT / module.replace(".", "/")
     name = f"{module}.__main__" if folder.is_dir() else module
     with pytest.MonkeyPatch.context() as patch:
@@ -228,8 +229,8 @@ def test_every_command_is_understood(block: str) -> None:
         "make nothing",
         "python -m local up --stak dev",
         ".venv/bin/python -m local nothing",
-        "python -m examples.producer events.jsonl",
         "python -m pytest tests/nothing",
+        "python -m producer events.jsonl",
         "aws sqs send-mesage --queue-url x --message-body y",
         "aws sqs send-message --queue-url x",
         "aws sqs send-message --queue-url x --message-body y --delay 3",

@@ -63,10 +63,11 @@ def test_the_projects_own_files_hold_no_secret() -> None:
         "infra",
         "function",
         "local",
+        "producer",
+        "flow",
         "docs",
         "capacity",
         "benchmarks",
-        "examples",
         ".github",
     )
     files = [

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import boto3
 import pytest
 
-from local.emulator import CREDENTIALS
+from flow.aws import CREDENTIALS
 from local.stacks import PROJECT
 
 SECONDS = 60.0
