@@ -216,8 +216,11 @@ class Settings(BaseModel):
             known = f"the nearest one is {near[0]}" if near else "Pulumi.yaml lists them"
             return f"{key} is no key of this program; {known}. {mend.format('rm')} {key}"
         said = error.get("ctx", {}).get("error")  # by a rule between keys
-        rule = f"{said or f'it must be {rules[key]}'}. {mend.format('set')}"
+        rule = said or f"it must be {rules[key]}"
         if item:
-            return f"{key}[{item[0]}] is {error['input']!r}: {rule} --path '{key}[{item[0]}]' VALUE"
+            key, value = f"{key}[{item[0]}]", error["input"]
+            return f"{key} is {value!r}: {rule}. {mend.format('set')} --path '{key}' VALUE"
+        if config.get(key, "").startswith("["):  # which no command sets as a whole
+            return f"{key} is {config[key]}: {rule}. Mend: edit Pulumi.{pulumi.get_stack()}.yaml"
         value = repr(config[key]) if key in config else "not set"
-        return f"{key} is {value}: {rule} {key} VALUE"
+        return f"{key} is {value}: {rule}. {mend.format('set')} {key} VALUE"

@@ -107,7 +107,6 @@ BROKEN: Final = [
     ("alarmTopicArn", f"{TOPIC}.fifo", SNS),
     ("alarmTopicArn", TOPIC.replace("us-east-1", "eu-west-1"), IN_REGION),
     ("senderArns", "topic", SENDER),
-    ("senderArns", LONG, "a queue's policy holds ARNs of 7000 letters in all"),
     ("expiryAttribute", "v" * 256, ATTRIBUTE),
     ("expiryAttribute", "event_id", KEY_OF_TABLE),
     ("expiryAttribute", "timestamp", "it is the versionAttribute; name another member"),
@@ -235,6 +234,13 @@ def test_each_sender_that_is_none_is_named_by_its_place() -> None:
         f"senderArns[{place}] is {value!r}: {SENDER}. "
         f"Mend: pulumi config set --stack prod --path 'senderArns[{place}]' VALUE"
         for place, value in ((0, "events"), (2, other))
+    ]
+
+
+def test_senders_that_no_policy_holds_are_said_to_be_too_many() -> None:
+    assert _problems(senderArns=LONG) == [
+        f"senderArns is {LONG}: a queue's policy holds ARNs of 7000 letters in all. "
+        "Mend: edit Pulumi.prod.yaml"
     ]
 
 
