@@ -276,6 +276,7 @@ def test_a_stack_exports_exactly_these_outputs(name: str) -> None:
         "queueArn": f"arn:aws:sqs:{ACCOUNT}:{names.queue}",
         "deadLetterQueueUrl": f"{url}-dlq",
         "tableName": names.table,
+        "versionAttribute": "timestamp",
         "functionName": names.function,
         "dashboardUrl": "https://us-east-1.console.aws.amazon.com/cloudwatch/home"
         f"?region=us-east-1#dashboards/dashboard/{names.function}-us-east-1",
