@@ -97,12 +97,10 @@ def items(dynamodb: Any, table: str, done: dict[str, Any]) -> Iterator[Event]:
                 page, segment = future.result(), pages.pop(future)
                 if further := page.get("LastEvaluatedKey"):
                     pages[pool.submit(read, segment, further)] = segment
-                for left, item in zip(
-                    reversed(range(len(page["Items"]))), page["Items"], strict=True
-                ):
+                for place, item in enumerate(page["Items"], 1 - len(page["Items"])):
                     if "S" not in item.get(EVENT_ID, {}):
                         raise ProducerError(f"The key of {table} is not {EVENT_ID}.")
-                    key = {EVENT_ID: item[EVENT_ID]} if left or further else None
+                    key = {EVENT_ID: item[EVENT_ID]} if place or further else None
                     yield Event(
                         f"item {item[EVENT_ID]['S']!r}",
                         partial(item_body, item),
