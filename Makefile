@@ -28,7 +28,7 @@ prove: .venv/installed ## The long proofs; exit status 1 on any loss or divergen
 	@$(IN_OWN_TMP) HYPOTHESIS_PROFILE=prove $(BIN)/pytest --numprocesses auto tests/function
 	@$(BIN)/python -m tests.prove
 	@$(BIN)/python -m tests.prove.leaks
-	@$(BIN)/python -m benchmarks.linear
+	@$(BIN)/python -m tests.prove.linear
 
 bench: .venv/bench ## Measure the handler against its peers
 	@$(BIN)/python -m benchmarks.handler --plot docs/handler.png

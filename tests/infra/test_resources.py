@@ -130,7 +130,7 @@ PROD: Final[dict[str, dict[str, Any]]] = {
         "architectures": ["arm64"],
         "handler": "function.handler.handler",
         "timeout": 30,
-        "memorySize": 1024,
+        "memorySize": 512,
         "environment": {"variables": VARIABLES},
         "loggingConfig": {"logFormat": "JSON", "logGroup": LOG_GROUP},
         "tracingConfig": {"mode": "PassThrough"},

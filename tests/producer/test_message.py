@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from function.event import Event, parse
+from function.guard import Guard
 from producer.__main__ import _by_clock
 from producer.errors import UnsendableError
 from producer.message import (
@@ -142,7 +143,7 @@ _values = st.recursive(
 def test_an_item_sent_again_becomes_the_same_item(value: Any) -> None:
     serialize = TypeSerializer().serialize
     item = {"event_id": {"S": "a"}, "value": serialize(value)}
-    parsed = parse({"body": message_body(from_item(item))}, 0)
+    parsed = parse({"body": message_body(from_item(item))}, 0, Guard())
     assert isinstance(parsed, Event)
     assert from_item(parsed.item) == from_item(item)
 

@@ -21,7 +21,7 @@ from producer.client import BATCH_MESSAGES
 from .checker import Account, account
 from .load import Message, messages
 from .proxy import Fault, Proxy
-from .sabotage import sabotage
+from .sabotage import MET_BY, sabotage
 
 FUNCTION_SECONDS: Final = 2
 # A long run needs many invocations at once, and enough deliveries that faults that pass do not end
@@ -74,7 +74,13 @@ def prove(count: int, seed: int, *, fault: str | None = None, tell: Tell) -> Rep
     with (
         tempfile.TemporaryDirectory() as folder,
         Emulator(region=stack.region) as aws,
-        Proxy(int(aws.endpoint_url.rpartition(":")[2]), seed, FUNCTION_SECONDS) as proxy,
+        Proxy(
+            int(aws.endpoint_url.rpartition(":")[2]),
+            seed,
+            FUNCTION_SECONDS,
+            Path(folder) / "ca.pem",
+            MET_BY.get(fault or ""),
+        ) as proxy,
     ):
         source, watched_file = PROJECT / "function", Path(folder) / "watched"
         if fault:
@@ -82,6 +88,7 @@ def prove(count: int, seed: int, *, fault: str | None = None, tell: Tell) -> Rep
             sabotage(PROJECT / "function", source, fault)
         variables = {
             "AWS_ENDPOINT_URL_DYNAMODB": proxy.endpoint_url,
+            "AWS_CA_BUNDLE": str(Path(folder) / "ca.pem"),
             "WATCHED_FILE": str(watched_file),
         }
         flow = Flow(run(stack, _Deployer(aws, stack, source, variables)).outputs)

@@ -1,6 +1,6 @@
 """Whether the handler's time grows with its input or with the square of it.
 
-`python -m benchmarks.linear` hands over each shape of input in two sizes, the larger one sixteen
+`python -m tests.prove.linear` hands over each shape of input in two sizes, the larger one sixteen
 times the smaller: sixteen times the time is linear, 256 times quadratic. Nothing is written.
 """
 
@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from function.event import Event
+from function.event import Item
+from function.guard import Guard
 from function.outcome import Outcome, Result
 from function.upsert import Upsert
 
@@ -52,7 +53,7 @@ SHAPES: Final[dict[str, Callable[[int], list[str]]]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print a line per shape; return 1 if one grows faster than its size."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.linear", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.prove.linear", description=main.__doc__)
     parser.add_argument("--bytes", type=int, default=LARGE, help="the larger size (%(default)s)")
     size = parser.parse_args(arguments).bytes
     ratios = {name: _ratio(make, size) for name, make in SHAPES.items()}
@@ -68,7 +69,7 @@ def _ratio(make: Callable[[int], list[str]], size: int) -> float:
 
 def _seconds(bodies: list[str]) -> float:
     """Return the shortest of several runs: nothing makes code faster than it is."""
-    upsert = Upsert(_Yes(), 1, "t")
+    upsert = Upsert(_Yes(), 1, Guard("t"))
     event = {
         "Records": [{"messageId": str(place), "body": body} for place, body in enumerate(bodies)]
     }
@@ -90,7 +91,7 @@ def _event(member: str) -> str:
 class _Yes:
     """A store that confirms each write."""
 
-    def put(self, event: Event) -> Result:
+    def put(self, item: Item, condition: object, stop_at: float) -> Result:
         return Result(Outcome.WRITTEN)
 
 
