@@ -333,3 +333,13 @@ def test_the_costs_are_those_of_the_capacity_models_prices() -> None:
     (total,) = re.findall(r"^\| total \|.*\| ([\d.]+) \|$", OPERATIONS, re.MULTILINE)
     exact = sum((cost for _, cost in expected.values()), Decimal(0))
     assert Decimal(total) == exact.quantize(cents, ROUND_HALF_UP)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_test_that_a_page_names_is_there(page: Path) -> None:
+    tests = {
+        name
+        for file in (PROJECT / "tests").rglob("*.py")
+        for name in re.findall(r"^def (test_\w+)", file.read_text("utf-8"), re.MULTILINE)
+    }
+    assert {*re.findall(r"`(test_\w+)`", page.read_text("utf-8"))} <= tests
