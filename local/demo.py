@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -224,8 +225,13 @@ def _counts(flow: Flow) -> dict[str, int]:
     return {name.lower(): count for name, count in counts.items()}
 
 
+def _plain_table(title: str, *columns: str) -> Table:
+    """Make a table without upright lines: in a picture they would need one certain font."""
+    return Table(*columns, title=title, title_justify="left", box=box.SIMPLE)
+
+
 def _table_of_items(good: list[Message], stored: Mapping[str, Item]) -> Table:
-    table = Table("event_id", "sent", "stored", "", title="The table", title_justify="left")
+    table = _plain_table("The table", "event_id", "sent", "stored", "")
     expected = newest(good)
     groups: dict[str, list[Message]] = {}
     for message in good:
@@ -243,9 +249,7 @@ def _table_of_items(good: list[Message], stored: Mapping[str, Item]) -> Table:
 
 
 def _table_of_dead_letters(broken: list[Message], dead: list[tuple[str, str]]) -> Table:
-    table = Table(
-        "sent", "body", "reason, from the log", "", title="The dead letters", title_justify="left"
-    )
+    table = _plain_table("The dead letters", "sent", "body", "reason, from the log", "")
     reasons = dict(dead)
     for message in broken:
         reason = reasons.get(message.body, "")
