@@ -29,7 +29,7 @@ from benchmarks.workload import TABLE, State, difference, repeated, sqs_event, s
 
 SUBJECT, BASELINE = "handler", "client_loop"
 MEMORY_MB = 1024
-CONNECTIONS = 10  # that the handler uses at once, see function/handler.py
+CONNECTIONS = 16  # that the handler uses at once, see function/handler.py
 WARM_UP_EVENTS = 16  # enough that each of a handler's threads has its connection
 REPEATING_BATCH = 100  # messages in the batch that shows what debouncing saves
 # Lambda on arm64 in us-east-1, read 2026-09-20: https://aws.amazon.com/lambda/pricing/

@@ -80,7 +80,7 @@ def tables(figures: Figures) -> None:
                 ]
                 for name, row in variants.items()
             ),
-            ["round trips alone, ten at once", *floor],
+            ["round trips alone, 16 at once", *floor],
         ],
     )
     show(
