@@ -102,6 +102,6 @@ def test_without_a_terminal_no_line_is_kept() -> None:
             process.kill()
     assert "\x1b" not in said
     assert "stored" not in said
-    first = said.index(".venv/bin/python -m flow send --outputs local.json '{\"event_id\"")
+    first = said.index('.venv/bin/python -m flow send --outputs local.json \'{"event_id"')
     assert first < said.index("aws --endpoint-url")
     assert said.endswith("Ctrl-C stops it, and everything in it is gone.\n")
