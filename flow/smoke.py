@@ -38,10 +38,10 @@ def canaries(run: str, attribute: str) -> list[Canary]:
     def canary(name: str, promise: str, *versions: str, newest: int, members: str = "") -> Canary:
         event_id = f"{run}-{name}"
         first, *later = (
-            f'{{"event_id":"{event_id}","state":{state}'
+            f'{{"event_id":"{event_id}","state":{versions.index(version)}'
             + (f',"{attribute}":"2025-03-30T{version}"' if attribute else "")
             + f"{members}}}"
-            for state, version in enumerate(versions)
+            for version in versions
         )
         return Canary(
             promise=promise,
@@ -141,6 +141,10 @@ class _Smoke:
         if settings.deliveries:
             self._say(f"waiting up to {given_up:.0f} s for the broken one to be a dead letter")
             self._wait_for_dead_letters([broken_id], given_up)
+        else:
+            wait_for(lambda: not self._flow.waiting(), settings.visibility_seconds)
+        if broken_id in self._dead or not settings.deliveries:
+            self._under_way.clear()
         for canary in self._canaries:
             item = self._flow.item(canary.event_id)
             if not is_same(item, decode(canary.newest)):
@@ -153,8 +157,6 @@ class _Smoke:
             self._break(promise, f"{broken_id} is not there after {given_up:.0f} s")
         elif broken_id not in self._flow.reasons(self._since):
             self._break(promise, f"the log does not name {broken_id}")
-        if not self._broken:
-            self._under_way.clear()
 
     def _send(self, bodies: Iterable[str]) -> list[str]:
         sending = list(bodies)

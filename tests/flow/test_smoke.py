@@ -121,13 +121,15 @@ def test_without_the_guard_the_late_events_are_named(target: Target) -> None:
     lambda_, name = target.aws.client("lambda"), target.flow.outputs["functionName"]
     before = lambda_.get_function_configuration(FunctionName=name)["Environment"]
     variables = {**before["Variables"], "VERSION_ATTRIBUTE": ""}
+    said: list[str] = []
     lambda_.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
     try:
-        broken = smoke(target.flow, lambda _: None)
+        broken = smoke(target.flow, said.append)
     finally:
         lambda_.update_function_configuration(FunctionName=name, Environment=before)
     assert any(each.startswith("A late event does not overwrite a newer one: {") for each in broken)
     assert all(" is stored, and not {" in each for each in broken)
+    assert said[-1] == "deleting what is left of the canaries"
     assert target.left() == others
 
 
@@ -253,6 +255,11 @@ def test_the_canaries_have_ids_of_their_own_and_the_newest_is_what_must_remain()
         assert {event["event_id"] for event in events} == {canary.event_id}
         assert canary.event_id.startswith("run-")
         assert decode(canary.newest) == max(events, key=lambda event: rank(event, "timestamp"))
+
+
+def test_what_comes_twice_is_the_same_to_the_letter() -> None:
+    (twice,) = (each for each in canaries("run", "v") if each.event_id == "run-twice")
+    assert twice.later[1] == twice.first != twice.newest == twice.later[0]
 
 
 def test_without_a_guard_no_order_is_expected() -> None:
