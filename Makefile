@@ -8,7 +8,7 @@ empty :=
 space := $(empty) $(empty)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prove engine bench up smoke clean
+.PHONY: help demo check test lint prove engine bench up smoke clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -16,13 +16,19 @@ help: ## Show this list
 demo: .venv/installed ## Deploy to a local AWS and watch real events flow
 	@$(BIN)/python -m local demo
 
-test: .venv/installed ## Format check, lint, strict types, and all tests
+check: lint ## While editing: format, lint, types, and the tests that need no embedded AWS
+	@$(IN_OWN_TMP) HYPOTHESIS_PROFILE=check $(BIN)/pytest --numprocesses auto \
+		tests/function tests/infra tests/test_docs.py tests/test_readme.py
+
+test: lint ## Format check, lint, strict types, and all tests
+	@echo 'Not in here: make engine (the real Pulumi engine), make prove (the long proofs)' >&2
+	@$(IN_OWN_TMP) $(BIN)/pytest --numprocesses auto
+
+lint: .venv/installed
 	@$(BIN)/ruff format --check --quiet . || \
 		{ echo 'error: some files are not formatted: run $(BIN)/ruff format .' >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
-	@echo 'Not in here: make engine (the real Pulumi engine), make prove (the long proofs)' >&2
-	@$(IN_OWN_TMP) $(BIN)/pytest --numprocesses auto
 
 prove: .venv/installed ## The long proofs; exit status 1 on any loss or divergence
 	@$(IN_OWN_TMP) HYPOTHESIS_PROFILE=prove $(BIN)/pytest --numprocesses auto tests/function
