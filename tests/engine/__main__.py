@@ -253,6 +253,8 @@ def main() -> int:
     """Take all steps; return 1 if one was not as promised, or the engine is missing."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
+    # When the engine stops an inline program, Pulumi leaves a coroutine that complains when it goes.
+    sys.unraisablehook = lambda _: None
     console = Console(highlight=False, soft_wrap=True)
     began = time.monotonic()
     try:
