@@ -8,7 +8,7 @@ empty :=
 space := $(empty) $(empty)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prove bench up clean
+.PHONY: help demo test prove engine bench up smoke clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -21,33 +21,39 @@ test: .venv/installed ## Format check, lint, strict types, and all tests
 		{ echo 'error: some files are not formatted: run $(BIN)/ruff format .' >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
+	@echo 'Not in here: make engine (the real Pulumi engine), make prove (the long proofs)' >&2
 	@$(IN_OWN_TMP) $(BIN)/pytest --numprocesses auto
 
 prove: .venv/installed ## The long proofs; exit status 1 on any loss or divergence
 	@$(IN_OWN_TMP) HYPOTHESIS_PROFILE=prove $(BIN)/pytest --numprocesses auto tests/function
 	@$(BIN)/python -m tests.prove
 	@$(BIN)/python -m tests.prove.leaks
-	@$(BIN)/python -m benchmarks.linear
+	@$(BIN)/python -m tests.prove.linear
 
 bench: .venv/bench ## Measure the handler against its peers
 	@$(BIN)/python -m benchmarks.handler --plot docs/handler.png
-	@$(BIN)/python -m benchmarks.simulation --plots docs
 
-up: .venv/installed ## Deploy a stack with the real Pulumi CLI: make up STACK=local|dev|prod
+engine: .venv/installed ## The program under the real Pulumi engine, on the local AWS; a quarter of an hour
+	@$(BIN)/python -m tests.engine
+
+up: .venv/installed ## Deploy a stack with the real Pulumi CLI: make up STACK=local|dev|prod [ARGS=--yes]
 	@test -f 'Pulumi.$(STACK).yaml' || { echo 'error: name a stack: make up' \
 		'STACK=$(subst $(space),|,$(patsubst Pulumi.%.yaml,%,$(wildcard Pulumi.*.yaml)))' >&2; exit 2; }
 	@command -v pulumi >/dev/null || { echo 'error: the Pulumi CLI is not installed:' \
 		'https://www.pulumi.com/docs/install/; without it, $(BIN)/python -m local up' \
 		'--stack $(STACK) deploys to the local AWS' >&2; exit 1; }
-	@pulumi stack select --create '$(STACK)'
 ifeq ($(STACK),local)
 	@$(BIN)/python -c 'import socket; socket.create_connection(("127.0.0.1", 4566), 1)' 2>/dev/null || \
 		{ echo 'error: nothing listens on port 4566: in another terminal, start' \
 		'$(BIN)/python -m local emulator' >&2; exit 1; }
-	@AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test pulumi up --stack local
-else
-	@pulumi up --stack '$(STACK)'
 endif
+	@pulumi stack select --create '$(STACK)'
+	@pulumi up --stack '$(STACK)' $(if $(filter local,$(STACK)),--refresh) $(ARGS)
+
+smoke: .venv/installed ## Check a deployed stack with canaries: make smoke STACK=local|dev|prod
+	@test -f 'Pulumi.$(STACK).yaml' || { echo 'error: name a stack: make smoke' \
+		'STACK=$(subst $(space),|,$(patsubst Pulumi.%.yaml,%,$(wildcard Pulumi.*.yaml)))' >&2; exit 2; }
+	@$(BIN)/python -m flow smoke --stack '$(STACK)'
 
 clean: ## Remove what the other targets made
 	@rm -rf .venv .mypy_cache .ruff_cache .hypothesis

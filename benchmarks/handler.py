@@ -1,9 +1,9 @@
 """The handler against its peers: time per batch, CPU per event, first write, writes per message.
 
 Every run is a fresh Python process with a clean environment that writes to a stub of DynamoDB's
-endpoint with a fixed latency. The variants take turns (A B C A B C ...), each ratio is to the
-client loop of the same round, and each figure is the median over the rounds. A run counts only
-if the endpoint received every event, unchanged.
+endpoint, over TLS and with a fixed latency. The variants take turns (A B C A B C ...), each ratio
+is to the client loop of the same round, and each figure is the median over the rounds. A run counts
+only if the endpoint received every event, unchanged.
 """
 
 import argparse
@@ -18,19 +18,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import count
+from math import ceil
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.cpu_quota import MEMORY_MB_PER_CPU, cpu_quota
+from benchmarks.cpu_quota import cpu_quota
 from benchmarks.stub import Stub, running_stub
 from benchmarks.workload import TABLE, State, difference, repeated, sqs_event, state, written
 
-SUBJECT = "handler"
-BASELINE = "client_loop"
+SUBJECT, BASELINE = "handler", "client_loop"
 MEMORY_MB = 1024
+CONNECTIONS = 16  # that the handler uses at once, see function/handler.py
 WARM_UP_EVENTS = 16  # enough that each of a handler's threads has its connection
 REPEATING_BATCH = 100  # messages in the batch that shows what debouncing saves
+# Lambda on arm64 in us-east-1, read 2026-09-20: https://aws.amazon.com/lambda/pricing/
+USD_PER_GB_SECOND, USD_PER_INVOCATION = 0.0000133334, 0.0000002
 
 
 class BenchmarkError(Exception):
@@ -51,34 +54,23 @@ class Plan:
 
     variants: Mapping[str, str]
     sizes: Mapping[int, Size]
-    limited_memory_mb: Sequence[int]  # functions small enough that Lambda limits their CPU
-    limited_sizes: Mapping[int, Size]
+    limited_memory_mb: Sequence[int]  # function sizes of which Lambda limits the CPU
+    limited: Size  # of batches of 10
     repeated_percent: Sequence[int]
 
     def runs(self) -> int:
         """How many processes the plan starts."""
-        limited = len(self.limited_memory_mb) * sum(s.rounds for s in self.limited_sizes.values())
-        return (
-            len(self.variants) * sum(size.rounds for size in self.sizes.values())
-            + 2 * limited
-            + 2 * len(self.repeated_percent)
-        )
+        rounds = sum(size.rounds for size in self.sizes.values())
+        limited = len(self.limited_memory_mb) * self.limited.rounds
+        return len(self.variants) * rounds + 2 * (limited + len(self.repeated_percent))
 
 
+NAMES = (SUBJECT, BASELINE, "resource_loop", "powertools_batch", "powertools_idempotency")
 FULL = Plan(
-    variants={
-        name: f"benchmarks.variants:{name}"
-        for name in (
-            "handler",
-            "client_loop",
-            "resource_loop",
-            "powertools_batch",
-            "powertools_idempotency",
-        )
-    },
+    variants={name: f"benchmarks.variants:{name}" for name in NAMES},
     sizes={10: Size(8, 10), 100: Size(5, 3), 1000: Size(2, 1)},
-    limited_memory_mb=(256, 1024),
-    limited_sizes={10: Size(5, 20)},
+    limited_memory_mb=(128, 256, 512, 1024, 1769),
+    limited=Size(5, 20),
     repeated_percent=(0, 50, 90),
 )
 
@@ -104,6 +96,7 @@ def _environment(stub: Stub, memory_mb: int) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
         "AWS_SESSION_TOKEN": "x" * 800,  # its length is signed and sent with each request
         "AWS_ENDPOINT_URL": stub.url,
+        "AWS_CA_BUNDLE": stub.ca_bundle,
         "AWS_LAMBDA_FUNCTION_NAME": "EventUpsertLambda",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory_mb),
         "TABLE_NAME": TABLE,
@@ -198,29 +191,39 @@ def compare(
 def benchmark(latency_ms: float, plan: Plan, advance: Callable[[str], None]) -> dict[str, Any]:
     """Measure everything in the plan, calling `advance` with a few words before each run.
 
-    Returns, all times in milliseconds:
+    Returns, all times in milliseconds and all ratios to the client loop:
     latency_ms: what the stub waits before each answer; round_trip_ms: what a bare socket measures
-    for one write, the floor of every variant;
+    for one write; floor_ratio: {batch size: what as many round trips take, CONNECTIONS at once};
     variants: {name: {wall_ratio: {batch size: ratio}, cpu_ratio: {same}, first_write_ms, wall_ms,
-    cpu_ms_per_event}}, the ratios to the client loop, the rest as measured;
-    limited: handler and client loop at function sizes whose CPU Lambda limits: [{memory_mb,
-    cpus (None where no quota could be set), variants: the same}];
+    cpu_ms_per_event}}, the last two as measured;
+    limited: {memory_mb: {name: {wall_ratio, wall_ms}}} of batches of 10 in handler and client loop
+    with the share of a CPU that Lambda gives to such a function, below a whole one;
+    memory: {memory_mb: {wall_ms, usd_per_million}}, the handler's price of a million events;
     debounce: {percent of messages that repeat an id: {name: writes per message}};
-    environment: what it ran on.
+    environment: what it ran on, and whether a share of a CPU could be set.
 
     Raises BenchmarkError as `run` does.
     """
     pair = {name: plan.variants[name] for name in (SUBJECT, BASELINE)}
+    report: dict[str, Any] = {"latency_ms": latency_ms, "limited": {}, "memory": {}, "debounce": {}}
+    is_limited = False
     with running_stub(latency_ms) as stub:
-        report: dict[str, Any] = {"latency_ms": latency_ms, "round_trip_ms": stub.round_trip_ms()}
+        trip = report["round_trip_ms"] = stub.round_trip_ms()
         report["variants"] = compare(plan.variants, plan.sizes, stub, advance)
-        report["limited"] = []
+        base = report["variants"][BASELINE]["wall_ms"]
+        report["floor_ratio"] = {n: trip * ceil(int(n) / CONNECTIONS) / base[n] for n in base}
         for memory_mb in plan.limited_memory_mb:
             with cpu_quota(memory_mb) as group:
-                compared = compare(pair, plan.limited_sizes, stub, advance, memory_mb, group)
-            cpus = None if group is None else memory_mb / MEMORY_MB_PER_CPU
-            report["limited"].append({"memory_mb": memory_mb, "cpus": cpus, "variants": compared})
-        report["debounce"] = {}
+                compared = compare(pair, {10: plan.limited}, stub, advance, memory_mb, group)
+            is_limited = group is not None
+            wall_ms = compared[SUBJECT]["wall_ms"]["10"]
+            usd = USD_PER_INVOCATION + ceil(wall_ms) / 1e3 * memory_mb / 1024 * USD_PER_GB_SECOND
+            report["memory"][str(memory_mb)] = {"wall_ms": wall_ms, "usd_per_million": usd * 1e5}
+            if 256 <= memory_mb <= 1024:
+                report["limited"][str(memory_mb)] = {
+                    name: {"wall_ratio": row["wall_ratio"]["10"], "wall_ms": row["wall_ms"]["10"]}
+                    for name, row in compared.items()
+                }
         for percent in plan.repeated_percent:
             writes = report["debounce"][str(percent)] = {}
             for name, build in pair.items():
@@ -233,6 +236,7 @@ def benchmark(latency_ms: float, plan: Plan, advance: Callable[[str], None]) -> 
         "cpus": os.cpu_count(),
         "system": platform.system(),
         "machine": platform.machine(),
+        "cpu_quota": is_limited,
     }
     return report
 

@@ -54,85 +54,81 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
 def tables(figures: Figures) -> None:
     """Print the figures as tables on stdout."""
     console = Console(highlight=False)
-    variants = figures["variants"]
+    variants, limited = figures["variants"], figures["limited"]
     base = variants["client_loop"]
     sizes = list(base["wall_ms"])
-    trip = figures["round_trip_ms"]
+    where = figures["environment"]
 
-    console.print(
-        _table(
-            f"Batches of {', '.join(sizes)} events at {figures['latency_ms']:g} ms a write, "
-            "as ratios to client_loop",
-            [
-                "",
-                *(f"wall\n{n}" for n in sizes),
-                *(f"CPU\n{n}" for n in sizes),
-                "import to\nfirst write",
-            ],
-            [
+    def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        console.print(_table(title, columns, rows))
+
+    floor = [f"{figures['floor_ratio'][n]:.2f}" for n in sizes]
+    show(
+        f"Batches of {', '.join(sizes)} events at {figures['latency_ms']:g} ms a write over TLS, "
+        "as ratios to client_loop",
+        [
+            "",
+            *(f"{what}\n{n}" for what in ("wall", "CPU") for n in sizes),
+            "import to\nfirst write",
+        ],
+        [
+            *(
                 [
                     name,
-                    *(f"{row['wall_ratio'][n]:.2f}" for n in sizes),
-                    *(f"{row['cpu_ratio'][n]:.2f}" for n in sizes),
+                    *(f"{row[key][n]:.2f}" for key in ("wall_ratio", "cpu_ratio") for n in sizes),
                     f"{row['first_write_ms']:.0f} ms",
                 ]
                 for name, row in variants.items()
-            ],
-        )
+            ),
+            ["round trips alone, 16 at once", *floor],
+        ],
     )
-    console.print(
-        _table(
-            "What the ratios stand on",
-            ["", *(f"{n} events" for n in sizes)],
+    show(
+        "What the ratios stand on",
+        ["", *(f"{n} events" for n in sizes)],
+        [
+            ["client_loop, wall of a batch", *(f"{base['wall_ms'][n]:.0f} ms" for n in sizes)],
             [
-                ["client_loop, wall of a batch", *(f"{base['wall_ms'][n]:.0f} ms" for n in sizes)],
-                [
-                    "client_loop, CPU of an event",
-                    *(f"{base['cpu_ms_per_event'][n]:.2f} ms" for n in sizes),
-                ],
-                [
-                    "bare socket, one write after another",
-                    *(f"{trip * int(n):.0f} ms" for n in sizes),
-                ],
-                ["bare socket, all at once", *(f"{trip:.1f} ms" for _ in sizes)],
+                "client_loop, CPU of an event",
+                *(f"{base['cpu_ms_per_event'][n]:.2f} ms" for n in sizes),
             ],
-        )
+        ],
     )
-    for limited in figures["limited"]:
-        cpus = limited["cpus"]
-        quota = "no CPU quota could be set" if cpus is None else f"CPU quota {cpus:.2f}"
-        console.print(
-            _table(
-                f"As a function of {limited['memory_mb']} MB ({quota})",
-                [
-                    "",
-                    *(f"wall\n{n}" for n in limited["variants"]["client_loop"]["wall_ms"]),
-                    "import to\nfirst write",
-                ],
-                [
-                    [
-                        name,
-                        *(
-                            f"{row['wall_ratio'][n]:.2f} ({ms:.0f} ms)"
-                            for n, ms in row["wall_ms"].items()
-                        ),
-                        f"{row['first_write_ms']:.0f} ms",
-                    ]
-                    for name, row in limited["variants"].items()
-                ],
-            )
-        )
-    console.print(
-        _table(
-            "Writes per message, by the share of messages that repeat an id of their batch",
-            ["", *(f"{percent} %" for percent in figures["debounce"])],
+    quota = "" if where["cpu_quota"] else " (NOT LIMITED: no CPU quota could be set here)"
+    show(
+        f"Batches of 10 with the share of a CPU that Lambda gives to so many MB{quota}",
+        ["", *(f"{memory} MB" for memory in limited)],
+        [
             [
-                [name, *(f"{writes[name]:.2f}" for writes in figures["debounce"].values())]
-                for name in ("handler", "client_loop")
-            ],
-        )
+                name,
+                *(
+                    f"{of[name]['wall_ratio']:.2f} ({of[name]['wall_ms']:.0f} ms)"
+                    for of in limited.values()
+                ),
+            ]
+            for name in ("handler", "client_loop")
+        ],
     )
-    where = figures["environment"]
+    memory = figures["memory"]
+    show(
+        "The handler by memory, batches of 10",
+        ["", *(f"{mb} MB" for mb in memory)],
+        [
+            ["wall of a batch", *(f"{row['wall_ms']:.1f} ms" for row in memory.values())],
+            [
+                "Lambda, a million events",
+                *(f"${row['usd_per_million']:.3f}" for row in memory.values()),
+            ],
+        ],
+    )
+    show(
+        "Writes per message, by the share of messages that repeat an id of their batch",
+        ["", *(f"{percent} %" for percent in figures["debounce"])],
+        [
+            [name, *(f"{writes[name]:.2f}" for writes in figures["debounce"].values())]
+            for name in ("handler", "client_loop")
+        ],
+    )
     console.print(
         f"Python {where['python']}, boto3 {where['boto3']}, {where['cpus']} CPUs, "
         f"{where['system']} {where['machine']}. Medians over interleaved runs."
@@ -180,7 +176,7 @@ def plot(figures: Figures, path: Path) -> None:
             axis.margins(x=0.12)
         axes[0].legend(title="batch of", loc="upper right", frameon=False, fontsize=9)
         figure.supxlabel(
-            f"Shorter is better. Stub of DynamoDB with {figures['latency_ms']:g} ms a write; "
+            f"Shorter is better. Stub of DynamoDB, TLS, {figures['latency_ms']:g} ms a write; "
             "medians over interleaved runs.",
             fontsize=9,
         )

@@ -1,41 +1,41 @@
-"""A stub of DynamoDB's endpoint in a process of its own, which remembers every request it answered.
+"""A stub of DynamoDB's endpoint, over TLS, in a process of its own, which remembers every request.
 
 It accepts every write after a fixed latency, over keep-alive connections on loopback. While
 clients are measured it only stores the bytes; they are parsed when `Stub.take` asks for them.
 """
 
-import argparse
 import asyncio
 import http.client
 import json
 import re
 import selectors
 import socket
+import ssl
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import botocore
+import trustme
 
 HOST = "127.0.0.1"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _TARGET = re.compile(rb"\r\nx-amz-target: *DynamoDB_20120810\.(\w+)", re.IGNORECASE)
 
 
-def _response(body: bytes) -> bytes:
+def _response(body: bytes, number: int) -> bytes:
     return (
         b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: %d\r\n"
-        b"x-amzn-RequestId: 00000000000000000000000000000000000000000000000000AA\r\n"
-        b"x-amz-crc32: %d\r\nConnection: keep-alive\r\n\r\n%b"
-    ) % (len(body), zlib.crc32(body), body)
-
-
-_ACCEPTED = _response(b"{}")
+        b"x-amzn-RequestId: %052d\r\nx-amz-crc32: %d\r\nConnection: keep-alive\r\n\r\n%b"
+    ) % (len(body), number, zlib.crc32(body), body)
 
 
 class _Connection(asyncio.Protocol):
@@ -65,19 +65,22 @@ class _Connection(asyncio.Protocol):
         operation = _TARGET.search(head)
         if operation is None:  # not DynamoDB's protocol: our own question for what came in
             taken = [
-                {"operation": name.decode(), **json.loads(text)} for name, text in self._requests
+                {"operation": name.decode(), **json.loads(put)} for name, put in self._requests
             ]
             self._requests.clear()
-            self._transport.write(_response(json.dumps(taken).encode()))
+            self._transport.write(_response(json.dumps(taken).encode(), 0))
             return
         self._requests.append((operation[1], body))
-        asyncio.get_running_loop().call_later(self._latency, self._transport.write, _ACCEPTED)
+        accepted = _response(b"{}", len(self._requests))
+        asyncio.get_running_loop().call_later(self._latency, self._transport.write, accepted)
 
 
-async def _serve(latency: float) -> None:
+async def _serve(latency: float, certificate: str) -> None:
     loop = asyncio.get_running_loop()
     requests: list[tuple[bytes, bytes]] = []
-    server = await loop.create_server(lambda: _Connection(latency, requests), HOST, 0)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate)
+    server = await loop.create_server(lambda: _Connection(latency, requests), HOST, 0, ssl=tls)
     print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201 - the parent reads it
     parent_gone = asyncio.Event()
     loop.add_reader(sys.stdin.fileno(), parent_gone.set)  # end of file: also when it was killed
@@ -86,14 +89,11 @@ async def _serve(latency: float) -> None:
 
 def main() -> None:
     """Serve on an ephemeral port, printed on stdout, until stdin closes."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--latency-ms", type=float, required=True)
-    latency = parser.parse_args().latency_ms / 1000
     # epoll rounds each timer up to a whole millisecond; select keeps to the microsecond.
     with asyncio.Runner(
         loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())
     ) as runner:
-        runner.run(_serve(latency))
+        runner.run(_serve(float(sys.argv[1]) / 1000, sys.argv[2]))
 
 
 @dataclass(frozen=True)
@@ -101,20 +101,20 @@ class Stub:
     """A running stub, seen from the process that started it."""
 
     port: int
+    ca_bundle: str
+    """For AWS_CA_BUNDLE: what boto3 trusts by itself, as long to load, and the stub's authority."""
 
     @property
     def url(self) -> str:
         """The endpoint for AWS_ENDPOINT_URL."""
-        return f"http://{HOST}:{self.port}"
+        return f"https://{HOST}:{self.port}"
 
     def take(self) -> list[dict[str, Any]]:
         """Return the requests since the last call, in order: DynamoDB's JSON plus `operation`."""
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=60)
-        try:
+        trusted = ssl.create_default_context(cafile=self.ca_bundle)
+        with closing(http.client.HTTPSConnection(HOST, self.port, context=trusted)) as connection:
             connection.request("DELETE", "/requests")
             taken: list[dict[str, Any]] = json.loads(connection.getresponse().read())
-        finally:
-            connection.close()
         return taken
 
     def round_trip_ms(self, samples: int = 100) -> float:
@@ -125,7 +125,11 @@ class Stub:
             "X-Amz-Target: DynamoDB_20120810.PutItem\r\n\r\n"
         ).encode()
         times = []
-        with socket.create_connection((HOST, self.port), timeout=60) as connection:
+        trusted = ssl.create_default_context(cafile=self.ca_bundle)
+        with (
+            socket.create_connection((HOST, self.port), timeout=60) as plain,
+            trusted.wrap_socket(plain, server_hostname=HOST) as connection,
+        ):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for _ in range(samples):
                 start = time.perf_counter()
@@ -139,17 +143,23 @@ class Stub:
 @contextmanager
 def running_stub(latency_ms: float) -> Iterator[Stub]:
     """Start a stub that answers each write after `latency_ms`; stop it at the end."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.stub", "--latency-ms", str(latency_ms)],
-        cwd=Path(__file__).parents[1],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,  # Ctrl-C reaches the parent alone, which then closes stdin
-    )
-    with process:  # closes stdin, which ends the stub, and waits
-        assert process.stdout is not None  # noqa: S101 - narrows the type
-        yield Stub(int(process.stdout.readline()))
+    authority = trustme.CA()
+    with tempfile.TemporaryDirectory() as folder:
+        certificate, bundle = Path(folder) / "server.pem", Path(folder) / "ca.pem"
+        authority.issue_cert(HOST).private_key_and_cert_chain_pem.write_to_path(str(certificate))
+        own = Path(botocore.__file__).with_name("cacert.pem").read_bytes()
+        bundle.write_bytes(own + authority.cert_pem.bytes())
+        process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.stub", str(latency_ms), str(certificate)],
+            cwd=Path(__file__).parents[1],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # Ctrl-C reaches the parent alone, which then closes stdin
+        )
+        with process:  # closes stdin, which ends the stub, and waits
+            assert process.stdout is not None  # noqa: S101 - narrows the type
+            yield Stub(int(process.stdout.readline()), str(bundle))
 
 
 if __name__ == "__main__":

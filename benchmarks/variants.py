@@ -25,52 +25,46 @@ def handler() -> Handler:
     return handler
 
 
-def client_loop() -> Handler:
-    """Put one item after another with boto3's low-level client: the baseline."""
+def _loop(put: Callable[[dict[str, Any]], object]) -> Handler:
+    """Put one state after another, and report those that failed."""
     from decimal import Decimal
 
+    def handle(event: dict[str, Any], _context: Any) -> Any:
+        failures = []
+        for record in event["Records"]:
+            try:
+                put(json.loads(record["body"], parse_float=Decimal))
+            except Exception:
+                failures.append({"itemIdentifier": record["messageId"]})
+        return {"batchItemFailures": failures}
+
+    return handle
+
+
+def client_loop() -> Handler:
+    """Put one item after another with boto3's low-level client: the baseline."""
     import boto3
     from boto3.dynamodb.types import TypeSerializer
 
     client = boto3.client("dynamodb")
     serialize = TypeSerializer().serialize
     table = os.environ["TABLE_NAME"]
-
-    def handle(event: dict[str, Any], _context: Any) -> Any:
-        failures = []
-        for record in event["Records"]:
-            try:
-                state = json.loads(record["body"], parse_float=Decimal)
-                item = {name: serialize(value) for name, value in state.items()}
-                client.put_item(TableName=table, Item=item)
-            except Exception:
-                failures.append({"itemIdentifier": record["messageId"]})
-        return {"batchItemFailures": failures}
-
-    return handle
+    return _loop(
+        lambda state: client.put_item(
+            TableName=table, Item={name: serialize(value) for name, value in state.items()}
+        )
+    )
 
 
 def resource_loop() -> Handler:
     """Put one item after another with boto3's Table resource."""
-    from decimal import Decimal
-
     import boto3
 
     table = boto3.resource("dynamodb").Table(os.environ["TABLE_NAME"])
-
-    def handle(event: dict[str, Any], _context: Any) -> Any:
-        failures = []
-        for record in event["Records"]:
-            try:
-                table.put_item(Item=json.loads(record["body"], parse_float=Decimal))
-            except Exception:
-                failures.append({"itemIdentifier": record["messageId"]})
-        return {"batchItemFailures": failures}
-
-    return handle
+    return _loop(lambda state: table.put_item(Item=state))
 
 
-def powertools_batch() -> Handler:
+def powertools_batch(wrap: Callable[[Any], Any] = lambda upsert: upsert) -> Handler:
     """Put items with the Table resource in Powertools' BatchProcessor."""
     from decimal import Decimal
 
@@ -88,9 +82,11 @@ def powertools_batch() -> Handler:
     def upsert(record: SQSRecord) -> None:
         table.put_item(Item=json.loads(record.body, parse_float=Decimal))
 
+    wrapped = wrap(upsert)
+
     def handle(event: dict[str, Any], context: Any) -> Any:
         return process_partial_response(
-            event=event, record_handler=upsert, processor=processor, context=context
+            event=event, record_handler=wrapped, processor=processor, context=context
         )
 
     return handle
@@ -98,42 +94,25 @@ def powertools_batch() -> Handler:
 
 def powertools_idempotency() -> Handler:
     """Put items likewise, with Powertools' Idempotency by message id, kept in DynamoDB."""
-    from decimal import Decimal
-
-    import boto3
-    from aws_lambda_powertools.utilities.batch import (
-        BatchProcessor,
-        EventType,
-        process_partial_response,
-    )
-    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
     from aws_lambda_powertools.utilities.idempotency import (
         DynamoDBPersistenceLayer,
         IdempotencyConfig,
         idempotent_function,
     )
 
-    table = boto3.resource("dynamodb").Table(os.environ["TABLE_NAME"])
-    processor = BatchProcessor(event_type=EventType.SQS)
     config = IdempotencyConfig(event_key_jmespath="messageId")
-
-    def upsert(record: SQSRecord) -> None:
-        table.put_item(Item=json.loads(record.body, parse_float=Decimal))
-
-    upsert_once = idempotent_function(
-        upsert,
-        data_keyword_argument="record",
-        config=config,
-        persistence_store=DynamoDBPersistenceLayer(table_name="idempotency"),
+    layer = DynamoDBPersistenceLayer(table_name="idempotency")
+    handle = powertools_batch(
+        lambda upsert: idempotent_function(
+            upsert, data_keyword_argument="record", config=config, persistence_store=layer
+        )
     )
 
-    def handle(event: dict[str, Any], context: Any) -> Any:
+    def registered(event: dict[str, Any], context: Any) -> Any:
         config.register_lambda_context(context)
-        return process_partial_response(
-            event=event, record_handler=upsert_once, processor=processor, context=context
-        )
+        return handle(event, context)
 
-    return handle
+    return registered
 
 
 class _Context:

@@ -4,9 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn
 
+from function.guard import Guard
 from function.number import Number, number
 from function.outcome import RejectedError
-from function.version import Version, parse_version
+from function.version import Version
 
 KEY = "event_id"
 KEY_BYTES = 2048
@@ -38,18 +39,13 @@ class Rejection(NamedTuple):
     """For people; says nothing of the content but its form."""
 
 
-def parse(
-    record: Mapping[str, Any], arrival: int, version_attribute: str = ""
-) -> Event | Rejection:
-    """Return the event in a record of an SQS batch, or its rejection; never raises.
-
-    version_attribute: the member that holds the version; empty gives every event none.
-    """
+def parse(record: Mapping[str, Any], arrival: int, guard: Guard) -> Event | Rejection:
+    """Return the event in a record of an SQS batch, or its rejection; never raises."""
     event_id: str | None = None
     try:
         members = _members(record.get("body"))
         event_id = _event_id(members)
-        version = _version(members, version_attribute)
+        version = guard.version(members)
         item = {_text(name): _attribute(value, NESTING) for name, value in members.items()}
     except UnicodeEncodeError:
         return Rejection(arrival, event_id, "a string holds half of a surrogate pair")
@@ -75,9 +71,21 @@ def _members(body: object) -> dict[str, Any]:
     return members
 
 
+# What the envelopes of a message always hold, and how to send the event without it:
+# https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
+# https://docs.aws.amazon.com/eventbridge/latest/ref/events-structure.html
+_ENVELOPES = {
+    frozenset(("Type", "MessageId", "TopicArn", "Message", "Timestamp")): "it is wrapped in an SNS"
+    " notification; turn on raw message delivery for the subscription",
+    frozenset(("id", "detail-type", "source", "account", "time", "region", "detail")): "it is"
+    ' wrapped in an EventBridge event; give the rule\'s target the input path "$.detail"',
+}
+
+
 def _event_id(members: dict[str, Any]) -> str:
     if KEY not in members:
-        raise RejectedError(f"{KEY} is missing")
+        wrapping = [words for names, words in _ENVELOPES.items() if names <= members.keys()]
+        raise RejectedError(": ".join([f"{KEY} is missing", *wrapping[:1]]))
     event_id = members[KEY]
     if not isinstance(event_id, str) or isinstance(event_id, Number):
         raise RejectedError(f"{KEY} is not a string")
@@ -87,15 +95,6 @@ def _event_id(members: dict[str, Any]) -> str:
     if size > KEY_BYTES:
         raise RejectedError(f"{KEY} has {size} bytes, DynamoDB holds {KEY_BYTES}")
     return event_id
-
-
-def _version(members: dict[str, Any], attribute: str) -> Version:
-    if not attribute or attribute not in members:
-        return None
-    try:
-        return parse_version(members[attribute])
-    except RejectedError as error:
-        raise RejectedError(f"{attribute} {error}") from None
 
 
 def _attribute(value: Any, levels: int) -> dict[str, Any]:

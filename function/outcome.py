@@ -28,6 +28,8 @@ class Result(NamedTuple):
 
     outcome: Outcome
     reason: str = ""
+    is_table_unusable: bool = False
+    """Whether no event can be stored until someone mends what the reason says."""
 
 
 class RejectedError(Exception):

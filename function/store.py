@@ -1,19 +1,29 @@
-"""The table: the one module that talks to AWS."""
+"""The table, for writing alone: what each answer of DynamoDB means for the item."""
 
 import json
-from typing import TYPE_CHECKING, Any, cast
+import os
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
-import botocore.session
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
-
-from function.event import Event
+from function.event import Item
+from function.exchange import Answer, AnswerError
 from function.outcome import Outcome, Result
-from function.version import condition
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+ATTEMPTS = 3
+THROTTLED_SECONDS, TRANSIENT_SECONDS = 1.0, 0.025
+"""The longest pauses before a second attempt, doubled before a third: botocore's for DynamoDB."""
 
+# What the AWS SDKs try again: botocore, retries/standard.py, and its model of PutItem.
+THROTTLED = {
+    "BandwidthLimitExceeded", "EC2ThrottledException", "LimitExceededException",
+    "PriorRequestNotComplete", "ProvisionedThroughputExceededException", "RequestLimitExceeded",
+    "RequestThrottled", "RequestThrottledException", "SlowDown", "ThrottledException", "Throttling",
+    "ThrottlingException", "TooManyRequestsException", "TransactionInProgressException",
+}  # fmt: skip
+TRANSIENT = {"ReplicatedWriteConflictException", "RequestTimeout", "RequestTimeoutException"}
+TRANSIENT_STATUS = {500, 502, 503, 504}
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 _PERMANENT = {
     "ValidationException",  # the item is too large, nests too deep, has an attribute without a name
@@ -26,91 +36,79 @@ _MENDS = {
     "ResourceNotFoundException": "create the table, or point TABLE_NAME and the region at it",
     "UnrecognizedClientException": "give the function valid credentials",
     "InvalidSignatureException": "give the function valid credentials",
+    "IncompleteSignatureException": "give the function credentials",
     "MissingAuthenticationTokenException": "give the function credentials",
 }
 _REASON_LENGTH = 300
 
 
-class TableUnusableError(Exception):
-    """No event can be stored until someone mends what the message says."""
+Exchange = Callable[[bytes, str, int], Answer]
+"""Whatever exchanges as function.exchange.Exchange does."""
 
 
 class Store:
     """The table of events, for writing alone."""
 
-    def __init__(self, client: "DynamoDBClient", table: str, version_attribute: str = "") -> None:
-        """Keep what every write needs.
-
-        version_attribute: the attribute that the version guard compares; empty turns it off.
-        """
-        self._client = client
+    def __init__(self, exchange: Exchange, table: str) -> None:
+        """Keep what every write needs."""
+        self._exchange = exchange
         self._table = table
-        self._version_attribute = version_attribute
 
-    def put(self, event: Event) -> Result:
-        """Store an event unless a newer one of its id is stored.
+    def put(self, item: Item, condition: Mapping[str, Any], stop_at: float) -> Result:
+        """Store an item if the condition, in parameters of PutItem, holds.
 
         Written and superseded are DynamoDB's own word; whatever else happened is rejected if it
-        would happen again, and failed if not or if unknown. Safe to call from several threads.
-        Raises TableUnusableError where no event could be stored.
+        would happen again, and failed if not or if unknown. Raises nothing; safe to call from
+        several threads. No attempt but the first begins at stop_at, in seconds of time.monotonic.
         """
         try:
-            parameters: dict[str, Any] = {"TableName": self._table, "Item": event.item}
-            if self._version_attribute:
-                parameters |= condition(event.version, self._version_attribute)
-            answer = self._client.put_item(**parameters)
-        except ClientError as error:
-            return _result(error)
-        except NoCredentialsError as error:
-            raise TableUnusableError(f"{error}: give the function a role") from error
-        except BotoCoreError as error:
-            return Result(Outcome.FAILED, f"no answer from DynamoDB: {type(error).__name__}")
+            body = json.dumps({"TableName": self._table, "Item": item, **condition}).encode()
+            invocation_id, attempt = os.urandom(16).hex(), 1
+            while True:
+                result, longest = self._try(body, invocation_id, attempt)
+                pause = longest * 2 ** (attempt - 1) * random.random()  # noqa: S311 (full jitter)
+                if not longest or attempt == ATTEMPTS or time.monotonic() + pause >= stop_at:
+                    return result
+                time.sleep(pause)
+                attempt += 1
         except Exception as error:  # whatever it is, DynamoDB confirmed nothing
             return Result(Outcome.FAILED, f"unexpected {type(error).__name__}")
-        # To botocore any 200 is success, whatever it says and whoever sent it.
-        if "RequestId" not in answer["ResponseMetadata"]:
-            return Result(Outcome.FAILED, "an answer that is not DynamoDB's")
-        return Result(Outcome.WRITTEN)
+
+    def _try(self, body: bytes, invocation_id: str, attempt: int) -> tuple[Result, float]:
+        """Return what an attempt came to, and the longest pause before another; 0 if none helps."""
+        try:
+            return _meaning(self._exchange(body, invocation_id, attempt))
+        except (AnswerError, OSError) as error:
+            reason = f"no answer from DynamoDB: {type(error).__name__}: {error}"[:_REASON_LENGTH]
+            return Result(Outcome.FAILED, reason), TRANSIENT_SECONDS
 
 
-def _result(error: ClientError) -> Result:
-    code = error.response["Error"].get("Code", "")
-    if code == "ConditionalCheckFailedException":
-        return Result(Outcome.SUPERSEDED)
-    reason = f"{code}: {error.response['Error'].get('Message', '')}"[:_REASON_LENGTH]
+def _meaning(answer: Answer) -> tuple[Result, float]:
+    said = _json_object(answer.body)
+    if said is None:
+        code, message = str(answer.status), answer.body.decode(errors="replace")
+    else:
+        code = str(said.get("__type", answer.status)).rpartition("#")[2]
+        message = said.get("message", said.get("Message", ""))
+    superseded = (answer.status, code) == (400, "ConditionalCheckFailedException")
+    if answer.status == 200 or superseded:
+        # These acknowledge a message: nothing but DynamoDB's own word will do.
+        if said is None or not answer.request_id:
+            return Result(Outcome.FAILED, "an answer that is not DynamoDB's"), TRANSIENT_SECONDS
+        return Result(Outcome.SUPERSEDED if superseded else Outcome.WRITTEN), 0
+    reason = f"{code}: {message}"[:_REASON_LENGTH]
     if code in _MENDS:
-        raise TableUnusableError(f"{reason}; {_MENDS[code]}") from error
-    return Result(Outcome.REJECTED if code in _PERMANENT else Outcome.FAILED, reason)
+        return Result(Outcome.FAILED, f"{reason}; {_MENDS[code]}", is_table_unusable=True), 0
+    if code in THROTTLED:
+        return Result(Outcome.FAILED, reason), THROTTLED_SECONDS
+    if code in TRANSIENT or answer.status in TRANSIENT_STATUS:
+        return Result(Outcome.FAILED, reason), TRANSIENT_SECONDS
+    return Result(Outcome.REJECTED if code in _PERMANENT else Outcome.FAILED, reason), 0
 
 
-def connect(connections: int) -> "DynamoDBClient":
-    """Return a client for the region, endpoint and credentials of the environment.
-
-    connections: how many threads will use it at once. Three attempts, each with time-outs of
-    seconds: DynamoDB answers in milliseconds or not at all, and SQS retries for hours.
-    """
-    client = botocore.session.get_session().create_client(
-        "dynamodb",
-        config=Config(
-            connect_timeout=1,
-            read_timeout=2,
-            retries={"mode": "standard", "total_max_attempts": 3},
-            max_pool_connections=connections,
-            parameter_validation=False,
-            user_agent="event-state",  # composing botocore's own per request took 8 % of CPU
-        ),
-    )
-    # The parameters have the form of the request's JSON already, so botocore's walk through the
-    # service model is left out: another 6 % of CPU.
-    client.meta.events.register("before-parameter-build.dynamodb.PutItem", _take_parameters)
-    client.meta.events.register("before-call.dynamodb.PutItem", _give_body)
-    return cast("DynamoDBClient", client)
-
-
-def _take_parameters(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
-    context["event_state_body"] = json.dumps(params).encode()
-    del params["Item"]
-
-
-def _give_body(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
-    params["body"] = context["event_state_body"]
+def _json_object(body: bytes) -> dict[str, Any] | None:
+    try:
+        said = json.loads(body)
+    except ValueError:
+        return None
+    return said if isinstance(said, dict) else None

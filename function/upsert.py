@@ -3,14 +3,14 @@
 import contextlib
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from function import report
-from function.event import Event, parse
+from function.event import Event, Item, parse
+from function.guard import Guard
 from function.newest import newest_first
 from function.outcome import Outcome, Result
-from function.store import TableUnusableError
 from function.workers import Workers
 
 
@@ -27,23 +27,19 @@ class Context(Protocol):
 class Putter(Protocol):
     """Whatever stores events as function.store.Store does."""
 
-    def put(self, event: Event) -> Result:
-        """Store an event unless a newer one of its id is stored."""
+    def put(self, item: Item, condition: Mapping[str, Any], stop_at: float) -> Result:
+        """Store an item if the condition holds."""
         ...
 
 
 class Upsert:
     """Writes the newest event of each id and reports every message that was not confirmed."""
 
-    def __init__(self, store: Putter, workers: int, version_attribute: str = "") -> None:
-        """Keep what every batch needs.
-
-        workers: how many writes may be under way at once.
-        version_attribute: the member that holds an event's version; empty: they have none.
-        """
+    def __init__(self, store: Putter, workers: int, guard: Guard) -> None:
+        """Keep what every batch needs. workers: how many writes may be under way at once."""
         self._store = store
         self._workers = Workers(workers)
-        self._version_attribute = version_attribute
+        self._guard = guard
 
     def __call__(self, event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         """Process a batch of SQS messages and return Lambda's partial batch response.
@@ -58,13 +54,10 @@ class Upsert:
         reserve = max(0.2, remaining / 10)
 
         records = _records(event)
-        parsed = [parse(record, i, self._version_attribute) for i, record in enumerate(records)]
-        writes = _Writes(self._store, stop_at=started + remaining - reserve)
-        writes.run(
-            newest_first(one for one in parsed if isinstance(one, Event)),
-            self._workers,
-            wait_until=started + remaining - reserve / 2,
-        )
+        parsed = [parse(record, i, self._guard) for i, record in enumerate(records)]
+        events = [one for one in parsed if isinstance(one, Event)]
+        writes = _Writes(self._store, self._guard, stop_at=started + remaining - reserve)
+        writes.run(events, self._workers, wait_until=started + remaining - reserve / 2)
 
         results = [
             writes.result(one) if isinstance(one, Event) else Result(Outcome.REJECTED, one.reason)
@@ -93,18 +86,19 @@ class _Writes:
     guard keeps the order.
     """
 
-    def __init__(self, store: Putter, stop_at: float) -> None:
+    def __init__(self, store: Putter, guard: Guard, stop_at: float) -> None:
         """stop_at: when to begin no more writes, in seconds of time.monotonic."""
         self._store = store
+        self._guard = guard
         self._stop_at = stop_at
         self._results: dict[int, Result] = {}
         self._unconfirmed = Result(Outcome.FAILED, "not confirmed before time ran out")
         self.unusable: Result | None = None
         """What every message without a result of its own got, if the table cannot be used."""
 
-    def run(self, groups: Iterable[list[Event]], workers: Workers, wait_until: float) -> None:
-        """Write the groups, several at once; return when all are done or it is wait_until."""
-        self._waiting = deque(groups)
+    def run(self, events: list[Event], workers: Workers, wait_until: float) -> None:
+        """Write the newest of each id, several at once, until all are done or it is wait_until."""
+        self._waiting = deque(newest_first(events, self._guard))
         workers.run(self._work, len(self._waiting), wait_until)
 
     def result(self, event: Event) -> Result:
@@ -121,10 +115,10 @@ class _Writes:
         for place, event in enumerate(group):
             if self.unusable or time.monotonic() >= self._stop_at:
                 return
-            try:
-                result = self._store.put(event)
-            except TableUnusableError as error:
-                self.unusable = Result(Outcome.FAILED, str(error))
+            condition = self._guard.condition(event.version)
+            result = self._store.put(event.item, condition, self._stop_at)
+            if result.is_table_unusable:
+                self.unusable = result
                 return
             self._results[event.arrival] = result
             if result.outcome is Outcome.REJECTED:

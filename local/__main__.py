@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from flow.errors import FlowError
 from local.errors import LocalError
 
 # Each command imports what it needs: help comes at once, and Pulumi, which cannot even be imported
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _check_temporary_folder()
         status: int = command.run(command)
-    except LocalError as error:
+    except (FlowError, LocalError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

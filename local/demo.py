@@ -6,26 +6,27 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from flow.deployed import Flow, outcomes, wait_for
+from flow.event import decode, rank
 from local.deployer import Deployer
 from local.emulator import Emulator
-from local.flow import Flow, outcomes
 from local.program import run, uninterrupted
 from local.stacks import load_stack
-from local.up import EXAMPLE, commands_to_try
+from local.up import EXAMPLE, OUTPUTS_FILE, commands_to_try
+from producer.message import to_json
 
 DRAIN_SECONDS: Final = 60.0
-POLL_SECONDS: Final = 0.1
+VERSION: Final = "timestamp"
 # Where the closing words let `up` listen.
 OWN_PORT: Final = 4566
 
@@ -43,7 +44,7 @@ class Message:
     @property
     def item(self) -> Item:
         """The event as DynamoDB should hand it back: numbers as Decimal."""
-        item: Item = json.loads(self.body, parse_int=Decimal, parse_float=Decimal)
+        item: Item = decode(self.body)
         return item
 
 
@@ -65,7 +66,7 @@ def demo(picture: Path | None = None) -> int:
             f"Deployed stack local: {len(deployed.resources)} resources, "
             f"{time.monotonic() - started:.1f} s after the start\n"
         )
-        flow = Flow(aws, deployed.outputs)
+        flow = Flow(deployed.outputs)
         first, late, broken = list(first_messages()), list(late_messages()), list(broken_messages())
         good = first + late
 
@@ -180,7 +181,7 @@ def newest(messages: Iterable[Message]) -> dict[str, Item]:
     for message in messages:
         event_id = message.item["event_id"]
         winner = winners.get(event_id)
-        if winner is None or _rank(message.item) >= _rank(winner):
+        if winner is None or rank(message.item, VERSION) >= rank(winner, VERSION):
             winners[event_id] = message.item
     return winners
 
@@ -196,25 +197,24 @@ def _drain(console: Console, flow: Flow, what: str, *, broken: int) -> float:
         task = progress.add_task(f"Sent {what}", total=total, left="")
         if not console.is_terminal:
             console.print(f"Sent {what}; waiting until the queue is empty")
-        while left := flow.waiting():
-            elapsed = time.monotonic() - started
+
+        def is_empty() -> bool:
+            nonlocal stored_after
+            left = flow.waiting()
             if left > broken:
-                stored_after = elapsed
-            if elapsed > DRAIN_SECONDS:
-                break  # the promises will say what is missing
-            hint = ", the broken ones, for another delivery" if left <= broken else ""
+                stored_after = time.monotonic() - started
+            hint = ", the broken ones, for another delivery" if 0 < left <= broken else ""
             progress.update(task, completed=total - left, left=f"{left} in the queue{hint}")
-            time.sleep(POLL_SECONDS)
-        progress.update(task, completed=total - left, left=f"{left} in the queue")
+            return not left
+
+        wait_for(is_empty, DRAIN_SECONDS)  # if they time out, the promises say what is missing
     return stored_after
 
 
 def _reasons(flow: Flow) -> list[tuple[str, str]]:
     """Return each dead letter's body, and the last reason that the function logged for it."""
-    reasons = {
-        line["messageId"]: line["reason"] for line in flow.log_lines() if "messageId" in line
-    }
-    return [(body, reasons.get(message_id, "")) for message_id, body in flow.dead_letters()]
+    reasons = flow.reasons()
+    return [(each.body, reasons.get(each.message_id, "")) for each in flow.dead_letters()]
 
 
 def _counts(flow: Flow) -> dict[str, int]:
@@ -225,8 +225,13 @@ def _counts(flow: Flow) -> dict[str, int]:
     return {name.lower(): count for name, count in counts.items()}
 
 
+def _plain_table(title: str, *columns: str) -> Table:
+    """Make a table without upright lines: in a picture they would need one certain font."""
+    return Table(*columns, title=title, title_justify="left", box=box.SIMPLE)
+
+
 def _table_of_items(good: list[Message], stored: Mapping[str, Item]) -> Table:
-    table = Table("event_id", "sent", "stored", "", title="The table", title_justify="left")
+    table = _plain_table("The table", "event_id", "sent", "stored", "")
     expected = newest(good)
     groups: dict[str, list[Message]] = {}
     for message in good:
@@ -244,9 +249,7 @@ def _table_of_items(good: list[Message], stored: Mapping[str, Item]) -> Table:
 
 
 def _table_of_dead_letters(broken: list[Message], dead: list[tuple[str, str]]) -> Table:
-    table = Table(
-        "sent", "body", "reason, from the log", "", title="The dead letters", title_justify="left"
-    )
+    table = _plain_table("The dead letters", "sent", "body", "reason, from the log", "")
     reasons = dict(dead)
     for message in broken:
         reason = reasons.get(message.body, "")
@@ -292,7 +295,7 @@ def _invite(console: Console, outputs: Mapping[str, Any]) -> None:
     }
     console.print(
         "\nNow your own event. In one terminal:\n\n"
-        f"  .venv/bin/python -m local up --port {OWN_PORT}\n\n"
+        f"  .venv/bin/python -m local up --port {OWN_PORT} > {OUTPUTS_FILE}\n\n"
         f"In another:\n\n{escape(commands_to_try(ready))}",
         soft_wrap=True,
     )
@@ -308,22 +311,9 @@ def _event(
     return Message(group=group or event_id, shows=shows, body=body)
 
 
-def _rank(item: Item) -> tuple[int, Any, Decimal]:
-    """Order events by version: none, then numbers, then instants."""
-    version = item.get("timestamp")
-    if version is None:
-        return 0, 0, Decimal(0)
-    if isinstance(version, Decimal):
-        return 1, version, Decimal(0)
-    second, _, fraction = version.removesuffix("Z").removesuffix("+00:00").partition(".")
-    return 2, datetime.fromisoformat(second), Decimal(f"0.{fraction or 0}")
-
-
 def _as_text(item: Item) -> str:
     rest = {name: value for name, value in item.items() if name != "event_id"}
-    # json has no exact numbers: they go in as marked strings, and the marks come off.
-    text = json.dumps(rest, ensure_ascii=False, default=lambda number: f"\0{number}\0")
-    return text.replace('"\\u0000', "").replace('\\u0000"', "")
+    return to_json(rest)
 
 
 def _short(text: str, width: int) -> str:

@@ -13,20 +13,14 @@ import tempfile
 import time
 import urllib.request
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Final, Self
 
-import boto3
-import botocore.session
-from botocore.config import Config
-
+from flow.aws import client, emulator_session
 from local.errors import LocalError
 from local.leash import GRACE_SECONDS
 from local.stacks import PROJECT
 
 HOST: Final = "127.0.0.1"
-# What MiniStack takes for the account's root; no secret.
-CREDENTIALS: Final = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 START_SECONDS: Final = 30.0
 START_TRIES: Final = 5
 
@@ -62,21 +56,7 @@ class Emulator:
 
     def client(self, service: str) -> Any:
         """Make a boto3 client that the host's AWS environment and files cannot lead astray."""
-        ignored = (None, None, os.devnull, None)
-        session = botocore.session.Session(
-            session_vars={
-                "profile": (None, None, None, None),
-                "config_file": ignored,
-                "credentials_file": ignored,
-            }
-        )
-        return boto3.session.Session(
-            botocore_session=session, region_name=self.region, **CREDENTIALS
-        ).client(
-            service,  # type: ignore[call-overload]
-            endpoint_url=self.endpoint_url,
-            config=Config(retries={"mode": "standard"}),
-        )
+        return client(emulator_session(self.region), service, self.endpoint_url)
 
     def wait(self) -> None:
         """Block until the embedded AWS ends by itself, which it should not.
@@ -104,12 +84,7 @@ class Emulator:
                     raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop()
 
     def _start(self, port: int) -> None:

@@ -1,11 +1,14 @@
-"""Stack config, read exactly as the Pulumi CLI reads it.
+"""Stack config, read as the Pulumi CLI reads it, whatever it was that wrote the file.
 
 Defaults from Pulumi.yaml, then the stack's own file; a key without a namespace is the project's;
-each value is checked against its declared type and handed on as text, objects as JSON.
+each value becomes text, is checked against its declared type, and is handed on as that text.
 https://www.pulumi.com/docs/iac/concepts/config/
 """
 
+import contextlib
+import datetime
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,14 +19,6 @@ import yaml
 from local.errors import LocalError
 
 PROJECT: Final = Path(__file__).parent.parent
-
-_TYPES: Final[Mapping[str, type | tuple[type, ...]]] = {
-    "string": str,
-    "integer": int,
-    "boolean": bool,
-    "array": list,
-    "object": dict,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +62,9 @@ def load_stack(name: str, project: Path = PROJECT) -> Stack:
         )
     declared = {
         _qualified(key, definition["name"]): declaration
-        for key, declaration in definition.get("config", {}).items()
+        if isinstance(declaration, dict)
+        else {"value": declaration}
+        for key, declaration in (definition.get("config") or {}).items()
     }
     given = {
         _qualified(key, definition["name"]): value
@@ -76,13 +73,18 @@ def load_stack(name: str, project: Path = PROJECT) -> Stack:
     config: dict[str, str] = {}
     problems: list[str] = []
     for key in declared | given:
-        value = given.get(key, declared.get(key, {}).get("default"))
-        expected = declared.get(key, {}).get("type")
+        declaration = declared.get(key, {})
+        value = given.get(key, declaration.get("value", declaration.get("default")))
+        if key in given and value is None:
+            value = ""  # as the CLI has it, with a warning
         if isinstance(value, dict) and value.keys() == {"secure"}:
             problems.append(f"{key} is encrypted, and only the Pulumi CLI can decrypt it")
         elif value is None:
             problems.append(f"{key} has no value and no default")
-        elif expected and not _is(value, expected):
+        elif "type" in declaration and not _is(
+            value if isinstance(value, list | dict) else _text(value), declaration
+        ):
+            expected = declaration["type"]
             problems.append(f"{key} is {value!r}, but Pulumi.yaml declares its type {expected}")
         else:
             config[key] = _text(value)
@@ -100,19 +102,68 @@ def _qualified(key: str, project: str) -> str:
 
 def _text(value: object) -> str:
     """Write a value as the program will see it."""
-    return value if isinstance(value, str) else json.dumps(value)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, datetime.date):  # a datetime is one too; Go's own form
+        return f"{value:%Y-%m-%d %H:%M:%S} +0000 UTC"
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
-def _is(value: object, expected: str) -> bool:
-    # To Python a bool is an int; to Pulumi it is not.
-    return isinstance(value, _TYPES[expected]) and (expected == "boolean") == (
-        isinstance(value, bool)
-    )
+def _is(value: object, declared: Mapping[str, Any]) -> bool:
+    """Whether the CLI accepts a value; one that stands by itself comes as the text it will be.
+
+    `config set` writes every value as text, so text that Go's Atoi takes is an integer.
+    """
+    match declared["type"]:
+        case "string":
+            return isinstance(value, str)
+        case "boolean":
+            return isinstance(value, bool) or value in ("true", "false")
+        case "integer" if isinstance(value, str):
+            return bool(re.fullmatch(r"[-+]?[0-9]+", value)) and -(2**63) <= int(value) < 2**63
+        case "integer":
+            return isinstance(value, int) and not isinstance(value, bool)
+        case "array":
+            return isinstance(value, list) and all(_is(item, declared["items"]) for item in value)
+        case _:
+            return isinstance(value, dict)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as the CLI's parser reads it: of version 1.1 no yes, no, on, off and 12:30:45.
+
+    https://pkg.go.dev/gopkg.in/yaml.v3#hdr-Compatibility
+    """
+
+
+def _number(_: _Loader, node: yaml.ScalarNode) -> float | str:
+    """Read what begins as a number does; a whole one is an int, however it is written."""
+    plain = re.sub(r"^([-+]?)0(?=[0-7]+$)", r"\g<1>0o", node.value.replace("_", ""))
+    with contextlib.suppress(ValueError):
+        whole = int(plain, 0)
+        if -(2**63) <= whole < 2**64:
+            return whole
+    if not re.fullmatch(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", plain):
+        return str(node.value)
+    number = float(plain)
+    return int(number) if number.is_integer() else number
+
+
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("timestamp", r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}$", "0123456789"),
+    ("float", "", "-+.0123456789"),
+    ("bool", "(true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    ("null", "(~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+):
+    _tag = f"tag:yaml.org,2002:{_tag}"
+    _Loader.add_implicit_resolver(_tag, re.compile(_pattern), list(_first))
+_Loader.add_constructor("tag:yaml.org,2002:float", _number)
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(file.read_text("utf-8"))
+        content = yaml.load(file.read_text("utf-8"), _Loader)  # noqa: S506 (it is a SafeLoader)
     except yaml.YAMLError as error:
         raise LocalError(f"{file.name} is not YAML: {' '.join(str(error).split())}.") from None
     if content is None:

@@ -9,13 +9,17 @@ from typing import Any, Final
 
 from rich.console import Console
 
+from flow.aws import CREDENTIALS
+from flow.deployed import Flow
+from flow.watch import watching
 from local.deployer import Deployer
-from local.emulator import CREDENTIALS, Emulator
+from local.emulator import Emulator
 from local.preview import preview
 from local.program import run, uninterrupted
 from local.stacks import load_stack
-from local.watch import watching
 
+# Where the commands that are shown keep the line that `up` prints.
+OUTPUTS_FILE: Final = "local.json"
 EXAMPLE: Final = (
     '{"event_id":"evt-1001","user_id":42,"status":"active","timestamp":"2025-03-30T01:00:00Z"}'
 )
@@ -39,9 +43,10 @@ def up(stack_name: str, port: int | None) -> int:
             )
             ready = {**deployed.outputs, "endpointUrl": aws.endpoint_url, "region": stack.region}
             print(json.dumps(ready), flush=True)
-            say(f"\nSend an event, and read what is stored:\n\n{commands_to_try(ready)}\n")
+            say(f"\nWith that line in a file, {OUTPUTS_FILE}, send an event of your own:\n")
+            say(f"{commands_to_try(ready)}\n")
             say("Ctrl-C stops it, and everything in it is gone.")
-            with watching(aws, deployed.outputs):
+            with watching(Flow(deployed.outputs)):
                 aws.wait()
     except KeyboardInterrupt:
         return 0  # the way it is meant to end
@@ -50,10 +55,13 @@ def up(stack_name: str, port: int | None) -> int:
 
 def commands_to_try(ready: Mapping[str, Any]) -> str:
     """Write the commands that send one's own event and read its item, from what `up` prints."""
+    send = f".venv/bin/python -m flow send --outputs {OUTPUTS_FILE} {shlex.quote(EXAMPLE)}"
     variables = " ".join(f"{name.upper()}={value}" for name, value in CREDENTIALS.items())
     aws = f"aws --endpoint-url {ready['endpointUrl']} --region {ready['region']}"
     key = json.dumps({"event_id": {"S": json.loads(EXAMPLE)["event_id"]}})
     return (
+        f"  {send}\n\n"
+        f"or with the AWS CLI:\n\n"
         f"  export {variables}\n"
         f"  {aws} sqs send-message --queue-url {ready['queueUrl']}"
         f" --message-body {shlex.quote(EXAMPLE)}\n"

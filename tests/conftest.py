@@ -1,16 +1,15 @@
 """What all tests share: a host that cannot reach into them, and one deployment to test against."""
 
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pytest
 
+from flow.deployed import Flow, wait_for
 from local.deployer import Deployer
 from local.emulator import Emulator
-from local.flow import Flow
 from local.program import run
 from local.stacks import load_stack
 
@@ -32,10 +31,7 @@ class Deployment:
 
     def drain(self) -> None:
         """Wait until the queue is empty."""
-        deadline = time.monotonic() + DRAIN_SECONDS
-        while self.flow.waiting():
-            assert time.monotonic() < deadline, "the queue did not drain"
-            time.sleep(0.05)
+        assert wait_for(lambda: not self.flow.waiting(), DRAIN_SECONDS, every=0.05)
 
 
 @pytest.fixture(scope="session")
@@ -44,4 +40,4 @@ def deployment() -> Iterator[Deployment]:
     stack = load_stack("local")
     with Emulator(region=stack.region) as aws:
         outputs = dict(run(stack, Deployer(aws, stack)).outputs)
-        yield Deployment(aws=aws, outputs=outputs, flow=Flow(aws, outputs))
+        yield Deployment(aws=aws, outputs=outputs, flow=Flow(outputs))

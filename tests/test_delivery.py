@@ -104,6 +104,7 @@ def test_permissions_are_the_least() -> None:
     assert effective == {
         "test/test": {"contents": "read"},
         "test/audit": {"contents": "read"},
+        "test/engine": {"contents": "read"},
         "preview/preview": {**OIDC, "pull-requests": "write"},
         "deploy/test": {"contents": "read"},
         "deploy/up": OIDC,
@@ -142,6 +143,16 @@ def test_only_a_release_goes_to_prod_and_everything_is_tested_before() -> None:
     assert action["with"]["stack-name"].endswith("/event-state/${{ env.STACK }}")
 
 
+def test_what_was_deployed_is_smoke_tested() -> None:
+    up = _jobs()["deploy/up"]
+    last = up["steps"][-1]
+    assert last["run"] == (
+        '.venv/bin/python -m flow smoke --stack "$PULUMI_ORGANIZATION/event-state/$STACK"'
+    )
+    assert last["env"] == {"PULUMI_ORGANIZATION": "${{ vars.PULUMI_ORGANIZATION }}"}
+    assert up["steps"][-2]["with"]["command"] == "up"
+
+
 def test_no_two_ups_of_a_stack_overlap_and_none_is_cancelled() -> None:
     ups = {
         name: job
@@ -169,12 +180,17 @@ def test_the_preview_shows_every_stack_that_is_deployed_and_forks_get_none() -> 
     assert action["with"]["command"] == "preview"
 
 
-def test_the_pulumi_cli_is_of_the_version_of_its_sdk() -> None:
+def test_the_pulumi_cli_and_plugin_are_of_the_versions_of_their_packages() -> None:
     requirements = (PROJECT / "requirements.txt").read_text("utf-8")
-    (version,) = re.findall(r"^pulumi==(\S+)", requirements, re.MULTILINE)
-    for job in ("preview/preview", "deploy/up"):
+    versions = dict(re.findall(r"^([\w-]+)==(\S+)", requirements, re.MULTILINE))
+    for job in ("preview/preview", "deploy/up", "test/engine"):
         (action,) = _steps(job, "pulumi/actions@")
-        assert action["with"]["pulumi-version"] == version
+        assert action["with"]["pulumi-version"] == versions["pulumi"]
+    commands = [step["run"] for step in _jobs()["test/engine"]["steps"] if "run" in step]
+    assert commands == [
+        f"pulumi plugin install resource aws {versions['pulumi-aws']}",
+        "make engine",
+    ]
 
 
 def test_the_region_is_that_of_the_stacks() -> None:

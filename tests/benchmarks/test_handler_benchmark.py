@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import ssl
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
@@ -47,8 +48,8 @@ def plan(**variants: str) -> Plan:
     return Plan(
         variants=variants,
         sizes={2: Size(rounds=1, batches=1), 3: Size(rounds=1, batches=2)},
-        limited_memory_mb=(),
-        limited_sizes={},
+        limited_memory_mb=(128, 1024),
+        limited=Size(rounds=1, batches=1),
         repeated_percent=(90,),
     )
 
@@ -61,7 +62,8 @@ def stored(number: int, revision: int = 0) -> dict[str, Any]:
 
 def put(stub: Stub, table: str, item: dict[str, Any]) -> bytes:
     """Write as DynamoDB's protocol does, and return the answer's body."""
-    with closing(http.client.HTTPConnection(HOST, stub.port, timeout=10)) as connection:
+    tls = ssl.create_default_context(cafile=stub.ca_bundle)
+    with closing(http.client.HTTPSConnection(HOST, stub.port, context=tls)) as connection:
         headers = {"X-Amz-Target": "DynamoDB_20120810.PutItem"}
         connection.request("POST", "/", json.dumps({"TableName": table, "Item": item}), headers)
         return connection.getresponse().read()
@@ -154,6 +156,13 @@ def test_json_has_the_documented_shape(capsys: pytest.CaptureFixture[str]) -> No
         assert row["wall_ratio"].keys() == row["cpu_ratio"].keys() == {"2", "3"}
         assert row["first_write_ms"] > 0
     assert figures["variants"]["client_loop"]["wall_ratio"] == {"2": 1.0, "3": 1.0}
+    assert figures["floor_ratio"].keys() == {"2", "3"}
+    assert figures["limited"].keys() == {"1024"}
+    assert figures["limited"]["1024"].keys() == {"handler", "client_loop"}
+    for row in figures["limited"]["1024"].values():
+        assert row.keys() == {"wall_ratio", "wall_ms"}
+    assert figures["limited"]["1024"]["client_loop"]["wall_ratio"] == 1.0
+    assert figures["memory"].keys() == {"128", "1024"}
     assert figures["debounce"] == {"90": {"handler": 1.0, "client_loop": 1.0}}
 
 

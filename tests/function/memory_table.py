@@ -3,13 +3,13 @@
 test_memory_table.py compares it with a real evaluator of conditions.
 """
 
+import json
 import re
 import threading
 from decimal import Decimal
 from typing import Any
 
-from botocore.exceptions import ClientError
-
+from function.exchange import Answer
 from function.store import Store
 
 Attributes = dict[str, dict[str, Any]]
@@ -17,17 +17,14 @@ Attributes = dict[str, dict[str, Any]]
 _TOKENS = re.compile(r"<=|[<=(),]|[#:]?\w+")
 
 
-def client_error(code: str, message: str = "", status: int = 400) -> ClientError:
-    """Make the exception that boto3 raises for an error of DynamoDB."""
-    answer: Any = {
-        "Error": {"Code": code, "Message": message},
-        "ResponseMetadata": {"HTTPStatusCode": status},
-    }
-    return ClientError(answer, "PutItem")
+def error(code: str, status: int = 400, message: str = "because") -> Answer:
+    """Make an error of DynamoDB."""
+    said = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message}
+    return Answer(status, json.dumps(said).encode(), b"memory")
 
 
 class MemoryTable:
-    """Takes the place of a DynamoDB client; items holds attribute values by event_id.
+    """Takes the place of function.exchange.Exchange; items holds attribute values by event_id.
 
     An item with an attribute `poison` is refused as too large.
     """
@@ -36,25 +33,28 @@ class MemoryTable:
         self.items: dict[str, Attributes] = {}
         self._lock = threading.Lock()
 
-    def store(self, version_attribute: str = "") -> Store:
+    def store(self) -> Store:
         """Return the function's store, writing here."""
-        client: Any = self
-        return Store(client, "events", version_attribute)
+        return Store(self, "events")
 
-    def put_item(
+    def __call__(self, body: bytes, invocation_id: str, attempt: int) -> Answer:
+        """Put an item if the condition holds for the stored one."""
+        assert invocation_id
+        return self._put(**json.loads(body))
+
+    def _put(
         self,
         *,
-        TableName: str,  # noqa: N803 boto3's names
+        TableName: str,  # noqa: N803 DynamoDB's names
         Item: Attributes,  # noqa: N803
         ConditionExpression: str = "",  # noqa: N803
         ExpressionAttributeNames: dict[str, str] | None = None,  # noqa: N803
         ExpressionAttributeValues: Attributes | None = None,  # noqa: N803
-    ) -> dict[str, Any]:
-        """Put an item if the condition holds for the stored one."""
-        assert TableName
+    ) -> Answer:
+        assert TableName == "events"
         with self._lock:
             if "poison" in Item:
-                raise client_error("ValidationException", "Item size has exceeded the maximum")
+                return error("ValidationException", message="Item size has exceeded the maximum")
             key = Item["event_id"]["S"]
             stored = self.items.get(key, {})
             if (
@@ -66,9 +66,9 @@ class MemoryTable:
                     stored,
                 ).holds()
             ):
-                raise client_error("ConditionalCheckFailedException", "The conditional request")
+                return error("ConditionalCheckFailedException")
             self.items[key] = Item
-            return {"ResponseMetadata": {"RequestId": "memory"}}
+            return Answer(200, b"{}", b"memory")
 
 
 class _Condition:

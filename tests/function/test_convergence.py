@@ -7,19 +7,21 @@ its event, or a newer one of its id, is stored. What is newest is decided by mod
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 
 import profiles  # noqa: F401 chooses hypothesis's profile
+import pytest
 from batches import invoke, record
-from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from hypothesis import example, given
 from hypothesis import strategies as st
-from memory_table import MemoryTable, client_error
+from memory_table import MemoryTable, error
 from model import age, identical, stored
 
+from function.exchange import Answer
+from function.guard import Guard
 from function.upsert import Upsert
 
 SECOND = "2025-03-30T01:00:00"
@@ -91,32 +93,43 @@ def age_of(members: dict[str, Any]) -> Any:
     return age(members.get("version"))
 
 
-BEFORE: list[Callable[[], Exception]] = [
-    lambda: client_error("ProvisionedThroughputExceededException", "slow down"),
-    lambda: client_error("InternalServerError", "try again", 500),
-    lambda: EndpointConnectionError(endpoint_url="https://dynamodb"),
+@pytest.fixture(autouse=True, scope="module")
+def _no_pauses() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("function.store.THROTTLED_SECONDS", 1e-9)
+        patch.setattr("function.store.TRANSIENT_SECONDS", 1e-9)
+        yield
+
+
+BEFORE: list[Callable[[], Answer]] = [
+    lambda: error("ProvisionedThroughputExceededException"),
+    lambda: error("InternalServerError", status=500),
+    lambda: refuse(ConnectionRefusedError("nobody there")),
 ]
-AFTER: list[Callable[[], Exception]] = [lambda: ReadTimeoutError(endpoint_url="https://dynamodb")]
+
+
+def refuse(reason: OSError) -> NoReturn:
+    raise reason
 
 
 class FaultyTable(MemoryTable):
     """A table that fails as told: before a write took effect, after it, or not at all."""
 
     def __init__(self, faults: list[int], turn: Callable[[], None] = lambda: None) -> None:
-        """faults: for each write in turn, an index of BEFORE, then of AFTER; larger: none."""
+        """faults: for each attempt an index of BEFORE; one more: too late; larger: none."""
         super().__init__()
         self._faults = iter(faults)
         self._turn = turn
 
-    def put_item(self, **parameters: Any) -> dict[str, Any]:
+    def __call__(self, body: bytes, invocation_id: str, attempt: int) -> Answer:
         """Put an item, or fail as told."""
         self._turn()
         fault = next(self._faults, 99)
         if fault < len(BEFORE):
-            raise BEFORE[fault]()
-        answer = super().put_item(**parameters)
-        if fault < len(BEFORE) + len(AFTER):
-            raise AFTER[fault - len(BEFORE)]()
+            return BEFORE[fault]()
+        answer = super().__call__(body, invocation_id, attempt)
+        if fault == len(BEFORE):
+            raise TimeoutError("too late")
         return answer
 
 
@@ -183,7 +196,7 @@ def test_any_delivery_ends_with_the_newest_event_of_each_id(
     queue: Queue, faults: list[int], sizes: list[int], workers: int
 ) -> None:
     table = FaultyTable(faults)
-    upsert = Upsert(table.store("version"), workers, "version")
+    upsert = Upsert(table.store(), workers, Guard("version"))
     rounds = iter(sizes)
     while queue.waiting:
         queue.deliver(upsert, table, queue.take(next(rounds, 10)))
@@ -236,8 +249,8 @@ class Turns:
                 self._changed.notify_all()
         for thread in threads:
             thread.join()
-        for error in raised:
-            raise error
+        for each in raised:
+            raise each
 
 
 @given(queues(), faults, st.lists(st.tuples(sizes, sizes), max_size=6), st.lists(st.integers(0, 1)))
@@ -247,7 +260,7 @@ def test_two_invocations_at_once_end_with_the_newest_event_of_each_id(
     turns = Turns(choices)
     table = FaultyTable(faults, turns.wait)
     # Two execution environments: Lambda runs one invocation at a time in each.
-    here, there = (Upsert(table.store("version"), 1, "version") for _ in range(2))
+    here, there = (Upsert(table.store(), 1, Guard("version")) for _ in range(2))
     rounds = iter(sizes)
     while queue.waiting:
         one, other = (queue.take(size) for size in next(rounds, (5, 5)))
@@ -263,7 +276,7 @@ def test_without_a_guard_the_last_arrival_of_each_id_stays(
     arriving: list[str], sizes: list[int]
 ) -> None:
     table = MemoryTable()
-    upsert = Upsert(table.store(), 1)
+    upsert = Upsert(table.store(), 1, Guard())
     rounds = iter(sizes)
     waiting = list(arriving)
     while waiting:
@@ -280,7 +293,7 @@ def test_without_a_guard_the_last_arrival_of_each_id_stays(
 @example(['{"event_id": "a", "version": 1.0}', '{"event_id": "a", "version": 1}'])
 def test_debouncing_ends_as_writing_one_by_one_does(arriving: list[str]) -> None:
     together, one_by_one = MemoryTable(), MemoryTable()
-    invoke(Upsert(together.store("version"), 1, "version"), *map(record, arriving))
+    invoke(Upsert(together.store(), 1, Guard("version")), *map(record, arriving))
     for body in arriving:
-        invoke(Upsert(one_by_one.store("version"), 1, "version"), record(body))
+        invoke(Upsert(one_by_one.store(), 1, Guard("version")), record(body))
     assert together.items == one_by_one.items

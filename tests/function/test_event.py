@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from model import identical, stored
 
 from function.event import Event, Rejection, parse
+from function.guard import Guard
 from function.number import Number
 from function.version import Timestamp
 
@@ -20,7 +21,7 @@ DEEP = "body nests deeper than the 32 levels that DynamoDB holds"
 
 
 def test_the_example_becomes_an_event() -> None:
-    assert parse(record(EXAMPLE), 3, "timestamp") == Event(
+    assert parse(record(EXAMPLE), 3, Guard("timestamp")) == Event(
         arrival=3,
         event_id="evt-1001",
         version=Timestamp("2025-03-30T01:00:00", "", "2025-03-30T01:00:00Z"),
@@ -33,7 +34,7 @@ def test_every_json_type_has_its_attribute_type() -> None:
         '{"event_id": "a", "": "", "s": "ä🎉", "n": -1.50, "e": 1E3, "t": true, "f": false,'
         ' "null": null, "l": [1, [], "x"], "m": {"": {"k": [null]}}}'
     )
-    assert parse(record(body), 0) == Event(
+    assert parse(record(body), 0, Guard()) == Event(
         arrival=0,
         event_id="a",
         version=None,
@@ -53,20 +54,20 @@ def test_every_json_type_has_its_attribute_type() -> None:
 
 
 def test_a_number_version_is_taken_from_its_member() -> None:
-    event = parse(record('{"event_id": "a", "revision": 7}'), 0, "revision")
+    event = parse(record('{"event_id": "a", "revision": 7}'), 0, Guard("revision"))
     assert event == Event(0, "a", Number("7"), {"event_id": {"S": "a"}, "revision": {"N": "7"}})
 
 
 @pytest.mark.parametrize("attribute", ["", "revision"])
 def test_a_version_is_absent_without_guard_or_member(attribute: str) -> None:
-    event = parse(record(EXAMPLE), 0, attribute)
+    event = parse(record(EXAMPLE), 0, Guard(attribute))
     assert event == Event(0, "evt-1001", None, EXAMPLE_ITEM)
 
 
 @pytest.mark.parametrize("length", [2048, 1024])
 def test_the_longest_event_id_is_taken(length: int) -> None:
     event_id = ("a" if length == 2048 else "ä") * length
-    assert parse(record({"event_id": event_id}), 0) == Event(
+    assert parse(record({"event_id": event_id}), 0, Guard()) == Event(
         0, event_id, None, {"event_id": {"S": event_id}}
     )
 
@@ -76,7 +77,7 @@ def nested(levels: int) -> str:
 
 
 def test_as_many_levels_as_dynamodb_holds_are_taken() -> None:
-    assert isinstance(parse(record(nested(32)), 0), Event)
+    assert isinstance(parse(record(nested(32)), 0, Guard()), Event)
 
 
 @pytest.mark.parametrize(
@@ -152,14 +153,77 @@ def test_as_many_levels_as_dynamodb_holds_are_taken() -> None:
     ],
 )
 def test_what_cannot_be_stored_is_rejected(body: str, event_id: str | None, reason: str) -> None:
-    assert parse(record(body), 5, "version") == Rejection(5, event_id, reason)
+    assert parse(record(body), 5, Guard("version")) == Rejection(5, event_id, reason)
+
+
+NOTIFICATION = {
+    "Type": "Notification",
+    "MessageId": "dc1e94d9-56c5-5e96-808d-cc7f68faa162",
+    "TopicArn": "arn:aws:sns:us-east-1:123456789012:events",
+    "Message": json.dumps(EXAMPLE),
+    "Timestamp": "2025-03-30T01:00:00.000Z",
+    "SignatureVersion": "1",
+    "Signature": "UhVCKiUMBgX4h4BZaaGJW4==",
+    "SigningCertURL": "https://sns.us-east-1.amazonaws.com/SimpleNotificationService.pem",
+    "UnsubscribeURL": "https://sns.us-east-1.amazonaws.com/?Action=Unsubscribe",
+}
+ENVELOPE = {
+    "version": "0",
+    "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
+    "detail-type": "order updated",
+    "source": "shop",
+    "account": "123456789012",
+    "time": "2025-03-30T01:00:00Z",
+    "region": "us-east-1",
+    "resources": [],
+    "detail": EXAMPLE,
+}
+SNS = (
+    "event_id is missing: it is wrapped in an SNS notification;"
+    " turn on raw message delivery for the subscription"
+)
+EVENTBRIDGE = (
+    "event_id is missing: it is wrapped in an EventBridge event;"
+    ' give the rule\'s target the input path "$.detail"'
+)
+
+
+@pytest.mark.parametrize(("wrapped", "reason"), [(NOTIFICATION, SNS), (ENVELOPE, EVENTBRIDGE)])
+def test_a_wrapped_event_is_rejected_by_its_wrapping(wrapped: dict[str, Any], reason: str) -> None:
+    assert parse(record(wrapped), 0, Guard()) == Rejection(0, None, reason)
+    assert parse(record(wrapped), 0, Guard("version")).reason == reason  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("wrapped", [NOTIFICATION, ENVELOPE])
+def test_an_event_with_the_members_of_a_wrapping_is_an_event(wrapped: dict[str, Any]) -> None:
+    event = parse(record(wrapped | {"event_id": "a"}), 0, Guard())
+    assert isinstance(event, Event)
+    assert event.item.keys() == {*wrapped, "event_id"}
+
+
+@pytest.mark.parametrize(
+    ("wrapped", "name"),
+    [
+        *(
+            (NOTIFICATION, each)
+            for each in ("Type", "MessageId", "TopicArn", "Message", "Timestamp")
+        ),
+        *(
+            (ENVELOPE, each)
+            for each in ("id", "detail-type", "source", "account", "time", "region", "detail")
+        ),
+    ],
+)
+def test_what_lacks_a_member_of_a_wrapping_is_none(wrapped: dict[str, Any], name: str) -> None:
+    body = {key: value for key, value in wrapped.items() if key != name}
+    assert parse(record(body), 0, Guard()) == Rejection(0, None, "event_id is missing")
 
 
 @pytest.mark.parametrize("body", [None, 7, {"event_id": "a"}, b'{"event_id": "a"}'])
 def test_a_message_without_a_text_for_a_body_is_rejected(body: object) -> None:
     rejection = Rejection(0, None, "message has no body")
-    assert parse({"messageId": "m", "body": body}, 0) == rejection
-    assert parse({"messageId": "m"}, 0) == rejection
+    assert parse({"messageId": "m", "body": body}, 0, Guard()) == rejection
+    assert parse({"messageId": "m"}, 0, Guard()) == rejection
 
 
 # --- Any JSON value: written here by hand, so that numbers appear in every spelling. ---
@@ -249,7 +313,7 @@ def usable_id(value: Any) -> bool:
 def test_a_json_object_is_stored_exactly_or_rejected(members: dict[str, Any], key: Any) -> None:
     body = members | {"event_id": key}
     meaning = meant(body)
-    event = parse(record(spelled(body)), 0)
+    event = parse(record(spelled(body)), 0, Guard())
     if usable_id(meaning["event_id"]) and storable(meaning):
         assert isinstance(event, Event)
         assert event.event_id == key
@@ -264,7 +328,7 @@ def test_a_json_object_is_stored_exactly_or_rejected(members: dict[str, Any], ke
 @example("\ufeff{}")
 def test_noise_is_rejected_and_never_raises(noise: bytes | str) -> None:
     body = noise if isinstance(noise, str) else noise.decode("latin-1")
-    rejection = parse(record(body), 0, "timestamp")
+    rejection = parse(record(body), 0, Guard("timestamp"))
     assert isinstance(rejection, Rejection)
     assert rejection.reason
 
@@ -275,7 +339,7 @@ def test_a_damaged_body_never_raises(members: dict[str, Any], data: st.DataObjec
     start = data.draw(st.integers(0, len(body)))
     end = data.draw(st.integers(start, len(body)))
     damage = data.draw(st.sampled_from(["", "NaN", "[", "{", '"', "\\", "e", "-", "\x00", "1e9"]))
-    event = parse(record(body[:start] + damage + body[end:]), 0, "timestamp")
+    event = parse(record(body[:start] + damage + body[end:]), 0, Guard("timestamp"))
     assert isinstance(event, Event | Rejection)
 
 
@@ -296,5 +360,5 @@ def test_a_damaged_body_never_raises(members: dict[str, Any], data: st.DataObjec
 )
 def test_a_body_as_long_as_sqs_allows_takes_a_moment(body: str) -> None:
     started = time.process_time()
-    parse(record(body), 0, "timestamp")
+    parse(record(body), 0, Guard("timestamp"))
     assert time.process_time() - started < 5  # below 1 measured; quadratic work takes minutes

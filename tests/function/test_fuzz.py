@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from memory_table import MemoryTable
 
-from function.event import Event
+from function.event import Item
+from function.guard import Guard
 from function.outcome import Outcome, Result
 from function.upsert import Upsert
 
@@ -31,13 +32,13 @@ class Unreliable:
         self._puts = 0
         self.stored: set[str] = set()
 
-    def put(self, event: Event) -> Result:
+    def put(self, item: Item, condition: object, stop_at: float) -> Result:
         """Answer with the next of the results."""
         with self._lock:
             result = self._results[self._puts % len(self._results)]
             self._puts += 1
             if result.outcome.acknowledges:
-                self.stored.add(event.event_id)
+                self.stored.add(item["event_id"]["S"])
             return result
 
 
@@ -48,7 +49,7 @@ def check(bodies: list[str], store: Any = None) -> set[int]:
     """
     store = store or Unreliable([Result(Outcome.WRITTEN)])
     event = batch(*(record(body, f"m{place}") for place, body in enumerate(bodies)))
-    stay = failed(Upsert(store, 2, "timestamp")(event, Context()), event)
+    stay = failed(Upsert(store, 2, Guard("timestamp"))(event, Context()), event)
     for place, body in enumerate(bodies):
         if f"m{place}" not in stay:
             assert json.loads(body)["event_id"] in store.stored
@@ -169,7 +170,7 @@ def records() -> st.SearchStrategy[Any]:
 def test_any_event_is_answered_or_refused_before_anything_is_written(event: Any) -> None:
     store = Unreliable([Result(Outcome.WRITTEN)])
     try:
-        answer = Upsert(store, 2, "timestamp")(event, Context())
+        answer = Upsert(store, 2, Guard("timestamp"))(event, Context())
     except ValueError:
         assert store.stored == set()  # and so the whole batch stays in the queue
         given_ids = (
@@ -229,5 +230,5 @@ def test_a_body_that_dynamodb_refuses_stays_beside_one_that_it_stores() -> None:
     event = batch(
         record({"event_id": "a", "poison": "x" * MIB}, "m0"), record({"event_id": "b"}, "m1")
     )
-    assert failed(Upsert(table.store(), 2)(event, Context()), event) == {"m0"}
+    assert failed(Upsert(table.store(), 2, Guard())(event, Context()), event) == {"m0"}
     assert list(table.items) == ["b"]

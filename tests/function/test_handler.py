@@ -1,4 +1,4 @@
-"""The entry point: wired from the environment, once, and its whole way on moto's DynamoDB."""
+"""The entry point: wired from the environment, once, and its whole way to an endpoint."""
 
 import importlib
 import json
@@ -9,15 +9,20 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
-import boto3
 import pytest
 from batches import EXAMPLE, EXAMPLE_ITEM, Context, batch, failed, record
-from moto import mock_aws
+from server import Server, answer, error
 
 HERE = Path(__file__).parent
+CONDITION = {"ConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues"}
 Loader = Callable[..., ModuleType]
+ENVIRONMENT = {
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "TABLE_NAME": "events",
+}
 
 
 @pytest.fixture
@@ -25,13 +30,7 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Loader]:
     """Import the handler as a fresh execution environment does."""
 
     def load(**environment: str) -> ModuleType:
-        defaults = {
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "TABLE_NAME": "event-state-target-table",
-        }
-        for name, value in (defaults | environment).items():
+        for name, value in (ENVIRONMENT | environment).items():
             monkeypatch.setenv(name, value)
         monkeypatch.delitem(sys.modules, "function.handler", raising=False)
         return importlib.import_module("function.handler")
@@ -40,102 +39,77 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Loader]:
     sys.modules.pop("function.handler", None)
 
 
-@pytest.fixture
-def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Give a boto3 client of an AWS in memory that has the table."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    with mock_aws():
-        client = boto3.client("dynamodb", region_name="us-east-1")
-        client.create_table(
-            TableName="event-state-target-table",
-            KeySchema=[{"AttributeName": "event_id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "event_id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
+def test_the_example_event_is_put_under_the_guard(load: Loader, tmp_path: Path) -> None:
+    with Server(answer(), folder=tmp_path) as server:
+        bundle = str(tmp_path / "ca.pem")
+        loaded = load(
+            AWS_ENDPOINT_URL=server.url, AWS_CA_BUNDLE=bundle, VERSION_ATTRIBUTE="timestamp"
         )
-        yield client
-        client.close()
-
-
-def items(table: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = table.scan(TableName="event-state-target-table")["Items"]
-    return found
-
-
-def test_the_example_event_ends_in_the_table(load: Loader, table: Any) -> None:
-    handler = load(VERSION_ATTRIBUTE="timestamp").handler
-    event = batch(record(EXAMPLE))
-    assert failed(handler(event, Context()), event) == set()
-    assert items(table) == [EXAMPLE_ITEM]
-
-
-def test_an_older_event_does_not_overwrite(load: Loader, table: Any) -> None:
-    handler = load(VERSION_ATTRIBUTE="timestamp").handler
-    for event in (
-        batch(record(EXAMPLE)),
-        batch(record(EXAMPLE | {"timestamp": "2025-03-29T01:00:00Z"})),
-    ):
-        assert failed(handler(event, Context()), event) == set()
-    assert items(table) == [EXAMPLE_ITEM]
+        event = batch(record(EXAMPLE))
+        assert failed(loaded.handler(event, Context()), event) == set()
+        (request,) = server.requests
+    put = json.loads(request.body)
+    assert (put["TableName"], put["Item"]) == ("events", EXAMPLE_ITEM)
+    assert put.keys() - {"TableName", "Item"} == CONDITION
+    assert put["ExpressionAttributeNames"] == {"#version": "timestamp"}
 
 
 @pytest.mark.parametrize("environment", [{}, {"VERSION_ATTRIBUTE": ""}])
-def test_without_a_version_attribute_the_last_arrival_wins(
-    load: Loader, table: Any, environment: dict[str, str]
+def test_without_a_version_attribute_there_is_no_condition(
+    load: Loader, environment: dict[str, str]
 ) -> None:
-    handler = load(**environment).handler
-    older = EXAMPLE | {"timestamp": "2025-03-29T01:00:00Z"}
-    for event in (batch(record(EXAMPLE)), batch(record(older))):
+    with Server(answer()) as server:
+        event = batch(record(EXAMPLE))
+        handler = load(AWS_ENDPOINT_URL_DYNAMODB=server.url, **environment).handler
         assert failed(handler(event, Context()), event) == set()
-    assert items(table) == [EXAMPLE_ITEM | {"timestamp": {"S": "2025-03-29T01:00:00Z"}}]
+        assert json.loads(server.requests[0].body) == {"TableName": "events", "Item": EXAMPLE_ITEM}
 
 
 def test_a_missing_table_fails_every_message(
-    load: Loader, table: Any, capsys: pytest.CaptureFixture[str]
+    load: Loader, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    handler = load(TABLE_NAME="elsewhere").handler
-    event = batch(record(EXAMPLE, "m-1"), record({"event_id": "b"}, "m-2"))
-    assert failed(handler(event, Context()), event) == {"m-1", "m-2"}
+    with Server(error("ResourceNotFoundException")) as server:
+        event = batch(record(EXAMPLE, "m-1"), record({"event_id": "b"}, "m-2"))
+        answered = load(AWS_ENDPOINT_URL=server.url).handler(event, Context())
+    assert failed(answered, event) == {"m-1", "m-2"}
     assert "create the table, or point TABLE_NAME" in capsys.readouterr().out
-    assert items(table) == []
 
 
-@pytest.mark.parametrize(
-    ("memory", "workers"),
-    [("128", 1), ("511", 1), ("512", 5), ("1024", 10), ("1600", 16), ("10240", 16)],
-)
-def test_workers_follow_the_function_s_memory(load: Loader, memory: str, workers: int) -> None:
-    assert workers == load(AWS_LAMBDA_FUNCTION_MEMORY_SIZE=memory).WORKERS
-
-
-def test_without_a_table_name_the_function_does_not_start(
-    load: Loader, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["TABLE_NAME", "AWS_DEFAULT_REGION"])
+def test_without_table_or_region_the_function_does_not_start(
+    load: Loader, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     load()
-    monkeypatch.delenv("TABLE_NAME")
+    monkeypatch.delenv(name)
     sys.modules.pop("function.handler")
-    with pytest.raises(KeyError, match="TABLE_NAME"):
+    with pytest.raises(KeyError, match=name):
         importlib.import_module("function.handler")
 
 
-def test_a_cold_start_loads_botocore_without_boto3() -> None:
-    code = (
+def run(code: str, **environment: str) -> str:
+    """Run code with the function on its path, and return what it prints."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": f"{HERE.parents[1]}{os.pathsep}{HERE}",
+            **ENVIRONMENT,
+            **environment,
+        },
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    ).stdout
+
+
+def test_a_cold_start_loads_the_standard_library_alone() -> None:
+    loaded = run(
         "import sys; before = set(sys.modules); import function.handler;"
         "print(*sorted({name.partition('.')[0] for name in set(sys.modules) - before}"
         " - sys.stdlib_module_names))"
     )
-    environment = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(HERE.parents[1]),
-        "TABLE_NAME": "t",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True
-    )
-    names = set(loaded.stdout.split())
-    assert names >= {"function", "botocore"}
-    assert names.isdisjoint({"boto3", "s3transfer", "infra", "local", "pulumi"})
+    assert loaded.split() == ["function"]
 
 
 HANGING = """
@@ -149,27 +123,9 @@ print(json.dumps([answer, time.monotonic() - started]))
 """
 
 
-@pytest.mark.parametrize("memory", ["128", "1024"])
-def test_a_table_that_takes_requests_and_never_answers_is_reported_in_time(memory: str) -> None:
+def test_a_table_that_takes_requests_and_never_answers_is_reported_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        environment = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": f"{HERE.parents[1]}{os.pathsep}{HERE}",
-            "TABLE_NAME": "events",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{silent.getsockname()[1]}",
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": memory,
-        }
-        ran = subprocess.run(
-            [sys.executable, "-c", HANGING],
-            env=environment,
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=30,
-        )
-    answer, took = json.loads(ran.stdout.splitlines()[-1])
-    assert answer == {"batchItemFailures": [{"itemIdentifier": each} for each in "abc"]}
+        printed = run(HANGING, AWS_ENDPOINT_URL=f"http://127.0.0.1:{silent.getsockname()[1]}")
+    answered, took = json.loads(printed.splitlines()[-1])
+    assert answered == {"batchItemFailures": [{"itemIdentifier": each} for each in "abc"]}
     assert took < 1

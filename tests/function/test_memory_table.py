@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import time
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -12,9 +13,11 @@ from memory_table import MemoryTable
 from model import age, identical, stored
 
 from function.event import Event, parse
+from function.exchange import Exchange
+from function.guard import Guard
 from function.number import Number
-from function.outcome import Outcome
-from function.store import Store, connect
+from function.outcome import Outcome, Result
+from function.store import Store
 from function.version import Version, parse_version
 from local.emulator import Emulator
 
@@ -62,25 +65,36 @@ def expected(before: dict[str, Any], after: dict[str, Any]) -> Outcome:
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    """Give the function's own client, led to an embedded AWS with an empty table `events`."""
-    with Emulator() as aws, pytest.MonkeyPatch.context() as environment:
-        environment.setenv("AWS_ENDPOINT_URL", aws.endpoint_url)
-        environment.setenv("AWS_DEFAULT_REGION", aws.region)
-        environment.setenv("AWS_ACCESS_KEY_ID", "test")
-        environment.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        client = connect(1)
-        client.create_table(
+def aws() -> Iterator[Emulator]:
+    """Start an embedded AWS with an empty table `events`."""
+    with Emulator() as aws:
+        aws.client("dynamodb").create_table(
             TableName="events",
             KeySchema=[{"AttributeName": "event_id", "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": "event_id", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
-        yield client
-        client.close()
+        yield aws
 
 
-def test_every_pair_of_versions_ends_as_the_guard_promises(client: Any) -> None:
+@pytest.fixture(scope="module")
+def client(aws: Emulator) -> Any:
+    return aws.client("dynamodb")
+
+
+@pytest.fixture(scope="module")
+def store(aws: Emulator) -> Store:
+    """Give the function's own store, led to the embedded AWS."""
+    environment = {"AWS_ENDPOINT_URL": aws.endpoint_url, "AWS_REGION": aws.region}
+    credentials = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    return Store(Exchange(environment | credentials), "events")
+
+
+def put(store: Store, event: Event, guard: Guard) -> Result:
+    return store.put(event.item, guard.condition(event.version), time.monotonic() + 10)
+
+
+def test_every_pair_of_versions_ends_as_the_guard_promises(client: Any, store: Store) -> None:
     pairs = list(itertools.product(VERSIONS + FOREIGN, VERSIONS))
     memory = MemoryTable()
     memory.items = {str(i): item(str(i), old, "stored") for i, (old, _) in enumerate(pairs)}
@@ -89,12 +103,12 @@ def test_every_pair_of_versions_ends_as_the_guard_promises(client: Any) -> None:
             RequestItems={"events": [{"PutRequest": {"Item": i}} for i in some]}
         )
 
-    promised, real, fake = [], [], []
+    guard, promised, real, fake = Guard("version"), [], [], []
     for i, (old, new) in enumerate(pairs):
         event = Event(0, str(i), version(new), item(str(i), new, "new"))
         promised.append((old, new, expected(old, new)))
-        real.append((old, new, Store(client, "events", "version").put(event).outcome))
-        fake.append((old, new, memory.store("version").put(event).outcome))
+        real.append((old, new, put(store, event, guard).outcome))
+        fake.append((old, new, put(memory.store(), event, guard).outcome))
     assert real == promised
     assert fake == promised
 
@@ -108,14 +122,14 @@ def test_every_pair_of_versions_ends_as_the_guard_promises(client: Any) -> None:
     assert {key for key, found in memory.items.items() if found["state"]["S"] == "new"} == written
 
 
-def test_without_a_guard_whatever_comes_is_written(client: Any) -> None:
+def test_without_a_guard_whatever_comes_is_written(client: Any, store: Store) -> None:
     newer, older = (
         Event(0, "plain", None, item("plain", {"N": number}, number)) for number in ("2", "1")
     )
     memory = MemoryTable()
-    for store in (Store(client, "events"), memory.store()):
-        assert store.put(newer).outcome is Outcome.WRITTEN
-        assert store.put(older).outcome is Outcome.WRITTEN
+    for each in (store, memory.store()):
+        assert put(each, newer, Guard()).outcome is Outcome.WRITTEN
+        assert put(each, older, Guard()).outcome is Outcome.WRITTEN
     found = client.get_item(TableName="events", Key={"event_id": {"S": "plain"}})["Item"]
     assert found == memory.items["plain"] == older.item
 
@@ -128,25 +142,27 @@ def test_without_a_guard_whatever_comes_is_written(client: Any) -> None:
     ],
     ids=["too large", "too deep"],
 )
-def test_what_dynamodb_refuses_is_rejected(client: Any, value: str, reason: str) -> None:
-    event = parse(record(f'{{"event_id": "refused", "x": {value}}}'), 0)
+def test_what_dynamodb_refuses_is_rejected(
+    client: Any, store: Store, value: str, reason: str
+) -> None:
+    event = parse(record(f'{{"event_id": "refused", "x": {value}}}'), 0, Guard())
     assert isinstance(event, Event)
-    result = Store(client, "events").put(event)
+    result = put(store, event, Guard())
     assert result.outcome is Outcome.REJECTED
     assert result.reason.startswith("ValidationException: ")
     assert reason in result.reason
     assert "Item" not in client.get_item(TableName="events", Key={"event_id": {"S": "refused"}})
 
 
-def test_an_item_comes_back_from_the_table_as_it_was_sent(client: Any) -> None:
+def test_an_item_comes_back_from_the_table_as_it_was_sent(client: Any, store: Store) -> None:
     body = (
         '{"event_id": "exact", "big": 12345678901234567890123456789012345678, "tenth": 0.1,'
         ' "tiny": -1.5e-120, "zero": -0.0e99, "text": "ä🎉\\u0000", "empty": "",'
         ' "inner": {"": [null, true, [], {}]}}'
     )
-    event = parse(record(body), 0)
+    event = parse(record(body), 0, Guard())
     assert isinstance(event, Event)
-    assert Store(client, "events").put(event).outcome is Outcome.WRITTEN
+    assert put(store, event, Guard()).outcome is Outcome.WRITTEN
     found = client.get_item(TableName="events", Key={"event_id": {"S": "exact"}})["Item"]
     assert identical(stored(found), json.loads(body, parse_int=Decimal, parse_float=Decimal))
 

@@ -7,8 +7,10 @@ import pytest
 from batches import record
 
 from function.event import Event, parse
+from function.guard import Guard
 from function.newest import newest_first
 
+GUARD = Guard("version")
 SECOND = "2025-03-30T01:00:00"
 
 
@@ -17,7 +19,7 @@ def events(*states: tuple[str, object]) -> list[Event]:
     parsed = []
     for arrival, (event_id, version) in enumerate(states):
         body = {"event_id": event_id} | ({} if version is None else {"version": version})
-        event = parse(record(json.dumps(body)), arrival, "version")
+        event = parse(record(json.dumps(body)), arrival, GUARD)
         assert isinstance(event, Event)
         parsed.append(event)
     return parsed
@@ -25,17 +27,17 @@ def events(*states: tuple[str, object]) -> list[Event]:
 
 def order(*versions: object) -> list[int]:
     """Return the arrivals of events of one id, newest first."""
-    (group,) = newest_first(events(*(("a", version) for version in versions)))
+    (group,) = newest_first(events(*(("a", version) for version in versions)), GUARD)
     return [event.arrival for event in group]
 
 
 def test_no_events_make_no_groups() -> None:
-    assert newest_first([]) == []
+    assert newest_first([], GUARD) == []
 
 
 def test_each_id_has_a_group_of_its_own() -> None:
     a1, b, a2 = events(("a", 1), ("b", 5), ("a", 2))
-    assert newest_first(iter([a1, b, a2])) == [[a2, a1], [b]]
+    assert newest_first(iter([a1, b, a2]), GUARD) == [[a2, a1], [b]]
 
 
 def test_without_versions_the_later_arrival_is_newer() -> None:

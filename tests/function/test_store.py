@@ -1,144 +1,92 @@
-"""The one operation on the table, and what each kind of error means for the message."""
+"""What each answer means for the item, which are tried again, and when no more."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
+import botocore.session
 import pytest
 from batches import EXAMPLE, EXAMPLE_ITEM, record
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-from botocore.exceptions import (
-    ClientError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    NoCredentialsError,
-    ReadTimeoutError,
-)
+from botocore.retries import standard
+from memory_table import error
 
+from function import store
 from function.event import Event, parse
+from function.exchange import Answer, AnswerError
+from function.guard import Guard
 from function.outcome import Outcome, Result
-from function.store import Store, TableUnusableError, connect
+from function.store import Store
 
-Answer = Callable[[], AWSResponse]
+WRITTEN = Result(Outcome.WRITTEN)
+OK = Answer(200, b"{}", b"id")
+FOREIGN = Result(Outcome.FAILED, "an answer that is not DynamoDB's")
 
-
-@pytest.fixture
-def event() -> Event:
-    event = parse(record(EXAMPLE), 0, "timestamp")
-    assert isinstance(event, Event)
-    return event
+Reply = Answer | Exception | Callable[[], Answer]
 
 
 class Endpoint:
-    """Answers in place of DynamoDB, below boto3's retries and above the network."""
+    """Answers as told, the last one again and again; time passes only in pauses."""
 
-    def __init__(self) -> None:
-        self.requests: list[AWSPreparedRequest] = []
-        self.answers: list[Answer] = []
-        self.client = connect(3)
-        send: Any = self._send
-        self.client.meta.events.register("before-send.dynamodb.PutItem", send)
+    def __init__(self, *replies: Reply) -> None:
+        self._replies = list(replies)
+        self.requests: list[tuple[bytes, str, int]] = []
+        self.pauses: list[float] = []
+        self.now = 100.0
 
-    def _send(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
-        self.requests.append(request)
-        return self.answers[min(len(self.requests), len(self.answers)) - 1]()
+    def __call__(self, body: bytes, invocation_id: str, attempt: int) -> Answer:
+        """Note the request, and reply."""
+        self.requests.append((body, invocation_id, attempt))
+        reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
+        if isinstance(reply, Exception):
+            raise reply
+        return reply if isinstance(reply, Answer) else reply()
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.pauses.append(seconds)
+        self.now += seconds
 
 
 @pytest.fixture
-def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
-    endpoint = Endpoint()
-    yield endpoint
-    endpoint.client.close()
+def put(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Give a function that puts the example's item to an endpoint."""
+
+    def put(endpoint: Endpoint, stop_at: float = 1000.0, dice: float = 0.5, **more: Any) -> Result:
+        monkeypatch.setattr("function.store.time.sleep", endpoint.sleep)
+        monkeypatch.setattr("function.store.time.monotonic", lambda: endpoint.now)
+        monkeypatch.setattr("function.store.random.random", lambda: dice)
+        return Store(endpoint, "table").put(EXAMPLE_ITEM, more, stop_at)
+
+    return put
 
 
-class _Raw:
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    def stream(self) -> Iterator[bytes]:
-        yield self._body
-
-
-def answer(status: int, body: bytes, request_id: str = "4KBNVRGD25RG1KEO9UT4V3FQDJ") -> Answer:
-    headers: Any = {"content-type": "application/x-amz-json-1.0"}
-    if request_id:
-        headers["x-amzn-requestid"] = request_id
-    return lambda: AWSResponse("https://dynamodb", status, headers, _Raw(body))
-
-
-def error(code: str, message: str = "because", status: int = 400) -> Answer:
-    body = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message}
-    return answer(status, json.dumps(body).encode())
+def test_an_item_is_put_with_its_condition() -> None:
+    endpoint = Endpoint(OK)
+    event = parse(record(EXAMPLE), 0, Guard("timestamp"))
+    assert isinstance(event, Event)
+    condition = Guard("timestamp").condition(event.version)
+    assert Store(endpoint, "table").put(event.item, condition, 0.0) == WRITTEN
+    ((body, invocation_id, attempt),) = endpoint.requests
+    assert json.loads(body) == {"TableName": "table", "Item": EXAMPLE_ITEM, **condition}
+    assert attempt == 1
+    assert len(invocation_id) == 32
+    Store(endpoint, "table").put(event.item, condition, 0.0)
+    assert endpoint.requests[1][1] != invocation_id
 
 
-def broken(exception: Exception) -> Answer:
-    def breaks() -> AWSResponse:
-        raise exception
-
-    return breaks
-
-
-OK = answer(200, b"{}")
-
-
-@pytest.mark.parametrize("body", [b"{}", b"<html>", b""])
-def test_a_200_without_dynamodbs_request_id_confirms_nothing(
-    endpoint: Endpoint, event: Event, body: bytes
-) -> None:
-    endpoint.answers = [answer(200, body, request_id="")]
-    assert Store(endpoint.client, "table").put(event) == Result(
-        Outcome.FAILED, "an answer that is not DynamoDB's"
-    )
-
-
-def test_an_event_is_written_with_its_guard_in_one_request(
-    endpoint: Endpoint, event: Event
-) -> None:
-    endpoint.answers = [OK]
-    assert Store(endpoint.client, "table", "timestamp").put(event) == Result(Outcome.WRITTEN)
-    (request,) = endpoint.requests
-    assert request.method == "POST"
-    assert request.url == "https://dynamodb.us-east-1.amazonaws.com/"
-    assert request.headers["X-Amz-Target"] == b"DynamoDB_20120810.PutItem"
-    assert "Authorization" in request.headers
-    assert json.loads(request.body) == {  # type: ignore[arg-type]
-        "TableName": "table",
-        "Item": EXAMPLE_ITEM,
-        "ConditionExpression": "attribute_not_exists(#version)"
-        " OR NOT attribute_type(#version, :string) OR #version < :bound OR #version IN (:v0)",
-        "ExpressionAttributeNames": {"#version": "timestamp"},
-        "ExpressionAttributeValues": {
-            ":string": {"S": "S"},
-            ":bound": {"S": "2025-03-30T01:00:00"},
-            ":v0": {"S": "2025-03-30T01:00:00Z"},
-        },
-    }
-
-
-def test_without_a_guard_the_request_has_no_condition(endpoint: Endpoint, event: Event) -> None:
-    endpoint.answers = [OK]
-    assert Store(endpoint.client, "table").put(event) == Result(Outcome.WRITTEN)
-    body: Any = endpoint.requests[0].body
-    assert json.loads(body) == {"TableName": "table", "Item": EXAMPLE_ITEM}
-
-
-def test_an_event_is_left_as_it_was_for_the_next_try(endpoint: Endpoint, event: Event) -> None:
-    endpoint.answers = [OK]
-    Store(endpoint.client, "table").put(event)
-    assert event.item == EXAMPLE_ITEM
+def test_without_a_condition_there_is_none(put: Callable[..., Result]) -> None:
+    endpoint = Endpoint(OK)
+    assert put(endpoint) == WRITTEN
+    assert json.loads(endpoint.requests[0][0]) == {"TableName": "table", "Item": EXAMPLE_ITEM}
 
 
 @pytest.mark.parametrize(
-    ("given", "result"),
+    ("answer", "result"),
     [
         (error("ConditionalCheckFailedException"), Result(Outcome.SUPERSEDED)),
         (
-            error("ValidationException", "Item size has exceeded"),
-            Result(Outcome.REJECTED, "ValidationException: Item size has exceeded"),
+            Answer(400, b'{"__type": "ValidationException", "Message": "capital"}', b"id"),
+            Result(Outcome.REJECTED, "ValidationException: capital"),
         ),
         (
             error("ItemCollectionSizeLimitExceededException"),
@@ -148,9 +96,10 @@ def test_an_event_is_left_as_it_was_for_the_next_try(endpoint: Endpoint, event: 
             error("SerializationException"),
             Result(Outcome.REJECTED, "SerializationException: because"),
         ),
-        (answer(413, b"too large"), Result(Outcome.REJECTED, "413: too large")),
+        (Answer(413, b"too large"), Result(Outcome.REJECTED, "413: too large")),
+        (Answer(413, b"\xff[1]"), Result(Outcome.REJECTED, "413: \ufffd[1]")),
         (
-            error("ValidationException", "x" * 999),
+            error("ValidationException", message="x" * 999),
             Result(Outcome.REJECTED, "ValidationException: " + "x" * 279),
         ),
         (
@@ -158,56 +107,95 @@ def test_an_event_is_left_as_it_was_for_the_next_try(endpoint: Endpoint, event: 
             Result(Outcome.FAILED, "ExpiredTokenException: because"),
         ),
         (error("NeverHeardOf"), Result(Outcome.FAILED, "NeverHeardOf: because")),
-        (answer(404, b""), Result(Outcome.FAILED, "404: ")),
+        (Answer(404, b"{}", b"id"), Result(Outcome.FAILED, "404: ")),
+        (Answer(307, b"", b"id"), Result(Outcome.FAILED, "307: ")),
+        (Answer(204, b"{}", b"id"), Result(Outcome.FAILED, "204: ")),
+        (Answer(400, b'{"__type": 7, "message": {}}', b"id"), Result(Outcome.FAILED, "7: {}")),
+        (
+            error("ConditionalCheckFailedException", status=409),
+            Result(Outcome.FAILED, "ConditionalCheckFailedException: because"),
+        ),
     ],
 )
-def test_an_error_that_would_come_again_is_not_retried(
-    endpoint: Endpoint, event: Event, given: Answer, result: Result
+def test_what_would_come_again_is_not_tried_again(
+    put: Callable[..., Result], answer: Answer, result: Result
 ) -> None:
-    endpoint.answers = [given]
-    assert Store(endpoint.client, "table", "timestamp").put(event) == result
+    endpoint = Endpoint(answer)
+    assert put(endpoint) == result
     assert len(endpoint.requests) == 1
 
 
-THROTTLES = [
-    "ProvisionedThroughputExceededException",
-    "ThrottlingException",
-    "RequestLimitExceeded",
-]
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(200, b"{}"),
+        Answer(200, b"", b"id"),
+        Answer(200, b"<html>", b"id"),
+        Answer(200, b"[]", b"id"),
+        Answer(200, b"null", b"id"),
+        Answer(200, b"\xff{}", b"id"),
+        error("ConditionalCheckFailedException")._replace(request_id=b""),
+    ],
+)
+def test_nothing_is_acknowledged_that_dynamodb_did_not_say(
+    put: Callable[..., Result], answer: Answer
+) -> None:
+    endpoint = Endpoint(answer)
+    assert put(endpoint) == FOREIGN
+    assert len(endpoint.requests) == 3
+    assert put(Endpoint(answer, OK)) == WRITTEN
+
+
+def test_what_is_tried_again_is_what_botocore_tries_again() -> None:
+    model = botocore.session.get_session().get_service_model("dynamodb").operation_model("PutItem")
+    modeled = {shape.name for shape in model.error_shapes if "retryable" in shape.metadata}
+    transient: Any = standard.TransientRetryableChecker
+    throttled: Any = standard.ThrottledRetryableChecker
+    assert set(throttled._THROTTLED_ERROR_CODES) == store.THROTTLED
+    assert {*transient._TRANSIENT_ERROR_CODES, *modeled} - store.THROTTLED == store.TRANSIENT
+    assert set(transient._TRANSIENT_STATUS_CODES) == store.TRANSIENT_STATUS
+
+
+BACKOFF: Any = standard.ExponentialBackoff
+THROTTLED = BACKOFF._DEFAULT_BACKOFF_CONFIG["throttling_base_scale"]
+TRANSIENT = BACKOFF._SERVICE_BACKOFF_CONFIG["dynamodb"]["non_throttling_base_scale"]
 
 
 @pytest.mark.parametrize(
-    ("given", "reason"),
+    ("reply", "reason", "longest"),
     [
-        *((error(code), f"{code}: because") for code in THROTTLES),
-        (error("InternalServerError", status=500), "InternalServerError: because"),
-        (error("ServiceUnavailable", status=503), "ServiceUnavailable: because"),
-        (
-            broken(ReadTimeoutError(endpoint_url="x")),
-            "no answer from DynamoDB: ReadTimeoutError",
-        ),
-        (
-            broken(ConnectTimeoutError(endpoint_url="x")),
-            "no answer from DynamoDB: ConnectTimeoutError",
-        ),
-        (
-            broken(EndpointConnectionError(endpoint_url="x")),
-            "no answer from DynamoDB: EndpointConnectionError",
-        ),
+        *((error(code), f"{code}: because", THROTTLED) for code in sorted(store.THROTTLED)),
+        *((error(code), f"{code}: because", TRANSIENT) for code in sorted(store.TRANSIENT)),
+        *((Answer(status, b"oh"), f"{status}: oh", TRANSIENT) for status in (500, 502, 503, 504)),
+        (error("ThrottlingException", 503), "ThrottlingException: because", THROTTLED),
+        (TimeoutError("late"), "no answer from DynamoDB: TimeoutError: late", TRANSIENT),
+        (AnswerError("odd"), "no answer from DynamoDB: AnswerError: odd", TRANSIENT),
     ],
 )
-def test_a_transient_error_fails_after_three_attempts(
-    endpoint: Endpoint, event: Event, given: Answer, reason: str
+def test_what_passes_is_tried_three_times_with_full_jitter(
+    put: Callable[..., Result], reply: Answer | Exception, reason: str, longest: float
 ) -> None:
-    endpoint.answers = [given]
-    assert Store(endpoint.client, "table").put(event) == Result(Outcome.FAILED, reason)
+    endpoint = Endpoint(reply)
+    assert put(endpoint, dice=0.25) == Result(Outcome.FAILED, reason)
+    assert endpoint.pauses == [0.25 * longest, 0.5 * longest]
+    first, second, third = endpoint.requests
+    assert (first[2], second[2], third[2]) == (1, 2, 3)
+    assert first[:2] == second[:2] == third[:2]
+
+
+def test_what_has_passed_is_written(put: Callable[..., Result]) -> None:
+    endpoint = Endpoint(error("ThrottlingException"), OSError("gone"), OK)
+    assert put(endpoint) == WRITTEN
     assert len(endpoint.requests) == 3
 
 
-def test_a_retry_sends_the_same_body(endpoint: Endpoint, event: Event) -> None:
-    endpoint.answers = [error("ThrottlingException"), error("X", status=500), OK]
-    assert Store(endpoint.client, "table").put(event) == Result(Outcome.WRITTEN)
-    assert [request.body for request in endpoint.requests] == [endpoint.requests[0].body] * 3
+@pytest.mark.parametrize(("stop_at", "tried"), [(100.0, 1), (100.5, 1), (100.6, 2), (101.6, 3)])
+def test_no_attempt_begins_when_time_is_up(
+    put: Callable[..., Result], stop_at: float, tried: int
+) -> None:
+    endpoint = Endpoint(error("ThrottlingException"))
+    assert put(endpoint, stop_at).outcome is Outcome.FAILED
+    assert len(endpoint.requests) == tried
 
 
 @pytest.mark.parametrize(
@@ -223,53 +211,32 @@ def test_a_retry_sends_the_same_body(endpoint: Endpoint, event: Event) -> None:
         ),
         ("UnrecognizedClientException", "give the function valid credentials"),
         ("InvalidSignatureException", "give the function valid credentials"),
+        ("IncompleteSignatureException", "give the function credentials"),
         ("MissingAuthenticationTokenException", "give the function credentials"),
     ],
 )
-def test_a_table_out_of_reach_raises_what_to_mend(
-    endpoint: Endpoint, event: Event, code: str, mend: str
+def test_a_table_out_of_reach_says_what_to_mend(
+    put: Callable[..., Result], code: str, mend: str
 ) -> None:
-    endpoint.answers = [error(code)]
-    with pytest.raises(TableUnusableError) as raised:
-        Store(endpoint.client, "table").put(event)
-    assert str(raised.value) == f"{code}: because; {mend}"
+    endpoint = Endpoint(error(code))
+    reason = f"{code}: because; {mend}"
+    assert put(endpoint) == Result(Outcome.FAILED, reason, is_table_unusable=True)
     assert len(endpoint.requests) == 1
-
-
-def test_missing_credentials_raise_what_to_mend(endpoint: Endpoint, event: Event) -> None:
-    endpoint.answers = [broken(NoCredentialsError())]
-    with pytest.raises(TableUnusableError) as raised:
-        Store(endpoint.client, "table").put(event)
-    assert str(raised.value) == "Unable to locate credentials: give the function a role"
 
 
 @pytest.mark.parametrize("surprise", [KeyError("x"), MemoryError(), RecursionError()])
 def test_a_surprise_fails_and_is_never_acknowledged(
-    endpoint: Endpoint, event: Event, surprise: Exception
+    put: Callable[..., Result], surprise: Exception
 ) -> None:
-    endpoint.answers = [broken(surprise)]
-    result = Store(endpoint.client, "table").put(event)
+    result = put(Endpoint(surprise))
     assert result == Result(Outcome.FAILED, f"unexpected {type(surprise).__name__}")
 
 
-def test_an_error_without_code_and_message_fails(endpoint: Endpoint, event: Event) -> None:
-    endpoint.answers = [broken(ClientError({"Error": {}}, "PutItem"))]
-    assert Store(endpoint.client, "table").put(event) == Result(Outcome.FAILED, ": ")
+def test_an_answer_that_nests_without_end_is_no_surprise_to_the_caller(
+    put: Callable[..., Result],
+) -> None:
+    assert put(Endpoint(Answer(200, b"[" * 60_000, b"id"))).outcome is Outcome.FAILED
 
 
-def test_the_client_waits_for_seconds_and_has_a_connection_per_worker(endpoint: Endpoint) -> None:
-    config: Any = endpoint.client.meta.config
-    assert (config.connect_timeout, config.read_timeout) == (1, 2)
-    assert config.max_pool_connections == 3
-    assert config.user_agent == "event-state"
-
-
-def test_the_client_goes_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    client = connect(1)
-    assert (client.meta.region_name, client.meta.endpoint_url) == (
-        "eu-central-1",
-        "http://127.0.0.1:9",
-    )
-    client.close()
+def test_a_reason_is_short(put: Callable[..., Result]) -> None:
+    assert len(put(Endpoint(OSError("x" * 999))).reason) == 300

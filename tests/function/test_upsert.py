@@ -10,9 +10,9 @@ import pytest
 from batches import EXAMPLE, EXAMPLE_ITEM, Context, batch, failed, invoke, record
 from memory_table import MemoryTable
 
-from function.event import Event
+from function.event import Item
+from function.guard import Guard
 from function.outcome import Outcome, Result
-from function.store import TableUnusableError
 from function.upsert import Upsert
 
 WRITTEN = Result(Outcome.WRITTEN)
@@ -32,9 +32,11 @@ class Script:
         self._results = results or {}
         self.puts: list[str] = []
 
-    def put(self, event: Event) -> Result:
+    def put(self, item: Item, condition: object, stop_at: float) -> Result:
         """Note the event, and answer for it as told."""
-        name = f"{event.event_id}:{event.item['v']['N']}" if "v" in event.item else event.event_id
+        name = ":".join(
+            item[member][kind] for member, kind in (("event_id", "S"), ("v", "N")) if member in item
+        )
         self.puts.append(name)
         result = self._results.get(name, WRITTEN)
         return result if isinstance(result, Result) else result()
@@ -54,17 +56,17 @@ def logged(capsys: pytest.CaptureFixture[str]) -> tuple[list[dict[str, Any]], di
 
 
 def unusable() -> Result:
-    raise TableUnusableError("create the table")
+    return Result(Outcome.FAILED, "create the table", is_table_unusable=True)
 
 
 def test_the_example_is_stored_as_it_is() -> None:
     table = MemoryTable()
-    assert invoke(Upsert(table.store("timestamp"), 1, "timestamp"), record(EXAMPLE)) == set()
+    assert invoke(Upsert(table.store(), 1, Guard("timestamp")), record(EXAMPLE)) == set()
     assert table.items == {"evt-1001": EXAMPLE_ITEM}
 
 
 def test_an_empty_batch_is_answered_empty(capsys: pytest.CaptureFixture[str]) -> None:
-    assert invoke(Upsert(Script(), 4)) == set()
+    assert invoke(Upsert(Script(), 4, Guard())) == set()
     assert logged(capsys) == ([], {})
 
 
@@ -72,34 +74,34 @@ def test_an_empty_batch_is_answered_empty(capsys: pytest.CaptureFixture[str]) ->
 def test_every_id_is_written_once(workers: int, capsys: pytest.CaptureFixture[str]) -> None:
     store = Script()
     ids = [f"evt-{i}" for i in range(25)]
-    assert invoke(Upsert(store, workers), *map(state, ids)) == set()
+    assert invoke(Upsert(store, workers, Guard()), *map(state, ids)) == set()
     assert sorted(store.puts) == sorted(ids)
     assert logged(capsys) == ([], {"Written": 25})
 
 
 def test_one_worker_keeps_the_order_of_arrival() -> None:
     store = Script()
-    invoke(Upsert(store, 1), *map(state, "badc"))
+    invoke(Upsert(store, 1, Guard()), *map(state, "badc"))
     assert store.puts == ["b", "a", "d", "c"]
 
 
 def test_only_the_newest_of_an_id_is_written(capsys: pytest.CaptureFixture[str]) -> None:
     store = Script()
     records = [state("a", 2), state("a", 3), state("b"), state("a", 1)]
-    assert invoke(Upsert(store, 1, "v"), *records) == set()
+    assert invoke(Upsert(store, 1, Guard("v")), *records) == set()
     assert store.puts == ["a:3", "b"]
     assert logged(capsys) == ([], {"Written": 2, "Coalesced": 2})
 
 
 def test_without_a_guard_the_last_arrival_of_an_id_is_written() -> None:
     store = Script()
-    assert invoke(Upsert(store, 1), state("a", 2), state("a", 3), state("a", 1)) == set()
+    assert invoke(Upsert(store, 1, Guard()), state("a", 2), state("a", 3), state("a", 1)) == set()
     assert store.puts == ["a:1"]
 
 
 def test_a_superseded_winner_acknowledges_its_group(capsys: pytest.CaptureFixture[str]) -> None:
     store = Script({"a:3": SUPERSEDED})
-    assert invoke(Upsert(store, 1, "v"), state("a", 3), state("a", 1)) == set()
+    assert invoke(Upsert(store, 1, Guard("v")), state("a", 3), state("a", 1)) == set()
     assert store.puts == ["a:3"]
     assert logged(capsys) == ([], {"Superseded": 1, "Coalesced": 1})
 
@@ -107,7 +109,7 @@ def test_a_superseded_winner_acknowledges_its_group(capsys: pytest.CaptureFixtur
 def test_a_failed_winner_fails_its_group_and_no_other(capsys: pytest.CaptureFixture[str]) -> None:
     store = Script({"a:3": FAILED})
     records = [state("a", 2), state("b"), state("a", 3), state("a", 1)]
-    assert invoke(Upsert(store, 1, "v"), *records) == {"a:1", "a:2", "a:3"}
+    assert invoke(Upsert(store, 1, Guard("v")), *records) == {"a:1", "a:2", "a:3"}
     assert store.puts == ["a:3", "b"]
     lines, counts = logged(capsys)
     assert counts == {"Written": 1, "Failed": 3}
@@ -129,7 +131,7 @@ def test_a_rejected_winner_fails_alone_and_the_next_is_written(
 ) -> None:
     store = Script({"a:3": REJECTED})
     records = [state("a", 1), state("a", 3), state("a", 2)]
-    assert invoke(Upsert(store, 1, "v"), *records) == {"a:3"}
+    assert invoke(Upsert(store, 1, Guard("v")), *records) == {"a:3"}
     assert store.puts == ["a:3", "a:2"]
     lines, counts = logged(capsys)
     assert counts == {"Written": 1, "Coalesced": 1, "Rejected": 1}
@@ -148,13 +150,13 @@ def test_a_rejected_winner_fails_alone_and_the_next_is_written(
 def test_after_a_rejected_winner_a_failed_one_fails_the_rest() -> None:
     store = Script({"a:4": REJECTED, "a:3": FAILED})
     records = [state("a", 1), state("a", 3), state("a", 4), state("a", 2)]
-    assert invoke(Upsert(store, 1, "v"), *records) == {"a:1", "a:2", "a:3", "a:4"}
+    assert invoke(Upsert(store, 1, Guard("v")), *records) == {"a:1", "a:2", "a:3", "a:4"}
     assert store.puts == ["a:4", "a:3"]
 
 
 def test_a_group_of_rejected_events_fails_whole() -> None:
     store = Script({"a:1": REJECTED, "a:2": REJECTED})
-    assert invoke(Upsert(store, 1, "v"), state("a", 1), state("a", 2)) == {"a:1", "a:2"}
+    assert invoke(Upsert(store, 1, Guard("v")), state("a", 1), state("a", 2)) == {"a:1", "a:2"}
     assert store.puts == ["a:2", "a:1"]
 
 
@@ -163,7 +165,7 @@ def test_a_broken_message_is_reported_and_its_neighbours_are_stored(
 ) -> None:
     store = Script()
     records = [state("a"), record('{"event_id": NaN}', "broken", received=4), state("b")]
-    assert invoke(Upsert(store, 1), *records) == {"broken"}
+    assert invoke(Upsert(store, 1, Guard()), *records) == {"broken"}
     assert store.puts == ["a", "b"]
     assert logged(capsys) == (
         [
@@ -183,9 +185,9 @@ def test_a_broken_message_is_reported_and_its_neighbours_are_stored(
 def test_a_message_that_came_twice_in_one_batch_is_reported_once_if_either_failed() -> None:
     store = Script({"a": FAILED})
     records = [record({"event_id": "b"}, "m"), record({"event_id": "a"}, "m")]
-    assert invoke(Upsert(store, 1), *records) == {"m"}
+    assert invoke(Upsert(store, 1, Guard()), *records) == {"m"}
     records = [record({"event_id": "a"}, "m"), record({"event_id": "a"}, "m")]
-    assert invoke(Upsert(store, 1), *records) == {"m"}
+    assert invoke(Upsert(store, 1, Guard()), *records) == {"m"}
 
 
 @pytest.mark.parametrize(
@@ -207,7 +209,7 @@ def test_what_cannot_be_answered_for_raises_before_anything_is_written(
 ) -> None:
     store = Script()
     with pytest.raises(ValueError, match=f"^{problem}$"):
-        Upsert(store, 1)(event, Context())
+        Upsert(store, 1, Guard())(event, Context())
     assert store.puts == []
 
 
@@ -216,7 +218,7 @@ def test_an_unusable_table_fails_every_message_with_one_line(
 ) -> None:
     store = Script({"b": unusable})
     records = [state("a"), record("x", "broken"), state("b"), state("c"), state("d")]
-    assert invoke(Upsert(store, 1), *records) == {"broken", "b:None", "c:None", "d:None"}
+    assert invoke(Upsert(store, 1, Guard()), *records) == {"broken", "b:None", "c:None", "d:None"}
     assert store.puts == ["a", "b"]
     lines, counts = logged(capsys)
     assert counts == {"Written": 1, "Rejected": 1, "Failed": 3}
@@ -232,7 +234,7 @@ def test_an_unusable_table_fails_every_message_with_one_line(
 def test_every_worker_stops_at_an_unusable_table() -> None:
     store = Script({f"evt-{i}": unusable for i in range(100)})
     records = [state(f"evt-{i}") for i in range(100)]
-    assert len(invoke(Upsert(store, 4), *records)) == 100
+    assert len(invoke(Upsert(store, 4, Guard()), *records)) == 100
     assert len(store.puts) <= 4
 
 
@@ -244,7 +246,7 @@ def test_workers_write_at_once() -> None:
         return WRITTEN
 
     store = Script({f"evt-{i}": meet for i in range(8)})
-    assert invoke(Upsert(store, 4), *(state(f"evt-{i}") for i in range(8))) == set()
+    assert invoke(Upsert(store, 4, Guard()), *(state(f"evt-{i}") for i in range(8))) == set()
 
 
 def test_no_more_writes_are_under_way_than_workers() -> None:
@@ -262,7 +264,7 @@ def test_no_more_writes_are_under_way_than_workers() -> None:
         return WRITTEN
 
     store = Script({f"evt-{i}": count for i in range(12)})
-    assert invoke(Upsert(store, 3), *(state(f"evt-{i}") for i in range(12))) == set()
+    assert invoke(Upsert(store, 3, Guard()), *(state(f"evt-{i}") for i in range(12))) == set()
     assert most == [3]
 
 
@@ -279,7 +281,7 @@ def test_a_hanging_table_is_answered_before_the_deadline(
     store = Script({"b": hang})
     records = [state(event_id) for event_id in "abc"]
     started = time.monotonic()
-    reported = invoke(Upsert(store, workers), *records, remaining=1000)
+    reported = invoke(Upsert(store, workers, Guard()), *records, remaining=1000)
     took = time.monotonic() - started
     ended.set()
     late = {"b:None"} if workers > 1 else {"b:None", "c:None"}
@@ -292,7 +294,7 @@ def test_a_hanging_table_is_answered_before_the_deadline(
 
 def test_no_write_begins_when_time_is_nearly_up() -> None:
     store = Script()
-    assert invoke(Upsert(store, 1), state("a"), remaining=200) == {"a:None"}
+    assert invoke(Upsert(store, 1, Guard()), state("a"), remaining=200) == {"a:None"}
     assert store.puts == []
 
 
@@ -309,7 +311,7 @@ def test_a_tenth_of_a_long_timeout_is_kept_in_reserve(monkeypatch: pytest.Monkey
 
     # Binary fractions, so that the last second of writing ends to the bit: 30 - 3 = 27.
     store = Script({"a": take(27 - 1 / 64), "b": take(1 / 64)})
-    assert invoke(Upsert(store, 1), *map(state, "abc")) == {"c:None"}
+    assert invoke(Upsert(store, 1, Guard()), *map(state, "abc")) == {"c:None"}
     assert store.puts == ["a", "b"]
 
 
@@ -324,7 +326,7 @@ def test_a_group_whose_winner_is_rejected_too_late_tries_no_other(
         return REJECTED
 
     store = Script({"a:2": reject})
-    assert invoke(Upsert(store, 1, "v"), state("a", 1), state("a", 2)) == {"a:1", "a:2"}
+    assert invoke(Upsert(store, 1, Guard("v")), state("a", 1), state("a", 2)) == {"a:1", "a:2"}
     assert store.puts == ["a:2"]
 
 
@@ -333,7 +335,7 @@ def test_a_worker_that_breaks_acknowledges_nothing(monkeypatch: pytest.MonkeyPat
         raise SystemExit
 
     monkeypatch.setattr("threading.excepthook", lambda _: None)
-    assert invoke(Upsert(Script({"a": breaks}), 1), state("a"), state("b")) == {
+    assert invoke(Upsert(Script({"a": breaks}), 1, Guard()), state("a"), state("b")) == {
         "a:None",
         "b:None",
     }
@@ -342,7 +344,7 @@ def test_a_worker_that_breaks_acknowledges_nothing(monkeypatch: pytest.MonkeyPat
 def test_the_counts_carry_the_time_in_milliseconds(capsys: pytest.CaptureFixture[str]) -> None:
     before = time.time()
     event = batch()
-    failed(Upsert(Script(), 1)(event, Context()), event)
+    failed(Upsert(Script(), 1, Guard())(event, Context()), event)
     stamp = json.loads(capsys.readouterr().out)["_aws"]["Timestamp"]
     assert before * 1000 - 1 <= stamp <= time.time() * 1000
 
@@ -354,5 +356,5 @@ def test_a_write_under_way_does_not_keep_the_process_alive() -> None:
         daemons.append(threading.current_thread().daemon)
         return WRITTEN
 
-    assert invoke(Upsert(Script({"a": note}), 1), state("a")) == set()
+    assert invoke(Upsert(Script({"a": note}), 1, Guard()), state("a")) == set()
     assert daemons == [True]

@@ -99,3 +99,9 @@ def test_they_tell_one_topic_when_they_ring_and_when_they_end(
 def test_each_says_what_to_do_and_where_its_runbook_is(alarm: str) -> None:
     description = _alarms(variant(EVERYTHING))[alarm]["alarmDescription"]
     assert re.fullmatch(rf"[^\n]{{40,900}} Runbook: docs/operations\.md#{alarm}", description)
+
+
+def test_a_function_name_that_is_taken_stops_before_what_else_is_named_after_it() -> None:
+    program = registered(alarmEmail=EMAIL)
+    named = [*(f"alarm-{alarm}" for alarm in _alarms(program)), "alarm-topic", "dashboard"]
+    assert [name for name in named if "function" not in program.needs(name)] == []

@@ -14,7 +14,7 @@ from registered import VARIANTS, variant
 from local.deployer import zip_of
 from local.stacks import PROJECT
 
-MOST_BYTES: Final = 40_000
+MOST_BYTES: Final = 60_000
 
 
 def _archive(name: str = "prod") -> pulumi.AssetArchive:

@@ -130,7 +130,7 @@ PROD: Final[dict[str, dict[str, Any]]] = {
         "architectures": ["arm64"],
         "handler": "function.handler.handler",
         "timeout": 30,
-        "memorySize": 1024,
+        "memorySize": 512,
         "environment": {"variables": VARIABLES},
         "loggingConfig": {"logFormat": "JSON", "logGroup": LOG_GROUP},
         "tracingConfig": {"mode": "PassThrough"},
@@ -345,6 +345,7 @@ def test_a_stack_exports_exactly_these_outputs(name: str) -> None:
         "queueArn": f"{QUEUE}{suffix}",
         "deadLetterQueueUrl": f"{QUEUE_URL}{suffix}-dlq",
         "tableName": f"event-state-target-table{suffix}",
+        "versionAttribute": "timestamp",
         "functionName": f"EventUpsertLambda{suffix}",
         "dashboardUrl": "https://us-east-1.console.aws.amazon.com/cloudwatch/home"
         f"?region=us-east-1#dashboards/dashboard/EventUpsertLambda{suffix}-us-east-1",

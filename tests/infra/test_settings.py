@@ -26,7 +26,7 @@ DEFAULTS: Final = {
     "batchWindowSeconds": ("integer", 0),
     "maximumConcurrency": ("integer", 0),
     "functionTimeoutSeconds": ("integer", 30),
-    "functionMemoryMb": ("integer", 1024),
+    "functionMemoryMb": ("integer", 512),
     "maxReceiveCount": ("integer", 5),
     "versionAttribute": ("string", "timestamp"),
     "logRetentionDays": ("integer", 30),

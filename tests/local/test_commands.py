@@ -73,7 +73,7 @@ def _processes_below(folder: Path) -> list[int]:
 
 def _project_with(folder: Path, stack_file: str) -> Path:
     """Return a copy of the project, its packages linked, with the stack `test`."""
-    for name in ("__main__.py", "Pulumi.yaml", "infra", "function", "local"):
+    for name in ("__main__.py", "Pulumi.yaml", "infra", "function", "flow", "local", "producer"):
         (folder / name).symlink_to(PROJECT / name)
     (folder / "Pulumi.test.yaml").write_text(stack_file)
     return folder
@@ -93,6 +93,7 @@ def test_up_prints_one_line_of_json_and_a_signal_leaves_nothing(
             "queueArn": "arn:aws:sqs:us-east-1:000000000000:event-state-queue",
             "deadLetterQueueUrl": f"{endpoint}/000000000000/event-state-queue-dlq",
             "tableName": "event-state-target-table",
+            "versionAttribute": "timestamp",
             "functionName": "EventUpsertLambda",
             "dashboardUrl": "https://us-east-1.console.aws.amazon.com/cloudwatch/home"
             "?region=us-east-1#dashboards/dashboard/EventUpsertLambda-us-east-1",

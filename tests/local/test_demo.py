@@ -42,10 +42,11 @@ def test_without_the_version_guard_the_demo_fails(
     ],
 )
 def test_its_model_ranks_versions_whatever_the_order(older: object, newer: object) -> None:
-    events = [
-        Message(group="", shows="", body=json.dumps({"event_id": "a", "timestamp": version}))
+    bodies = [
+        json.dumps({"event_id": "a"} | ({} if version is None else {"timestamp": version}))
         for version in (older, newer)
     ]
+    events = [Message(group="", shows="", body=body) for body in bodies]
     assert newest(events) == newest(reversed(events)) == {"a": events[1].item}
 
 

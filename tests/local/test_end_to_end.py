@@ -96,7 +96,7 @@ def test_a_thousand_varied_events_come_back_equal_beside_broken_messages(
     sent = dict(zip(flow.send(bodies), bodies, strict=True))
     deployment.drain()
 
-    dead = [body for message_id, body in flow.dead_letters() if sent.get(message_id) == body]
+    dead = [each.body for each in flow.dead_letters() if sent.get(each.message_id) == each.body]
     assert Counter(dead) == Counter(broken)
     stored = {
         item["event_id"]: item

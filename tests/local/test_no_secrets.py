@@ -59,7 +59,17 @@ def test_what_a_stack_registers_and_puts_out_holds_no_secret(stack: str) -> None
 
 
 def test_the_projects_own_files_hold_no_secret() -> None:
-    folders = ("infra", "function", "local", "docs", "benchmarks", "examples", ".github")
+    folders = (
+        "infra",
+        "function",
+        "local",
+        "producer",
+        "flow",
+        "docs",
+        "capacity",
+        "benchmarks",
+        ".github",
+    )
     files = [
         *PROJECT.glob("*.*"),
         *(path for folder in folders for path in (PROJECT / folder).rglob("*")),

@@ -35,10 +35,10 @@ def test_defaults_come_from_the_project_and_values_from_the_stack(tmp_path: Path
         "shop:size": "4",
         "shop:wide": "false",
         "shop:label": "",
-        "shop:tags": '{"a": "b"}',
+        "shop:tags": '{"a":"b"}',
         "shop:owner": "me",
         "aws:region": "eu-west-1",
-        "other:key": "[1, true]",
+        "other:key": "[1,true]",
     }
 
 
@@ -87,10 +87,102 @@ def test_every_problem_of_the_types_is_named_at_once(tmp_path: Path) -> None:
     )
 
 
-def test_a_boolean_is_no_integer(tmp_path: Path) -> None:
-    project = _project(tmp_path, "config: {aws:region: r, owner: me, size: true}")
-    with pytest.raises(LocalError, match=r"shop:size is True, but .* integer"):
-        load_stack("test", project)
+# What Pulumi CLI 3.259.0 makes of a value in a stack's file, as `pulumi config get` prints it; the
+# types are those for which `pulumi preview` accepts it. All scalars are strings to it.
+AS_THE_CLI: dict[str, tuple[str, str]] = {
+    "5": ("5", "integer string"),
+    '"5"': ("5", "integer string"),
+    "007": ("7", "integer string"),
+    '"007"': ("007", "integer string"),
+    "08": ("8", "integer string"),
+    "+5": ("5", "integer string"),
+    '"+5"': ("+5", "integer string"),
+    "-3": ("-3", "integer string"),
+    '"-0"': ("-0", "integer string"),
+    "1e3": ("1000", "integer string"),
+    '"1e3"': ("1e3", "string"),
+    "5.0": ("5", "integer string"),
+    "5.5": ("5.5", "string"),
+    "1_000": ("1000", "integer string"),
+    '"1_000"': ("1_000", "string"),
+    "0x10": ("16", "integer string"),
+    "-0b11": ("-3", "integer string"),
+    "0o17": ("15", "integer string"),
+    "0o8": ("0o8", "string"),
+    "9223372036854775807": ("9223372036854775807", "integer string"),
+    "9223372036854775808": ("9223372036854775808", "string"),
+    "99999999999999999999": ("100000000000000000000", "string"),
+    '" 5"': (" 5", "string"),
+    '"\N{FULLWIDTH DIGIT FIVE}"': ("\N{FULLWIDTH DIGIT FIVE}", "string"),
+    "!!str 5": ("5", "integer string"),
+    "true": ("true", "boolean string"),
+    "True": ("true", "boolean string"),
+    "FALSE": ("false", "boolean string"),
+    '"true"': ("true", "boolean string"),
+    '"True"': ("True", "string"),
+    "yes": ("yes", "string"),
+    "on": ("on", "string"),
+    "n": ("n", "string"),
+    "12:30:45": ("12:30:45", "string"),
+    "2020-01-01": ("2020-01-01 00:00:00 +0000 UTC", "string"),
+    "=": ("=", "string"),
+    "": ("", "string"),
+    "null": ("", "string"),
+    "~": ("", "string"),
+    '""': ("", "string"),
+    '["a", b]': ('["a","b"]', "array"),
+    '["5", é]': ('["5","é"]', "array"),
+    "[1]": ("", ""),
+    "[true]": ("", ""),
+    """'["a"]'""": ('["a"]', "string"),
+    "{b: 1, a: c}": ('{"a":"c","b":1}', "object"),
+}
+DEFAULTS = {
+    "integer": "3",
+    "boolean": "true",
+    "string": "x",
+    "array": "[], items: {type: string}",
+    "object": "{}",
+}
+
+
+@pytest.mark.parametrize("written", AS_THE_CLI)
+@pytest.mark.parametrize("declared", DEFAULTS)
+def test_a_value_is_accepted_and_read_as_the_cli_does(
+    tmp_path: Path, written: str, declared: str
+) -> None:
+    (tmp_path / "Pulumi.yaml").write_text(
+        f"name: shop\nconfig:\n  k: {{type: {declared}, default: {DEFAULTS[declared]}}}\n"
+    )
+    (tmp_path / "Pulumi.test.yaml").write_text(
+        f"config:\n  aws:region: r\n  shop:k: {written}\n", "utf-8"
+    )
+    text, types = AS_THE_CLI[written]
+    if declared in types.split():
+        assert load_stack("test", tmp_path).config["shop:k"] == text
+    else:
+        with pytest.raises(LocalError, match=f"shop:k is .*declares its type {declared}$"):
+            load_stack("test", tmp_path)
+
+
+def test_what_the_cli_adds_to_the_files_is_no_obstacle(tmp_path: Path) -> None:
+    """As `pulumi new` and `pulumi stack init` with a passphrase leave them."""
+    (tmp_path / "Pulumi.yaml").write_text(
+        "name: shop\n"
+        "config:\n"
+        "  size: {type: integer, default: 3}\n"
+        "  pulumi:tags: {value: {pulumi:template: event-state}}\n"
+        "  aws:profile: work\n"
+    )
+    (tmp_path / "Pulumi.test.yaml").write_text(
+        'encryptionsalt: v1:abc=\nconfig:\n  aws:region: r\n  shop:size: "4"\n'
+    )
+    assert load_stack("test", tmp_path).config == {
+        "shop:size": "4",
+        "pulumi:tags": '{"pulumi:template":"event-state"}',
+        "aws:profile": "work",
+        "aws:region": "r",
+    }
 
 
 @pytest.mark.parametrize(

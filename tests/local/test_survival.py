@@ -16,7 +16,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from local.emulator import CREDENTIALS
+from flow.aws import CREDENTIALS
 from local.stacks import PROJECT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
@@ -167,7 +167,7 @@ def test_a_read_only_project_is_enough(tmp_path: Path) -> None:
     project, folder = tmp_path / "project", tmp_path / "folder"
     folder.mkdir()
     project.mkdir()
-    for name in ("infra", "function", "local"):
+    for name in ("infra", "function", "flow", "local", "producer"):
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(PROJECT / name, project / name, ignore=ignore)
     for name in ("__main__.py", "Pulumi.yaml", "Pulumi.local.yaml"):

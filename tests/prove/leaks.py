@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ENDPOINT_URL_DYNAMODB": stub.url,
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1024",
+            "AWS_CA_BUNDLE": stub.ca_bundle,
             "TABLE_NAME": "events",
             "VERSION_ATTRIBUTE": "timestamp",
         }

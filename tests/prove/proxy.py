@@ -1,6 +1,6 @@
 """Stands between the function and the table, and fails as networks, tables and machines do.
 
-A fault meets a write: all attempts that the client makes for it, or only the first. Which writes,
+A fault meets a write: all that the client sends for it, or only the first request. Which writes,
 which faults: decided by the seed for the first write, the second, and so on, in order of arrival.
 """
 
@@ -11,14 +11,18 @@ import json
 import os
 import re
 import signal
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from random import Random
 from types import TracebackType
 from typing import Final, Self
+
+import trustme
 
 HOST: Final = "127.0.0.1"
 # Out of so many writes, the first ones meet a storm: half of them fail. The others, one in fifty.
@@ -39,6 +43,13 @@ class Fault(Enum):
     CUT_BEFORE = "connection cut before the write", 16
     CUT_AFTER = "connection cut after the write", 16
     GARBLED = "answer garbled, half of them after the write", 8
+    WRONG_LENGTH = "answer longer or shorter than announced, without the write", 8
+    WRONG_CHECKSUM = "answer with a wrong checksum, without the write", 8
+    BY_BYTES = "answer byte by byte", 4
+    TWICE = "answer given twice", 8
+    CLOSED = "connection closed once it was idle", 8
+    HALF_OPEN = "connection left half open, without the write", 4
+    HANDSHAKE = "connection cut, and the next one's TLS handshake stopped", 4
     KILLED_BEFORE = "invocation killed before one of its writes", 1
     KILLED_AFTER = "invocation killed after one of its writes", 1
     FROZEN = "invocation frozen until it timed out", 1
@@ -54,13 +65,16 @@ class Plan:
 
     fault: Fault
     persistent: bool
-    """Whether the client's own second and third attempt meet it too."""
+    """Whether what the client sends again meets it too."""
     dice: float
     """Between 0 and 1, for what is left to choose: an error, a delay."""
 
 
-def schedule(seed: int) -> Iterator[Plan | None]:
-    """Yield what meets the first write, the second, and so on; None is nothing."""
+def schedule(seed: int, often: Fault | None = None) -> Iterator[Plan | None]:
+    """Yield what meets the first write, the second, and so on; None is nothing.
+
+    often: a fault that comes more often than all others together.
+    """
     random = Random(f"faults {seed}")
     deck: list[Fault] = []
     for number in itertools.count():
@@ -70,24 +84,41 @@ def schedule(seed: int) -> Iterator[Plan | None]:
         if not deck:  # dealt like cards, one of each kind first, so that a short run meets them all
             first = list(Fault)
             others = [fault for fault in Fault for _ in range(fault.weight - 1)]
+            others += [often] * len(others) if often else []
             random.shuffle(first)
             random.shuffle(others)
             deck = others + first
         yield Plan(fault=deck.pop(), persistent=random.random() < 0.5, dice=random.random())
 
 
+Piece = bytes | float | None
+"""What the client gets: bytes, after how many seconds, or the end of the connection."""
+
+
 class Proxy:
     """A DynamoDB endpoint that forwards to the real one, as a context manager in its own thread.
 
     A function reaches it at `endpoint_url`, followed by a slash and its own process id, which
-    tells whom to kill.
+    tells whom to kill, if it trusts the authority whose certificate is in `ca_bundle`.
     """
 
-    def __init__(self, target_port: int, seed: int, function_seconds: float) -> None:
+    def __init__(
+        self,
+        target_port: int,
+        seed: int,
+        function_seconds: float,
+        ca_bundle: Path,
+        often: Fault | None = None,
+    ) -> None:
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(str(ca_bundle))
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert(HOST).configure_cert(self._tls)
         self._target_port = target_port
-        self._schedule = schedule(seed)
+        self._schedule = schedule(seed, often)
         self._function_seconds = function_seconds
         self._plans: dict[bytes, Plan | None] = {}
+        self._handshakes_to_stop = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._under_way: Counter[bytes] = Counter()
         self._loop = asyncio.new_event_loop()
@@ -103,7 +134,7 @@ class Proxy:
     def endpoint_url(self) -> str:
         """Where a function reaches it."""
         port = self._server.sockets[0].getsockname()[1]
-        return f"http://{HOST}:{port}"
+        return f"https://{HOST}:{port}"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -136,39 +167,49 @@ class Proxy:
         task.add_done_callback(self._tasks.discard)
         upstream = _Upstream(self._target_port)
         try:
+            if self._handshakes_to_stop:
+                self._handshakes_to_stop -= 1
+                await reader.read(1)
+                writer.write(b"\x16\x03\x03\x00\x7a")  # the beginning of a record
+                await reader.read()
+                return
+            await writer.start_tls(self._tls)
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 body = await reader.readexactly(_length(head))
-                answer = await self._answer(head, body, upstream)
-                if answer is None:
-                    break
-                writer.write(answer)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
+                for piece in await self._answer(head, body, upstream):
+                    if isinstance(piece, float):
+                        await asyncio.sleep(piece)
+                    elif piece is None:
+                        return
+                    else:
+                        writer.write(piece)
+                        await writer.drain()
+        except (asyncio.IncompleteReadError, OSError):
             pass  # the client is gone
         except asyncio.CancelledError:
             pass  # the run is over
         finally:
             upstream.close()
-            writer.close()
+            writer.transport.abort()  # closing waits for the other side's part of TLS
 
-    async def _answer(self, head: bytes, body: bytes, upstream: "_Upstream") -> bytes | None:
-        """Return the answer, or None for a cut connection."""
+    async def _answer(self, head: bytes, body: bytes, upstream: "_Upstream") -> list[Piece]:
         pid = int(_field(_PROCESS, head))
-        call, attempt = _field(_CALL, head), _field(_ATTEMPT, head)
+        call = _field(_CALL, head)
         event_id = _field(_EVENT_ID, body)
-        if attempt == b"1":
+        is_first = call not in self._plans
+        if is_first:
             self.writes += 1
             self._plans[call] = None if self.calm else next(self._schedule)
-        plan = None if self.calm else self._plans.get(call)
-        if plan and attempt != b"1" and not plan.persistent:
+        plan = None if self.calm else self._plans[call]
+        if plan and not (is_first or plan.persistent):
             plan = None
         if self._under_way[event_id]:
             self.concurrent += 1
         self._under_way[event_id] += 1
         try:
             if plan is None:
-                return await upstream.forward(head, body)
+                return [await upstream.forward(head, body)]
             self.faults[plan.fault] += 1
             return await self._fail(plan, pid, head, body, upstream)
         finally:
@@ -176,49 +217,56 @@ class Proxy:
 
     async def _fail(
         self, plan: Plan, pid: int, head: bytes, body: bytes, upstream: "_Upstream"
-    ) -> bytes | None:
+    ) -> list[Piece]:
         too_long = self._function_seconds + 0.5 + 4 * plan.dice
         match plan.fault:
             case Fault.THROTTLED:
-                return _error(
-                    400,
-                    "ProvisionedThroughputExceededException"
-                    if plan.dice < 0.5
-                    else "ThrottlingException",
-                )
-            case Fault.SERVER_ERROR if plan.dice < 0.5:
-                return _error(500, "InternalServerError")
+                throttles = ("ProvisionedThroughputExceededException", "ThrottlingException")
+                return [_error(400, throttles[plan.dice < 0.5])]
             case Fault.SERVER_ERROR:
-                return _error(503, "ServiceUnavailable")
+                errors = (503, "ServiceUnavailable"), (500, "InternalServerError")
+                return [_error(*errors[plan.dice < 0.5])]
             case Fault.SLOW:
                 await asyncio.sleep(0.1 + 0.9 * plan.dice)
-                return await upstream.forward(head, body)
             case Fault.LATE:
                 await asyncio.sleep(too_long)
-                return await upstream.forward(head, body)
-            case Fault.UNHEARD:
-                answer = await upstream.forward(head, body)
-                await asyncio.sleep(too_long)
-                return answer
             case Fault.CUT_BEFORE:
-                return None
-            case Fault.CUT_AFTER:
-                await upstream.forward(head, body)
-                return None
-            case Fault.GARBLED:
-                if plan.dice < 0.5:
-                    await upstream.forward(head, body)
-                return _response(200, "<html>")
+                return [None]
+            case Fault.GARBLED if plan.dice >= 0.5:
+                return [_response(200, "<html>")]
+            case Fault.WRONG_LENGTH:
+                return [_confirmation(announced=5 if plan.dice < 0.5 else 1), None]
+            case Fault.WRONG_CHECKSUM:
+                return [_confirmation(checksum=1)]
+            case Fault.HALF_OPEN:
+                await asyncio.sleep(10 * too_long)
+                return [None]
+            case Fault.HANDSHAKE:
+                self._handshakes_to_stop += 1
+                return [None]
             case Fault.KILLED_BEFORE:
                 _send(signal.SIGKILL, pid)
-                return None
-            case Fault.KILLED_AFTER:
-                await upstream.forward(head, body)
-                _send(signal.SIGKILL, pid)
-                return None
+                return [None]
             case Fault.FROZEN:
                 _send(signal.SIGSTOP, pid)
-                return await upstream.forward(head, body)
+        answer = await upstream.forward(head, body)
+        match plan.fault:
+            case Fault.UNHEARD:
+                await asyncio.sleep(too_long)
+            case Fault.CUT_AFTER:
+                return [None]
+            case Fault.GARBLED:
+                return [_response(200, "<html>")]
+            case Fault.BY_BYTES:
+                return [bytes([byte]) for byte in answer]
+            case Fault.TWICE:
+                return [answer, 0.1 * plan.dice, answer] if plan.dice < 0.5 else [2 * answer]
+            case Fault.CLOSED:
+                return [answer, 0.1 * plan.dice, None]
+            case Fault.KILLED_AFTER:
+                _send(signal.SIGKILL, pid)
+                return [None]
+        return [answer]
 
 
 class _Upstream:
@@ -246,7 +294,6 @@ class _Upstream:
 
 _PROCESS: Final = re.compile(rb"^POST /(\d+)/? ")
 _CALL: Final = re.compile(rb"\r\namz-sdk-invocation-id: *([^\r]+)", re.IGNORECASE)
-_ATTEMPT: Final = re.compile(rb"\r\namz-sdk-request: *attempt=(\d+)", re.IGNORECASE)
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _EVENT_ID: Final = re.compile(rb'"event_id": \{"S": ("[^"]*")')
 
@@ -276,4 +323,12 @@ def _response(status: int, body: str) -> bytes:
     return (
         f"HTTP/1.1 {status} Injected\r\nContent-Type: application/x-amz-json-1.0\r\n"
         f"Content-Length: {len(body)}\r\n\r\n{body}"
+    ).encode()
+
+
+def _confirmation(announced: int = 2, checksum: int = 2745614147) -> bytes:
+    """Return what would confirm a write, were the length 2 and the checksum that of `{}`."""
+    return (
+        f"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nx-amzn-RequestId: injected"
+        f"\r\nx-amz-crc32: {checksum}\r\nContent-Length: {announced}\r\n\r\n{{}}"
     ).encode()

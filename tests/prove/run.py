@@ -4,25 +4,24 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 import pulumi
 from pulumi.runtime import mocks as pulumi_mocks
 
+from flow.deployed import Flow, wait_for
 from local.deployer import Deployer
 from local.emulator import Emulator
-from local.flow import SEND_COUNT, Flow, requests
 from local.program import run
 from local.stacks import PROJECT, Stack, load_stack
+from producer.client import BATCH_MESSAGES
 
 from .checker import Account, account
 from .load import Message, messages
 from .proxy import Fault, Proxy
-from .sabotage import sabotage
+from .sabotage import MET_BY, sabotage
 
 FUNCTION_SECONDS: Final = 2
 # A long run needs many invocations at once, and enough deliveries that faults that pass do not end
@@ -33,7 +32,6 @@ SHORT_CONCURRENCY, SHORT_DELIVERIES = 4, 3
 # A quarter of what the program sets, so that messages come again while an invocation that has
 # them may still run, and so that a run does not take an hour.
 VISIBILITY_SECONDS: Final = 3
-PRODUCERS: Final = 4
 # Producers let no more messages than this wait: the embedded AWS walks through all of them for
 # each batch, and faults end when the last one is sent.
 BACKLOG: Final = 300
@@ -76,7 +74,13 @@ def prove(count: int, seed: int, *, fault: str | None = None, tell: Tell) -> Rep
     with (
         tempfile.TemporaryDirectory() as folder,
         Emulator(region=stack.region) as aws,
-        Proxy(int(aws.endpoint_url.rpartition(":")[2]), seed, FUNCTION_SECONDS) as proxy,
+        Proxy(
+            int(aws.endpoint_url.rpartition(":")[2]),
+            seed,
+            FUNCTION_SECONDS,
+            Path(folder) / "ca.pem",
+            MET_BY.get(fault or ""),
+        ) as proxy,
     ):
         source, watched_file = PROJECT / "function", Path(folder) / "watched"
         if fault:
@@ -84,9 +88,10 @@ def prove(count: int, seed: int, *, fault: str | None = None, tell: Tell) -> Rep
             sabotage(PROJECT / "function", source, fault)
         variables = {
             "AWS_ENDPOINT_URL_DYNAMODB": proxy.endpoint_url,
+            "AWS_CA_BUNDLE": str(Path(folder) / "ca.pem"),
             "WATCHED_FILE": str(watched_file),
         }
-        flow = Flow(aws, run(stack, _Deployer(aws, stack, source, variables)).outputs)
+        flow = Flow(run(stack, _Deployer(aws, stack, source, variables)).outputs)
         sent = _send(flow, load, tell)
         proxy.calm = True
         left = _drain(flow, tell)
@@ -100,7 +105,12 @@ def prove(count: int, seed: int, *, fault: str | None = None, tell: Tell) -> Rep
             redeliveries=sum(line.get("redeliveries", 0) for line in watched),
             faults=proxy.faults,
             violations=[line["violation"] for line in watched if "violation" in line],
-            account=account(sent, flow.items(), flow.dead_letters(), left),
+            account=account(
+                sent,
+                flow.items(),
+                [(letter.message_id, letter.body) for letter in flow.dead_letters()],
+                left,
+            ),
             seconds=time.monotonic() - started,
         )
 
@@ -151,31 +161,25 @@ class _Deployer(Deployer):
 
 
 def _send(flow: Flow, load: list[Message], tell: Tell) -> dict[str, Message]:
-    """Send the messages from several producers at once; return them by message id."""
+    """Send the messages, several requests at once; return them by message id."""
     sent: dict[str, Message] = {}
-    left = iter(load)
-    pending = [list(islice(left, len(each))) for each in requests(m.body for m in load)]
-
-    def send(request: list[Message]) -> None:
-        ids = flow.send_request([message.body for message in request])
-        sent.update(zip(ids, request, strict=True))
-
-    with ThreadPoolExecutor(PRODUCERS) as producers:
-        while pending:
-            room = max(0, BACKLOG - flow.waiting(in_flight=False)) // SEND_COUNT
-            now, pending = pending[:room], pending[room:]
-            list(producers.map(send, now))
-            tell("sending, with faults", len(sent), len(load))
-            time.sleep(POLL_SECONDS)
+    while left := load[len(sent) :]:
+        room = max(0, BACKLOG - flow.waiting(in_flight=False)) // BATCH_MESSAGES * BATCH_MESSAGES
+        ids = flow.send(message.body for message in left[:room])
+        sent.update(zip(ids, left, strict=False))
+        tell("sending, with faults", len(sent), len(load))
+        time.sleep(POLL_SECONDS)
     return sent
 
 
 def _drain(flow: Flow, tell: Tell) -> int:
     """Wait until the queue is empty, or for a while; return how many messages are left."""
-    deadline = time.monotonic() + DRAIN_SECONDS
-    first = left = flow.waiting()
-    while left and time.monotonic() < deadline:
-        tell("draining, without faults", first - left, first)
-        time.sleep(POLL_SECONDS)
+    first = flow.waiting()
+
+    def is_drained() -> bool:
         left = flow.waiting()
-    return left
+        tell("draining, without faults", first - left, first)
+        return not left
+
+    wait_for(is_drained, DRAIN_SECONDS, POLL_SECONDS)
+    return flow.waiting()

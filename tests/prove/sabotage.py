@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from .proxy import Fault
+
 # By name: the file, and in it what is replaced by what.
 SABOTAGES: Final[Mapping[str, tuple[tuple[str, str, str], ...]]] = {
     "acknowledge-before-write": (
@@ -16,9 +18,10 @@ SABOTAGES: Final[Mapping[str, tuple[tuple[str, str, str], ...]]] = {
         ),
     ),
     "swallow-an-exception": (
-        ("store.py", "return _result(error)", "return Result(Outcome.WRITTEN)"),
+        ("store.py", "if code in _MENDS:", "return Result(Outcome.WRITTEN), 0\n    if False:"),
     ),
-    "no-condition": (("store.py", "if self._version_attribute:", "if False:"),),
+    "no-condition": (("guard.py", "if not self._attribute:", "if True:"),),
+    "any-length": (("exchange.py", "missing = int(length) - len(body)", "missing = 0"),),
     "drop-the-loser": (
         ("upsert.py", "if result.outcome is Outcome.REJECTED:", "if False:"),
         (
@@ -29,6 +32,9 @@ SABOTAGES: Final[Mapping[str, tuple[tuple[str, str, str], ...]]] = {
     ),
     "answer-nothing": (("handler.py", "return _upsert(event, context)", "return {}"),),
 }
+
+# What these faults in the handler are only seen by.
+MET_BY: Final = {"any-length": Fault.WRONG_LENGTH}
 
 
 def sabotage(source: Path, target: Path, name: str) -> None:

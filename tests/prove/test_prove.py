@@ -8,7 +8,7 @@ from local.stacks import PROJECT
 from prove.__main__ import main
 from prove.proxy import Fault
 from prove.run import prove
-from prove.sabotage import SABOTAGES, sabotage
+from prove.sabotage import MET_BY, SABOTAGES, sabotage
 
 
 def test_two_thousand_messages_survive_every_kind_of_fault() -> None:
@@ -27,7 +27,8 @@ def test_two_thousand_messages_survive_every_kind_of_fault() -> None:
 def test_it_fails_with_a_fault_in_the_handler(
     fault: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--messages", "400", "--seed", "7", "--fault", fault]) == 1
+    count = "800" if fault in MET_BY else "400"
+    assert main(["--messages", count, "--seed", "7", "--fault", fault]) == 1
     shown = capsys.readouterr().out
     assert "The fault run, seed 7" in shown
     assert "\nlost: " in shown

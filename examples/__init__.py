@@ -1,1 +1,0 @@
-"""Programs that use the deployed pattern, to run or to learn from."""

@@ -1,1 +1,0 @@
-"""A producer: events as lines of JSON, sent to the queue in batches, resumable."""

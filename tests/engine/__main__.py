@@ -1,0 +1,286 @@
+"""`python -m tests.engine`: what the docs say of `pulumi up`, seen to happen under the engine."""
+
+import json
+import os
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Final
+
+from botocore.exceptions import ClientError
+from rich.console import Console
+
+from flow.deployed import Flow, wait_for
+from flow.errors import FlowError
+from local.errors import LocalError
+from local.preview import preview
+from local.stacks import load_stack
+
+from .driver import STACK, Engine, Step, engine
+
+EVENT: Final = (
+    '{"event_id":"evt-1001","user_id":42,"status":"active","timestamp":"2025-03-30T01:00:00Z"}'
+)
+SECONDS: Final = 60.0
+EVERY_SECONDS: Final = 0.1
+NO_CHANGE: Final[Mapping[str, str]] = {}
+TRIED: Final = 5
+
+
+class Proof:
+    """The steps, in order; each prints what it did and notes what was not as promised."""
+
+    def __init__(self, under: Engine, console: Console) -> None:
+        self._under, self._say = under, console.print
+        self.broken: list[str] = []
+
+    def deploys_what_the_preview_shows(self) -> None:
+        """Make each resource that the program registers with mocks, and no other."""
+        step = self._up("up")
+        registered = sorted(each.name for each in preview(load_stack(STACK)).resources)
+        self._expect(sorted(step.of("create")) == registered, f"created: {step.of('create')}")
+        self._expect(len(step.changes) == len(registered), "more was done than that")
+
+    def stores_an_event(self) -> None:
+        """Store a message as the item of its event_id."""
+        began, flow = time.monotonic(), self._flow()
+        flow.send([EVENT])
+        item = wait_for(lambda: flow.item("evt-1001"), SECONDS)
+        self._say(f"event: {time.monotonic() - began:.1f} s, {item}")
+        self._expect(item == json.loads(EVENT), "the item is not the event")
+
+    def changes_nothing_again(self) -> None:
+        """Find nothing to do in a second `up` and a refresh, but what MiniStack forgets."""
+        for step in (self._up("up again"), self._show("refresh", self._under.refresh())):
+            self._expect(not step.ours, f"changed: {step.ours}")
+
+    def changes_a_batch_size_in_place(self) -> None:
+        """Update the mapping and nothing else."""
+        step = self._up("batchSize", {"batchSize": "5"})
+        mapping = [each for each in step.changes if "batchSize" in each.properties]
+        self._expect([each.operation for each in mapping] == ["update"], "it was not updated")
+        self._expect(not [each for each in step.ours if each not in mapping], "more was changed")
+
+    def loses_nothing_to_a_taken_table_name(self) -> None:
+        """Leave the table and what is in it; find nothing to do on the way back."""
+        self._under.aws.client("dynamodb").create_table(
+            TableName="taken",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "event_id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "event_id", "KeyType": "HASH"}],
+        )
+        items = self._flow().items()
+        step = self._up("tableName, taken", {"tableName": "taken"}, fails=True)
+        self._expect(bool(step.error) and not step.ours, f"not only an error: {step.ours}")
+        self._expect(self._flow().items() == items, "items are gone")
+        step = self._up("tableName as before", {"tableName": self._named("tableName")})
+        self._expect(not step.ours, f"changed: {step.ours}")
+
+    def loses_nothing_of_what_flows_when_the_function_is_renamed(self) -> None:
+        """Deliver to the new function what the old one was at."""
+        flow = self._flow()
+        with self._traffic(flow, "functionName") as sent:
+            self._made_first(self._up("functionName, events flow", {"functionName": "renamed"}))
+        self._expect(not self._missing(sent, flow), "events are lost")
+        self._expect(flow.dead() == 0, "there are dead letters")
+
+    def loses_nothing_of_what_flows_when_the_table_is_renamed(self) -> None:
+        """Store each event in the old table, which then goes with what is in it, or in the new."""
+        flow = self._flow()
+        with self._traffic(flow, "tableName") as sent, self._watched(flow) as in_old:
+            self._made_first(self._up("tableName, events flow", {"tableName": "renamed"}))
+        missing = self._missing([each for each in sent if each not in in_old], self._flow())
+        self._say(
+            f"  {len(sent)} events, {len(in_old.intersection(sent))} of them in the old table"
+        )
+        self._expect(not missing, f"in neither table: {missing}")
+
+    def loses_nothing_to_a_taken_queue_name(self) -> None:
+        """Leave both queues and what is in them working; the way on is forward."""
+        sqs, flow = self._under.aws.client("sqs"), self._flow()
+        sqs.create_queue(QueueName="taken", Attributes={"VisibilityTimeout": "77"})
+        sqs.send_message(QueueUrl=flow.outputs["deadLetterQueueUrl"], MessageBody="broken")
+        step = self._up("queueName, taken", {"queueName": "taken"}, fails=True)
+        self._expect(bool(step.error) and not _gone(step), f"deleted: {_gone(step)}")
+        self._expect(flow.dead() == 1, "the dead letter is gone")
+        with self._traffic(flow, "taken") as sent:
+            wait_for(lambda: len(sent) == TRIED, SECONDS)
+        self._expect(not self._missing(sent, flow), "events are no longer stored")
+
+    def loses_what_the_old_queues_hold_when_the_queue_is_renamed(self) -> None:
+        """Store what is sent until the mapping moves; delete the old queues with the rest."""
+        flow = self._flow()
+        with self._traffic(flow, "queueName") as sent:
+            step = self._up("queueName, events flow", {"queueName": "renamed"})
+        self._made_first(step)
+        after = self._flow()
+        missing = self._missing(sent, after, seconds=5)
+        self._say(f"  {len(sent)} events, the last {len(missing)} deleted with the old queue")
+        # Not one here and one there: from the move on, all of them.
+        self._expect(missing == sent[len(sent) - len(missing) :], "some are missing in between")
+        with self._traffic(after, "renamed") as sent:
+            wait_for(lambda: len(sent) == TRIED, SECONDS)
+        self._expect(not self._missing(sent, after), "the new queue's events are not stored")
+
+    def protects_what_holds_data(self) -> None:
+        """Refuse a rename and `destroy` before anything is touched."""
+        self._up("protectData", {"protectData": "true"})
+        items = self._flow().items()
+        refused: Mapping[str, Callable[[], Step]] = {
+            "tableName, protected": lambda: self._under.up({"tableName": "other"}),
+            "queueName, protected": lambda: self._under.up(
+                {"tableName": "renamed", "queueName": "other"}
+            ),
+            "destroy, protected": self._under.destroy,
+        }
+        for what, act in refused.items():
+            step = self._show(what, act(), fails=True)
+            self._expect("protect" in step.error, f"the error is {step.error[-300:]!r}")
+            self._expect(not _gone(step), f"deleted: {_gone(step)}")
+            self._expect(self._flow().items() == items, "items are gone")
+        self._up("protectData off", {"protectData": "false", "queueName": "renamed"})
+
+    def leaves_nothing(self) -> None:
+        """Delete everything that the stack made."""
+        self._show("destroy", self._under.destroy())
+        aws = self._under.aws.client
+        left = [
+            *aws("dynamodb").list_tables()["TableNames"],
+            *aws("sqs").list_queues().get("QueueUrls", []),
+            *(each["FunctionName"] for each in aws("lambda").list_functions()["Functions"]),
+            *(each["logGroupName"] for each in aws("logs").describe_log_groups()["logGroups"]),
+            *(each["AlarmName"] for each in aws("cloudwatch").describe_alarms()["MetricAlarms"]),
+            *(each["RoleName"] for each in aws("iam").list_roles()["Roles"]),
+        ]
+        others = [each for each in left if not each.endswith("taken")]
+        self._expect(not others, f"left: {others}")
+
+    def _up(self, what: str, config: Mapping[str, str] = NO_CHANGE, *, fails: bool = False) -> Step:
+        return self._show(what, self._under.up(config), fails=fails)
+
+    def _show(self, what: str, step: Step, *, fails: bool = False) -> Step:
+        counts = Counter(each.operation for each in step.ours)
+        done = ", ".join(f"{count} {operation}" for operation, count in counts.items())
+        self._say(f"{what}: {step.seconds:.0f} s, {done or 'nothing'}")
+        if step.error and not fails:
+            self._expect(False, step.error[-1500:])
+        return step
+
+    def _expect(self, holds: bool, otherwise: str) -> None:
+        if not holds:
+            self._say(f"  NOT AS PROMISED: {otherwise}", markup=False)
+            self.broken.append(otherwise)
+
+    def _made_first(self, step: Step) -> None:
+        """Each new resource was made before an old one went, but for the mapping."""
+        order = [
+            each.operation for each in step.changes if not each.resource.endswith("source-mapping")
+        ]
+        made = [place for place, each in enumerate(order) if each.startswith("create")]
+        gone = [place for place, each in enumerate(order) if each.startswith("delete")]
+        self._expect(bool(made and gone) and max(made) < min(gone), f"the order was {order}")
+
+    def _named(self, key: str) -> str:
+        stack = load_stack(STACK)
+        return stack.config[f"{stack.project}:{key}"]
+
+    def _flow(self) -> Flow:
+        return Flow(self._under.outputs())
+
+    def _missing(self, sent: list[str], flow: Flow, seconds: float = SECONDS) -> list[str]:
+        """Return the ids that are not in the table, once all are or time is up."""
+        wait_for(lambda: set(sent) <= _ids(flow), seconds)
+        stored = _ids(flow)
+        return [event_id for event_id in sent if event_id not in stored]
+
+    @contextmanager
+    def _traffic(self, flow: Flow, prefix: str) -> Iterator[list[str]]:
+        """Send ten events a second until the block ends; tell the ids of those that SQS took."""
+        sent: list[str] = []
+
+        def send() -> None:
+            event_id = f"{prefix}-{len(sent)}"
+            with suppress(FlowError, ClientError):  # refused: a producer would know
+                flow.send([json.dumps({"event_id": event_id, "timestamp": len(sent)})])
+                sent.append(event_id)
+
+        with _repeated(send):
+            yield sent
+
+    @contextmanager
+    def _watched(self, flow: Flow) -> Iterator[set[str]]:
+        """Tell which ids are in the table at one moment or another, until the block ends."""
+        seen: set[str] = set()
+
+        def look() -> None:
+            with suppress(ClientError):  # the table is gone
+                seen.update(_ids(flow))
+
+        with _repeated(look):
+            yield seen
+
+
+@contextmanager
+def _repeated(act: Callable[[], None]) -> Iterator[None]:
+    """Act ten times a second, beside the block."""
+    stop = threading.Event()
+
+    def repeat() -> None:
+        while not stop.wait(EVERY_SECONDS):
+            act()
+
+    thread = threading.Thread(target=repeat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _gone(step: Step) -> list[str]:
+    return [each.resource for each in step.changes if "delete" in each.operation]
+
+
+def _ids(flow: Flow) -> set[str]:
+    return {item["event_id"] for item in flow.items()}
+
+
+def main() -> int:
+    """Take all steps; return 1 if one was not as promised, or the engine is missing."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    console = Console(highlight=False, soft_wrap=True)
+    began = time.monotonic()
+    try:
+        with engine() as under:
+            proof = Proof(under, console)
+            for step in (
+                proof.deploys_what_the_preview_shows,
+                proof.stores_an_event,
+                proof.changes_nothing_again,
+                proof.changes_a_batch_size_in_place,
+                proof.loses_nothing_to_a_taken_table_name,
+                proof.loses_nothing_of_what_flows_when_the_function_is_renamed,
+                proof.loses_nothing_of_what_flows_when_the_table_is_renamed,
+                proof.loses_nothing_to_a_taken_queue_name,
+                proof.loses_what_the_old_queues_hold_when_the_queue_is_renamed,
+                proof.protects_what_holds_data,
+                proof.leaves_nothing,
+            ):
+                step()
+    except LocalError as error:
+        Console(stderr=True, soft_wrap=True).print(f"error: {error}", markup=False)
+        return 1
+    console.print(
+        f"{len(proof.broken)} promises broken" if proof.broken else "all as promised",
+        f"in {time.monotonic() - began:.0f} s",
+    )
+    return 1 if proof.broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,157 @@
+"""Drives the real Pulumi engine: a copy of the project, a state of its own, and what each step did.
+
+The program runs unchanged in this process, as an inline program of Pulumi's Automation API, so it
+needs the Pulumi CLI and its AWS plugin, but no language host.
+https://www.pulumi.com/docs/iac/packages-and-automation/automation-api/
+"""
+
+import runpy
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from pulumi import automation
+
+from local.emulator import Emulator
+from local.errors import LocalError
+from local.stacks import PROJECT, load_stack
+
+STACK: Final = "local"
+CONFIGURED_ENDPOINT: Final = "http://127.0.0.1:4566"
+
+# What MiniStack answers otherwise than it was told, so that each `up` tells it again: it invents a
+# statistic beside an extended one, and keeps no metrics config.
+OF_THE_EMULATOR: Final = frozenset(
+    {("alarm-function-duration", "statistic"), ("event-source-mapping", "metricsConfig")}
+)
+
+
+@dataclass(frozen=True, order=True)
+class Change:
+    """One operation of the engine: (queue, update, (visibilityTimeoutSeconds,))."""
+
+    resource: str
+    operation: str
+    properties: tuple[str, ...] = ()
+
+    @property
+    def is_the_emulators(self) -> bool:
+        """Whether only MiniStack is the reason."""
+        known = {name for end, name in OF_THE_EMULATOR if self.resource.endswith(end)}
+        return self.operation == "update" and set(self.properties) <= known
+
+
+@dataclass(kw_only=True)
+class Step:
+    """What one command of the engine did, in the order in which each operation ended."""
+
+    seconds: float = 0.0
+    changes: list[Change] = field(default_factory=list)
+    error: str = ""
+
+    def of(self, operation: str) -> list[str]:
+        """Return the resources that this was done to."""
+        return [each.resource for each in self.changes if each.operation == operation]
+
+    @property
+    def ours(self) -> list[Change]:
+        """The changes that are not the emulator's doing."""
+        return [each for each in self.changes if not each.is_the_emulators]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """One stack under the real engine."""
+
+    aws: Emulator
+    stack: automation.Stack
+
+    def up(self, config: Mapping[str, str]) -> Step:
+        """Set config keys as `pulumi config set` does, then `pulumi up`."""
+        for key, value in config.items():
+            self.stack.set_config(key, automation.ConfigValue(value))
+        return self._take(self.stack.up)
+
+    def refresh(self) -> Step:
+        """Compare the state with what AWS tells."""
+        return self._take(self.stack.refresh)
+
+    def destroy(self) -> Step:
+        """Delete everything."""
+        return self._take(self.stack.destroy)
+
+    def outputs(self) -> dict[str, Any]:
+        """Read the stack's outputs."""
+        return {name: output.value for name, output in self.stack.outputs().items()}
+
+    def _take(self, command: Callable[..., object]) -> Step:
+        step, began = Step(), time.monotonic()
+
+        def see(event: automation.events.EngineEvent) -> None:
+            told = event.res_outputs_event
+            if not told or told.metadata.type.startswith("pulumi:"):
+                return  # the stack itself, or its provider
+            if told.metadata.op.value not in ("same", "refresh", "read"):
+                changed = told.metadata.detailed_diff or told.metadata.diffs or []
+                step.changes.append(
+                    Change(
+                        told.metadata.urn.split("::")[-1],
+                        told.metadata.op.value,
+                        tuple(sorted({path.split(".")[0].split("[")[0] for path in changed})),
+                    )
+                )
+
+        try:
+            command(on_event=see)
+        except automation.CommandError as error:
+            step.error = str(error)
+        step.seconds = time.monotonic() - began
+        return step
+
+
+@contextmanager
+def engine() -> Iterator[Engine]:
+    """Make the stack `local` for an embedded AWS of its own; afterwards nothing is left of either.
+
+    Raises:
+        LocalError: the Pulumi CLI is missing.
+
+    """
+    if shutil.which("pulumi") is None:
+        raise LocalError(
+            "The Pulumi CLI is not installed: https://www.pulumi.com/docs/install/ says how."
+        )
+    with tempfile.TemporaryDirectory() as folder, Emulator() as aws:
+        project, state = Path(folder, "project"), Path(folder, "state")
+        state.mkdir()
+        # The engine reads the function's files, and writes into the stack's, where it runs.
+        shutil.copytree(PROJECT / "function", project / "function")
+        shutil.copy(PROJECT / "Pulumi.yaml", project)
+        config = (PROJECT / f"Pulumi.{STACK}.yaml").read_text("utf-8")
+        (project / f"Pulumi.{STACK}.yaml").write_text(
+            config.replace(CONFIGURED_ENDPOINT, aws.endpoint_url), "utf-8"
+        )
+        yield Engine(
+            aws=aws,
+            stack=automation.create_stack(
+                STACK,
+                project_name=load_stack(STACK).project,
+                program=_program,
+                opts=automation.LocalWorkspaceOptions(
+                    work_dir=str(project),
+                    env_vars={
+                        "PULUMI_BACKEND_URL": state.as_uri(),
+                        "PULUMI_CONFIG_PASSPHRASE": "none",
+                    },
+                ),
+            ),
+        )
+
+
+def _program() -> None:
+    runpy.run_path(str(PROJECT / "__main__.py"), run_name="__main__")
