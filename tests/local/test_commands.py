@@ -174,11 +174,11 @@ def test_preview_as_json_needs_no_aws_and_is_complete() -> None:
     )
     assert function["urn"] == (
         "urn:pulumi:dev::event-state::"
-        "event-state:index:EventState$aws:lambda/function:Function::function"
+        "event-state:index:EventState$aws:lambda/function:Function::event-state-function"
     )
     assert (function["inputs"]["timeout"], function["protect"]) == (30, False)
     assert function["inputs"]["code"]["assets"]["function/handler.py"] == {
-        "path": "function/handler.py"
+        "path": str(PROJECT / "function/handler.py")
     }
     assert registered["outputs"]["queueUrl"] == (
         "https://sqs.us-east-1.amazonaws.com/123456789012/event-state-queue-dev"

@@ -91,6 +91,18 @@ class _FannedIn:
             for item in page["Items"]
         }
 
+    def reasons(self) -> set[str]:
+        """Read from the function's log why messages were rejected."""
+        pages = self.client("logs").get_paginator("filter_log_events")
+        group = f"/aws/lambda/{self.outputs['functionName']}"
+        lines = [
+            json.loads(line["message"])
+            for page in pages.paginate(logGroupName=group)
+            for line in page["events"]
+            if line["message"].startswith("{")
+        ]
+        return {line["reason"] for line in lines if line.get("outcome") == "rejected"}
+
     def records(self) -> list[tuple[str, Any, Any]]:
         """Read the table's stream from its beginning, as a consumer would."""
         streams, arn = self.client("dynamodbstreams"), self.outputs["tableStreamArn"]
@@ -179,6 +191,9 @@ def test_what_arrives_wrapped_is_a_dead_letter(fanned_in: _FannedIn) -> None:
     assert wanted == []
     for event in (WRAPPED_BY_SNS, WRAPPED_BY_RULE):
         assert fanned_in.item(event["event_id"]) is None
+    reasons = fanned_in.reasons()
+    for mend in ("turn on raw message delivery", 'the input path "$.detail"'):
+        assert [reason for reason in reasons if mend in reason], reasons
 
 
 def test_the_stream_has_one_record_for_each_change_of_state_and_none_for_others(
