@@ -15,7 +15,10 @@ import pytest
 from conftest import Deployment
 
 from flow import send as flow_send
+from flow.deployed import LogLine, Settings
 from flow.send import send
+from function.outcome import Outcome, Result
+from function.report import counts, unacknowledged
 from local.stacks import PROJECT
 
 NONSENSE = {
@@ -118,6 +121,51 @@ def test_an_event_that_is_old_and_broken_is_rejected(tell: Tell, event_id: str) 
     tell(_event(event_id, "01:00:00Z"))
     status, said = tell(_event(event_id, "00:00:00Z").replace("}", ',"n":NaN}'))
     assert (status, said) == (1, "Rejected: NaN is not a JSON number. It becomes a dead letter.")
+
+
+class _Scripted:
+    """A flow whose table holds a newer event, and whose log tells late what became of one."""
+
+    version_attribute = "timestamp"
+
+    def __init__(self, said: list[LogLine]) -> None:
+        self._said = said
+        self._looks = 0
+        self._counted = LogLine(1, "s", counts([Outcome.SUPERSEDED], "f", 1))
+
+    def send(self, bodies: list[str]) -> list[str]:
+        return ["m-1"]
+
+    def settings(self) -> Settings:
+        return Settings(visibility_seconds=6, deliveries=2)
+
+    def item(self, event_id: str) -> dict[str, Any]:
+        self._looks += 1
+        return {"event_id": event_id, "timestamp": "2025-03-30T02:00:00Z"}
+
+    def log_lines(self, since: float, pattern: str) -> list[LogLine]:
+        said = self._said if self._looks > 3 else []
+        about = [line for line in said if "m-1" in line.text]
+        return about if "m-1" in pattern else [self._counted, *said]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (unacknowledged({"messageId": "m-1"}, "a", Result(Outcome.REJECTED, "no")), "Rejected: no"),
+        (counts([Outcome.COALESCED], "f", 2), "Superseded by a newer event of its id"),
+    ],
+)
+def test_superseded_is_said_once_the_function_passed_an_event_over(
+    line: str, expected: str
+) -> None:
+    said: list[str] = []
+    flow: Any = _Scripted([LogLine(2, "s", line)])
+    body = '{"event_id":"a","timestamp":"2025-03-30T01:00:00Z"}'
+    is_about_it = "m-1" in line
+    assert send(flow, body, said.append) == int(is_about_it)
+    assert said[0].startswith(expected)
+    assert flow._looks > 3
 
 
 def test_what_is_not_known_in_time_is_said_not_to_be(

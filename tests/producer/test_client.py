@@ -1,8 +1,14 @@
 """The library: what it packs into a request, what it sends again, and what it reports."""
 
+import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from copy import copy
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from random import Random
 from typing import Any
 
 import pytest
@@ -86,8 +92,13 @@ def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(producer_client, "_pause", lambda attempt: 0.0)
 
 
+@cache
+def _connected() -> Producer:
+    return Producer(URL, emulator_session("us-east-1"))
+
+
 def _producer(sqs: Any) -> Producer:
-    producer = Producer(URL, emulator_session("us-east-1"))
+    producer = copy(_connected())
     producer._sqs = sqs
     return producer
 
@@ -272,3 +283,79 @@ def test_a_pause_ends_when_the_stream_is_closed(monkeypatch: pytest.MonkeyPatch)
     began = time.monotonic()
     stream.close()
     assert time.monotonic() - began < SECONDS / 2
+
+
+class _Server(ThreadingHTTPServer):
+    """SQS's protocol on a socket: refuses entries, throttles, fails and cuts connections."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.random = Random(seed)
+        self.arrived: dict[str, str] = {}
+        self.lock = threading.Lock()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def do_POST(self) -> None:
+        entries = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["Entries"]
+        with self.server.lock:
+            kind = self.server.random.choice(("cut", "throttle", "503", "garbled", "late", "", ""))
+            if kind == "cut":
+                self.connection.shutdown(socket.SHUT_RDWR)
+                return
+            if kind == "throttle":
+                self._answer(400, {"__type": "com.amazonaws.sqs#RequestThrottled"})
+                return
+            if kind == "503":
+                self._answer(503, {})
+                return
+            answer: dict[str, Any] = {"Successful": [], "Failed": []}
+            for entry in entries:
+                body = entry["MessageBody"]
+                if body.endswith("7") or (kind == "" and self.server.random.random() < 0.2):
+                    failure = AT_FAULT if body.endswith("7") else BUSY
+                    answer["Failed"].append({"Id": entry["Id"], **failure})
+                    continue
+                message_id = f"m{len(self.server.arrived)}"
+                self.server.arrived[message_id] = body
+                sent = {"Id": entry["Id"], "MessageId": message_id, "MD5OfMessageBody": ""}
+                answer["Successful"].append(sent)
+        if kind == "late":  # it took them, and nobody hears of it
+            self.connection.shutdown(socket.SHUT_RDWR)
+        else:
+            self._answer(200, {"x": 1} if kind == "garbled" else answer)
+
+    def _answer(self, status: int, content: object) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_against_a_queue_that_refuses_throttles_and_cuts_connections(seed: int) -> None:
+    with _Server(seed) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}/123456789012/q"
+            bodies = [f"body {number}" for number in range(600)]
+            results = Producer(url, emulator_session("us-east-1")).send(bodies)
+        finally:
+            server.shutdown()
+            thread.join()
+    assert len(results) == len(bodies)
+    for body, result in zip(bodies, results, strict=True):
+        if isinstance(result, Sent):
+            assert server.arrived[result.message_id] == body
+        else:
+            assert body.endswith("7") or not result.is_final, result
+    assert {body for body in server.arrived.values() if body.endswith("7")} == set()
+    assert sum(isinstance(result, Sent) for result in results) > 400

@@ -155,12 +155,13 @@ class _Table:
         if ExclusiveStartKey:
             mine = mine[mine.index(ExclusiveStartKey["event_id"]["S"]) + 1 :]
         page: dict[str, Any] = {"Items": [{"event_id": {"S": each}} for each in mine[:2]]}
-        if len(mine) >= 2:  # as DynamoDB does, even if nothing is left
+        # DynamoDB may name a last key even if nothing is left.
+        if len(mine) > 2 or (len(mine) == 2 and Segment % 2):
             page["LastEvaluatedKey"] = page["Items"][-1]
         return page
 
 
-@pytest.mark.parametrize("stop_at", [0, 1, 7, 99, 100])
+@pytest.mark.parametrize("stop_at", range(0, 101, 5))
 def test_what_is_noted_is_not_read_again_and_nothing_else_is_left_out(stop_at: int) -> None:
     ids = [str(number) for number in range(100)]
     done: dict[str, Any] = {}
