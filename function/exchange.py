@@ -155,7 +155,7 @@ class Exchange:
         else:
             connection.close()
         if is_repeated:
-            raise ConnectionResetError("the last answer came again")
+            raise ConnectionResetError
         return answer
 
     def __del__(self) -> None:
