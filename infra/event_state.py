@@ -24,7 +24,7 @@ class EventState(pulumi.ComponentResource):
     def __init__(
         self, name: str, settings: Settings, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        def also_by_its_old_name(
+        def aliased(
             made: pulumi.ResourceTransformationArgs,
         ) -> pulumi.ResourceTransformationResult | None:
             # Stacks made when children were named without the component must keep their data.
@@ -36,8 +36,7 @@ class EventState(pulumi.ComponentResource):
                 made.props, pulumi.ResourceOptions.merge(made.opts, also)
             )
 
-        own = pulumi.ResourceOptions(transformations=[also_by_its_old_name])
-        opts = pulumi.ResourceOptions.merge(opts, own)
+        opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(transformations=[aliased]))
         super().__init__("event-state:index:EventState", name, None, opts)
 
         # A renamed resource is made before the old one goes, so that a name that is taken loses

@@ -30,9 +30,7 @@ class Queues:
 def create_queues(name: str, settings: Settings, opts: pulumi.ResourceOptions) -> Queues:
     """Make both queues, encrypted and open to TLS alone; each knows only the other."""
     # A queue that is destroyed or renamed takes its messages along.
-    holding = pulumi.ResourceOptions.merge(
-        opts, pulumi.ResourceOptions(protect=settings.protect_data)
-    )
+    held = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=settings.protect_data))
     sse = None if settings.kms_key_arn else True
 
     dead_letters = sqs.Queue(
@@ -42,7 +40,7 @@ def create_queues(name: str, settings: Settings, opts: pulumi.ResourceOptions) -
         message_retention_seconds=DEAD_LETTER_RETENTION_SECONDS,
         sqs_managed_sse_enabled=sse,
         kms_master_key_id=settings.kms_key_arn,
-        opts=holding,
+        opts=held,
     )
     events = sqs.Queue(
         f"{name}-queue",
@@ -60,7 +58,7 @@ def create_queues(name: str, settings: Settings, opts: pulumi.ResourceOptions) -
         ),
         sqs_managed_sse_enabled=sse,
         kms_master_key_id=settings.kms_key_arn,
-        opts=holding,
+        opts=held,
     )
     # A resource of its own: inline, each queue would need the other's ARN first.
     sqs.RedriveAllowPolicy(

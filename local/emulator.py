@@ -10,12 +10,12 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 from pathlib import Path
 from typing import IO, Any, Final, Self
 
 from flow.aws import client, emulator_session
+from flow.deployed import wait_for
 from local.errors import LocalError
 from local.leash import GRACE_SECONDS
 from local.stacks import PROJECT
@@ -124,19 +124,18 @@ class Emulator:
             raise
 
     def _await_ready(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
+        def is_ready() -> bool:
             if self._process.poll() is not None:
                 raise LocalError(f"The embedded AWS did not start.{self._last_words()}")
+            ready = f"{self.endpoint_url}/_ministack/ready"
             try:
-                with urllib.request.urlopen(  # noqa: S310 (our own loopback URL)
-                    f"{self.endpoint_url}/_ministack/ready", timeout=1
-                ) as answer:
-                    if answer.status == 200:
-                        return
+                with urllib.request.urlopen(ready, timeout=1) as answer:  # noqa: S310 (our own)
+                    return bool(answer.status == 200)
             except OSError:
-                time.sleep(0.02)
-        raise LocalError(f"The embedded AWS was not ready in {START_SECONDS:.0f} s.")
+                return False
+
+        if not wait_for(is_ready, START_SECONDS, every=0.02):
+            raise LocalError(f"The embedded AWS was not ready in {START_SECONDS:.0f} s.")
 
     def _stop(self) -> None:
         assert self._process.stdin  # noqa: S101 (it was asked for)

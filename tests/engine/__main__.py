@@ -126,7 +126,7 @@ class Proof:
         self._expect(not self._missing(sent, after), "the new queue's events are not stored")
 
     def protects_what_holds_data(self) -> None:
-        """Refuse a rename and `destroy` before anything is touched."""
+        """Refuse a rename, and `destroy` in its preview, before anything is touched."""
         self._up("protectData", {"protectData": "true"})
         items = self._flow().items()
         refused: Mapping[str, Callable[[], Step]] = {
@@ -134,7 +134,7 @@ class Proof:
             "queueName, protected": lambda: self._under.up(
                 {"tableName": "renamed", "queueName": "other"}
             ),
-            "destroy, protected": self._under.destroy,
+            "destroy, protected": self._under.preview_destroy,
         }
         for what, act in refused.items():
             step = self._show(what, act(), fails=True)
@@ -253,7 +253,7 @@ def main() -> int:
     """Take all steps; return 1 if one was not as promised, or the engine is missing."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
-    # When the engine stops an inline program, Pulumi leaves a coroutine that complains when it goes.
+    # When the engine stops the program, Pulumi leaves a coroutine that complains when it goes.
     sys.unraisablehook = lambda _: None
     console = Console(highlight=False, soft_wrap=True)
     began = time.monotonic()

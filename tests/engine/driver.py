@@ -81,8 +81,12 @@ class Engine:
         """Compare the state with what AWS tells."""
         return self._take(self.stack.refresh)
 
+    def preview_destroy(self) -> Step:
+        """Tell what would be deleted, as `pulumi destroy` does before it begins."""
+        return self._take(self.stack.preview_destroy)
+
     def destroy(self) -> Step:
-        """Delete everything."""
+        """Delete everything, without a preview."""
         return self._take(self.stack.destroy)
 
     def outputs(self) -> dict[str, Any]:
