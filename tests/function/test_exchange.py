@@ -1,5 +1,6 @@
 """One exchange: what is sent, which answers are whole, and what becomes of connections."""
 
+import os
 import re
 import socket
 import threading
@@ -25,6 +26,7 @@ from function.exchange import (
     find_endpoint,
     read_answer,
 )
+from function.signature import sign
 
 ID = b"4KBNVRGD25RG1KEO9UT4V3FQDJVV4KQNSO5AEMVJF66Q9ASUAAJG"
 OK = answer()
@@ -249,10 +251,8 @@ def test_a_request_is_signed_and_says_what_aws_wants_to_know(
         "user-agent": "event-state",
         "accept-encoding": "identity",
     }
-    assert signature.startswith(
-        "AWS4-HMAC-SHA256 Credential=AKID/20250330/us-east-1/dynamodb/aws4_request, SignedHeaders="
-        "content-type;host;x-amz-date;x-amz-security-token;x-amz-target, Signature="
-    )
+    lines = sign(body, 1743296400, "us-east-1", made._environment, found["host"], "/4711/")
+    assert f"authorization:{signature}" == lines.splitlines()[-1]
 
 
 def puts(made: Exchange, times: int) -> list[int]:
@@ -317,6 +317,18 @@ def test_one_that_closes_only_when_it_is_used_again_is_replaced_at_once(
 ) -> None:
     with Server(OK, None, OK, folder=folder) as server:
         assert puts(exchanging(server, **bundle(folder)), 2) == [200, 200]
+        assert [request.connection for request in server.requests] == [1, 1, 2]
+
+
+def spoil(connection: socket.socket) -> None:
+    """Send what is not TLS, below it."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as below:
+        below.sendall(b"no record of TLS")
+
+
+def test_a_kept_connection_whose_tls_breaks_is_replaced_at_once(tmp_path: Path) -> None:
+    with Server(OK, spoil, OK, folder=tmp_path) as server:
+        assert puts(exchanging(server, **bundle(tmp_path)), 2) == [200, 200]
         assert [request.connection for request in server.requests] == [1, 1, 2]
 
 
@@ -479,6 +491,12 @@ def test_tls_is_1_2_at_least_and_a_bundle_that_is_none_is_told(tmp_path: Path) -
     assert Exchange(https | {"AWS_CA_BUNDLE": ""})._tls
     with pytest.raises(OSError, match="No such file"):
         Exchange(https | {"AWS_CA_BUNDLE": str(tmp_path / "absent")})
+
+
+def test_no_time_is_left_after_the_deadline() -> None:
+    assert 0 < exchange._left(time.monotonic() + 5) <= 5
+    with pytest.raises(TimeoutError, match=r"^too late$"):
+        exchange._left(time.monotonic())
 
 
 # Fuzzed, in memory.
