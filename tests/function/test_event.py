@@ -194,6 +194,12 @@ def test_a_wrapped_event_is_rejected_by_its_wrapping(wrapped: dict[str, Any], re
     assert parse(record(wrapped), 0, Guard("version")).reason == reason  # type: ignore[union-attr]
 
 
+def test_the_members_that_a_wrapping_always_has_are_enough_and_one_wrapping_is_named() -> None:
+    names = ("Type", "MessageId", "TopicArn", "Message", "Timestamp")
+    assert parse(record(dict.fromkeys(names)), 0, Guard()) == Rejection(0, None, SNS)
+    assert parse(record(NOTIFICATION | ENVELOPE), 0, Guard()) == Rejection(0, None, SNS)
+
+
 @pytest.mark.parametrize("wrapped", [NOTIFICATION, ENVELOPE])
 def test_an_event_with_the_members_of_a_wrapping_is_an_event(wrapped: dict[str, Any]) -> None:
     event = parse(record(wrapped | {"event_id": "a"}), 0, Guard())

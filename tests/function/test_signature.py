@@ -68,3 +68,10 @@ def test_each_day_and_each_secret_has_a_key_of_its_own() -> None:
     first, *others, again = [signature(*each) for each in moments]
     assert first == again
     assert len({first, *others}) == 3
+
+
+def test_without_credentials_it_is_for_aws_to_say_so() -> None:
+    empty = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": ""}
+    signed = sign(b"{}", 0, "us-east-1", {}, "h", "/")
+    assert signed == sign(b"{}", 0, "us-east-1", empty, "h", "/")
+    assert "Credential=/19700101/us-east-1/dynamodb/aws4_request, " in signed

@@ -31,9 +31,11 @@ class Script:
         """results: by `event_id` or `event_id:version`; written if not told."""
         self._results = results or {}
         self.puts: list[str] = []
+        self.stop_at = 0.0
 
     def put(self, item: Item, condition: object, stop_at: float) -> Result:
         """Note the event, and answer for it as told."""
+        self.stop_at = stop_at
         name = ":".join(
             item[member][kind] for member, kind in (("event_id", "S"), ("v", "N")) if member in item
         )
@@ -296,6 +298,13 @@ def test_no_write_begins_when_time_is_nearly_up() -> None:
     store = Script()
     assert invoke(Upsert(store, 1, Guard()), state("a"), remaining=200) == {"a:None"}
     assert store.puts == []
+
+
+def test_the_store_is_told_when_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("function.upsert.time.monotonic", lambda: 1000.0)
+    store = Script()
+    assert invoke(Upsert(store, 1, Guard()), state("a"), remaining=10_000) == set()
+    assert store.stop_at == 1009
 
 
 def test_a_tenth_of_a_long_timeout_is_kept_in_reserve(monkeypatch: pytest.MonkeyPatch) -> None:
