@@ -128,7 +128,7 @@ class Proof:
     def protects_what_holds_data(self) -> None:
         """Refuse a rename, and `destroy` in its preview, before anything is touched."""
         self._up("protectData", {"protectData": "true"})
-        items = self._flow().items()
+        items, everything = self._flow().items(), self._everything()
         refused: Mapping[str, Callable[[], Step]] = {
             "tableName, protected": lambda: self._under.up({"tableName": "other"}),
             "queueName, protected": lambda: self._under.up(
@@ -139,24 +139,31 @@ class Proof:
         for what, act in refused.items():
             step = self._show(what, act(), fails=True)
             self._expect("protect" in step.error, f"the error is {step.error[-300:]!r}")
-            self._expect(not _gone(step), f"deleted: {_gone(step)}")
+            self._expect(self._everything() == everything, "something was made or deleted")
             self._expect(self._flow().items() == items, "items are gone")
         self._up("protectData off", {"protectData": "false", "queueName": "renamed"})
 
     def leaves_nothing(self) -> None:
         """Delete everything that the stack made."""
         self._show("destroy", self._under.destroy())
+        left = [each for each in self._everything() if not each.endswith("taken")]
+        self._expect(not left, f"left: {left}")
+
+    def _everything(self) -> list[str]:
+        """Name what there is in AWS, whoever made it."""
         aws = self._under.aws.client
-        left = [
+        return [
             *aws("dynamodb").list_tables()["TableNames"],
             *aws("sqs").list_queues().get("QueueUrls", []),
             *(each["FunctionName"] for each in aws("lambda").list_functions()["Functions"]),
+            *(
+                each["UUID"] + each["State"]
+                for each in aws("lambda").list_event_source_mappings()["EventSourceMappings"]
+            ),
             *(each["logGroupName"] for each in aws("logs").describe_log_groups()["logGroups"]),
             *(each["AlarmName"] for each in aws("cloudwatch").describe_alarms()["MetricAlarms"]),
             *(each["RoleName"] for each in aws("iam").list_roles()["Roles"]),
         ]
-        others = [each for each in left if not each.endswith("taken")]
-        self._expect(not others, f"left: {others}")
 
     def _up(self, what: str, config: Mapping[str, str] = NO_CHANGE, *, fails: bool = False) -> Step:
         return self._show(what, self._under.up(config), fails=fails)

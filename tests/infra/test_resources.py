@@ -366,6 +366,13 @@ def test_each_resource_is_a_child_of_the_component_and_known_by_its_old_name_too
         assert each.aliases == (each.name.removeprefix("event-state-"),)
 
 
+def test_the_redrive_policy_is_written_as_sqs_writes_it_back() -> None:
+    """The provider compares the text: a space in it would be a change in each `pulumi up`."""
+    assert registered()["queue"].inputs["redrivePolicy"] == (
+        f'{{"deadLetterTargetArn":"{QUEUE}-dlq","maxReceiveCount":5}}'
+    )
+
+
 @pytest.mark.parametrize("name", VARIANTS)
 def test_what_holds_data_is_protected_where_the_stack_says_so(name: str) -> None:
     program = variant(name)
