@@ -5,10 +5,10 @@ On x86-64 with Python 3.11, with events of 615 bytes.
 
 from typing import Final
 
-CPU_MS_PER_INVOCATION: Final = 0.7
+CPU_MS_PER_INVOCATION: Final = 0.5
 """Milliseconds of a whole core, as the two below."""
 CPU_MS_PER_MESSAGE: Final = 0.05
-CPU_MS_PER_WRITE: Final = 0.4
+CPU_MS_PER_WRITE: Final = 0.24
 LOG_BYTES: Final = 1000
 """Per invocation: 445 of the handler's metrics, and an assumption for Lambda's own lines."""
 WORKERS: Final = 10
