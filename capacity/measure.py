@@ -16,7 +16,7 @@ from capacity.report import print_table
 
 ROUNDS: Final = 3
 BATCHES: Final = 20
-TIMES: Final = ((256, 10), (512, 10), (1024, 1), (1024, 10), (1024, 100), (1769, 100))
+TIMES: Final = ((128, 10), (256, 10), (512, 1), (512, 10), (512, 100), (1769, 100))
 
 
 def measure(stub: Stub, memory_mb: int, messages: int, percent: int = 0) -> Run:

@@ -78,7 +78,7 @@ def handler_ms(setup: Setup, messages: float, writes: float) -> float:
     share = min(1.0, setup.memory_mb / aws.MEMORY_MB_PER_CPU)
     write_cpu = handler.CPU_MS_PER_WRITE / share
     cpu = (handler.CPU_MS_PER_INVOCATION + handler.CPU_MS_PER_MESSAGE * messages) / share
-    rounds = _whole(writes / handler.workers(setup.memory_mb))
+    rounds = _whole(writes / handler.WORKERS)
     return max(cpu + writes * write_cpu + setup.write_ms, rounds * (write_cpu + setup.write_ms))
 
 

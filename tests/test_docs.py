@@ -13,12 +13,15 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import botocore.session
 import pytest
 from botocore import xform_name
 
+from capacity.aws import PRICES
+from capacity.handler import LOG_BYTES
+from capacity.model import Setup, handler_ms
 from local.preview import preview
 from local.stacks import PROJECT, load_stack
 
@@ -310,27 +313,36 @@ def test_every_config_key_that_can_change_is_in_the_runbook() -> None:
     assert named == keys
 
 
-def test_the_costs_are_those_of_the_capacity_models_prices() -> None:
-    prices: Mapping[str, Any] = importlib.import_module("capacity.aws").PRICES
-    # For a million events of 1 KB, in batches of 10, 20 ms each at 1 GB, 1000 bytes of log each.
-    millions = {
-        "lambda_request": Decimal("0.1"),
-        "lambda_gb_second": Decimal("0.1") * Decimal("0.02"),
-        "sqs_request": Decimal("0.3"),
-        "write_unit": Decimal(1),
-        "log_gb": Decimal("0.1"),  # of a GB
+def test_the_costs_are_those_of_the_capacity_model() -> None:
+    section = OPERATIONS.split("\n## Costs\n")[1]
+    given = {name: Decimal(text) for name, text in re.findall(r"\b(\w) = ([\d.]+\d|\d)", section)}
+    setup, b = Setup(), Setup().batch_size
+    assert given == {
+        "S": 1,
+        "b": b,
+        "t": Decimal(f"{handler_ms(setup, b, b) / 1000:.3f}"),
+        "M": Decimal(setup.memory_mb) / 1024,
+        "L": LOG_BYTES,
+        "w": 1,
     }
-    rows = re.findall(r"^\| `(\w+)` \| .+ \| ([\d.]+) per .+ \| ([\d.]+) \|$", OPERATIONS, re.M)
+    millions = {
+        "lambda_request": 1 / given["b"],
+        "lambda_gb_second": 1 / given["b"] * given["t"] * given["M"],
+        "sqs_request": Decimal("0.3"),
+        "write_unit": given["w"] * given["S"],
+        "log_gb": 1 / given["b"] * given["L"] / 1000,  # of a GB
+    }
+    rows = re.findall(r"^\| `(\w+)` \| .+ \| ([\d.]+) per .+ \| ([\d.]+) \|$", section, re.M)
     cents = Decimal("0.001")
     expected = {
-        name: (Decimal(str(prices[name].usd)), millions[name] * Decimal(str(prices[name].usd)))
-        for name in prices
+        name: (Decimal(str(price.usd)), millions[name] * Decimal(str(price.usd)))
+        for name, price in PRICES.items()
     }
     assert {name: (Decimal(price), Decimal(cost)) for name, price, cost in rows} == {
         name: (price, cost.quantize(cents, ROUND_HALF_UP))
         for name, (price, cost) in expected.items()
     }
-    (total,) = re.findall(r"^\| total \|.*\| ([\d.]+) \|$", OPERATIONS, re.MULTILINE)
+    (total,) = re.findall(r"^\| total \|.*\| ([\d.]+) \|$", section, re.MULTILINE)
     exact = sum((cost for _, cost in expected.values()), Decimal(0))
     assert Decimal(total) == exact.quantize(cents, ROUND_HALF_UP)
 

@@ -77,7 +77,7 @@ def arrivals(load: Load, seconds: float, dice: random.Random) -> list[tuple[floa
         (Load(rate=800), Setup(), 0.3),  # where batches begin to fill: the formula is too high
         (Load(rate=5000), Setup(), 0.1),
         (Load(rate=5000, repeat=0.8, repeat_seconds=0.01), Setup(), 0.1),
-        (Load(rate=2000, hot=0.3), Setup(memory_mb=512), 0.1),
+        (Load(rate=5000, hot=0.3), Setup(memory_mb=256), 0.1),
     ],
 )
 def test_a_steady_load_is_as_the_formulas_have_it(load: Load, setup: Setup, fill: float) -> None:
