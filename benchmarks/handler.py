@@ -28,7 +28,7 @@ from benchmarks.stub import Stub, running_stub
 from benchmarks.workload import TABLE, State, difference, repeated, sqs_event, state, written
 
 SUBJECT, BASELINE = "handler", "client_loop"
-MEMORY_MB = 1024
+MEMORY_MB = 512
 CONNECTIONS = 16  # that the handler uses at once, see function/handler.py
 WARM_UP_EVENTS = 16  # enough that each of a handler's threads has its connection
 REPEATING_BATCH = 100  # messages in the batch that shows what debouncing saves

@@ -11,7 +11,7 @@ CPU_MS_PER_MESSAGE: Final = 0.05
 CPU_MS_PER_WRITE: Final = 0.24
 LOG_BYTES: Final = 1000
 """Per invocation: 445 of the handler's metrics, and an assumption for Lambda's own lines."""
-WORKERS: Final = 10
+WORKERS: Final = 16
 """How many writes it has under way at once."""
 MEMORY_MB: Final = 512
 """The default of functionMemoryMb."""
