@@ -3,8 +3,10 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
+import botocore.session
 import pytest
 
 from flow.deployed import Flow, wait_for
@@ -19,6 +21,24 @@ DRAIN_SECONDS: Final = 120.0
 for _name in [name for name in os.environ if name.startswith(("AWS_", "PULUMI_"))]:
     del os.environ[_name]
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+
+# AWS's models are read once, and not for each session: there are thousands of clients here.
+botocore.session.create_loader = cache(botocore.session.create_loader)
+
+
+# Fixtures with an embedded AWS: the tests of each go to one worker, which starts it once.
+SHARED: Final = ("deployment", "deployed", "fanned_in", "guarded", "target")
+# Rooms whose tests take long: they come first, so that no worker ends up alone with one.
+LONG: Final = ("prove", "local", "flow", "benchmarks", "infra")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Group and order the tests for pytest-xdist's `--dist loadgroup`."""
+    for item in items:
+        for name in SHARED:
+            if name in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.xdist_group(name))
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
 
 
 @dataclass(frozen=True, kw_only=True)
