@@ -8,6 +8,9 @@ from typing import Any, Final
 
 import botocore.session
 import pytest
+from pulumi.runtime import mocks as pulumi_mocks
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from flow.deployed import Flow, wait_for
 from local.deployer import Deployer
@@ -16,6 +19,8 @@ from local.program import run
 from local.stacks import load_stack
 
 DRAIN_SECONDS: Final = 120.0
+# Below the visibility timeout of the stack `local`, 6 s.
+FUNCTION_SECONDS: Final = 5
 
 # Before any test module is imported: what the host sets must not decide what a test sees.
 for _name in [name for name in os.environ if name.startswith(("AWS_", "PULUMI_"))]:
@@ -26,19 +31,50 @@ os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.d
 botocore.session.create_loader = cache(botocore.session.create_loader)
 
 
-# Fixtures with an embedded AWS: the tests of each go to one worker, which starts it once.
-SHARED: Final = ("deployment", "deployed", "fanned_in", "guarded", "target")
-# Rooms whose tests take long: they come first, so that no worker ends up alone with one.
-LONG: Final = ("prove", "local", "flow", "benchmarks", "infra")
+# Files whose tests share nothing: a worker takes one test, and of other files all, so that what
+# a file's fixtures start is started once.
+APART: Final = (
+    "test_prove",
+    "test_leaks",
+    "test_survival",
+    "test_commands",
+    "test_demo",
+    "test_watch",
+)
+# Rooms whose tests wait for queues: they come first, beside each other, and the quick ones last.
+WAITING: Final = ("flow", "local", "producer", "prove", "benchmarks")
+
+
+class _Scheduler(LoadScopeScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return nodeid if file.endswith(tuple(f"{name}.py" for name in APART)) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Scheduler:
+    """Say what goes to one worker of pytest-xdist."""
+    config.option.loadscopereorder = False
+    return _Scheduler(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group and order the tests for pytest-xdist's `--dist loadgroup`."""
-    for item in items:
-        for name in SHARED:
-            if name in getattr(item, "fixturenames", ()):
-                item.add_marker(pytest.mark.xdist_group(name))
-    items.sort(key=lambda item: item.path.parent.name not in LONG)
+    """Begin with what waits."""
+    items.sort(key=lambda item: item.path.parent.name not in WAITING)
+
+
+class PatientDeployer(Deployer):
+    """Gives the function more than the second that the stack `local` does.
+
+    On a busy machine a good message would run out of time, and of its two deliveries.
+    """
+
+    def new_resource(
+        self, args: pulumi_mocks.MockResourceArgs
+    ) -> tuple[str | None, dict[str, Any]]:
+        """Create the resource, the function with its longer timeout."""
+        if args.typ == "aws:lambda/function:Function":
+            args.inputs = {**args.inputs, "timeout": FUNCTION_SECONDS}
+        return super().new_resource(args)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,5 +95,5 @@ def deployment() -> Iterator[Deployment]:
     """Deploy once for all tests of a worker: each test uses event_ids of its own."""
     stack = load_stack("local")
     with Emulator(region=stack.region) as aws:
-        outputs = dict(run(stack, Deployer(aws, stack)).outputs)
+        outputs = dict(run(stack, PatientDeployer(aws, stack)).outputs)
         yield Deployment(aws=aws, outputs=outputs, flow=Flow(outputs))
