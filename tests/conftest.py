@@ -1,6 +1,7 @@
 """What all tests share: a host that cannot reach into them, and one deployment to test against."""
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -31,24 +32,19 @@ os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.d
 botocore.session.create_loader = cache(botocore.session.create_loader)
 
 
-# Files whose tests share nothing: a worker takes one test, and of other files all, so that what
-# a file's fixtures start is started once.
-APART: Final = (
-    "test_prove",
-    "test_leaks",
-    "test_survival",
-    "test_commands",
-    "test_demo",
-    "test_watch",
+# Quick or independent tests go to whoever is free; those of other files stay together, so that what
+# their fixtures start is started once.
+APART: Final = re.compile(
+    r"tests/(function|capacity|\w+\.py)|test_(prove|leaks|survival|commands|demo|watch|aws_rules)\.py"
 )
 # Rooms whose tests wait for queues: they come first, beside each other, and the quick ones last.
 WAITING: Final = ("flow", "local", "producer", "prove", "benchmarks")
 
 
-class _Scheduler(LoadScopeScheduling):
+class _Scheduler(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return nodeid if file.endswith(tuple(f"{name}.py" for name in APART)) else file
+        return nodeid if APART.search(file) else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Scheduler:
