@@ -7,8 +7,8 @@ from functools import cache
 from typing import Any, Final
 
 import pytest
+from conftest import PatientDeployer
 
-from local.deployer import Deployer
 from local.emulator import Emulator
 from local.program import run
 from local.stacks import load_stack
@@ -137,7 +137,7 @@ def fanned_in() -> Iterator[_FannedIn]:
         }
     )
     with Emulator(region=stack.region) as aws:
-        outputs = dict(run(stack, Deployer(aws, stack)).outputs)
+        outputs = dict(run(stack, PatientDeployer(aws, stack)).outputs)
         sns, events = aws.client("sns"), aws.client("events")
         for topic, raw in ((TOPIC, "true"), (WRAPPING_TOPIC, "false")):
             sns.subscribe(

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from conftest import PatientDeployer
 from pulumi.runtime import mocks as pulumi_mocks
 
-from local.deployer import Deployer
 from local.emulator import Emulator
 from local.program import run
 from local.stacks import load_stack
@@ -23,7 +23,7 @@ SECONDS = 20.0
 TABLE = "arn:aws:dynamodb:us-east-1:000000000000:table/event-state-target-table"
 
 
-class _WithoutTls(Deployer):
+class _WithoutTls(PatientDeployer):
     """Deploys all but the queue policies, and keeps the role's policy as it was registered."""
 
     role = ""
