@@ -38,7 +38,7 @@ APART: Final = re.compile(
     r"tests/(function|capacity|\w+\.py)|test_(prove|leaks|survival|commands|demo|watch|aws_rules)\.py"
 )
 # Rooms whose tests wait for queues: they come first, beside each other, and the quick ones last.
-WAITING: Final = ("flow", "local", "producer", "prove", "benchmarks")
+WAITING: Final = ("prove", "local", "flow", "producer", "benchmarks")
 
 
 class _Scheduler(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
@@ -54,8 +54,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Schedu
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what waits."""
-    items.sort(key=lambda item: item.path.parent.name not in WAITING)
+    """Begin with what waits, longest first."""
+    rooms = {name: place for place, name in enumerate(WAITING)}
+    items.sort(key=lambda item: rooms.get(item.path.parent.name, len(rooms)))
 
 
 class PatientDeployer(Deployer):
