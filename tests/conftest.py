@@ -59,6 +59,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: rooms.get(item.path.parent.name, len(rooms)))
 
 
+# What the tests reckon with, whatever `pulumi config set` has put into the stack's file.
+PINNED: Final = {
+    "batchSize": 10,
+    "batchWindowSeconds": 0,
+    "functionTimeoutSeconds": 1,
+    "maxReceiveCount": 2,
+    "versionAttribute": "timestamp",
+}
+
+
 class PatientDeployer(Deployer):
     """Gives the function more than the second that the stack `local` does.
 
@@ -90,7 +100,7 @@ class Deployment:
 @pytest.fixture(scope="session")
 def deployment() -> Iterator[Deployment]:
     """Deploy once for all tests of a worker: each test uses event_ids of its own."""
-    stack = load_stack("local")
+    stack = load_stack("local").with_config(PINNED)
     with Emulator(region=stack.region) as aws:
         outputs = dict(run(stack, PatientDeployer(aws, stack)).outputs)
         yield Deployment(aws=aws, outputs=outputs, flow=Flow(outputs))

@@ -104,4 +104,4 @@ def test_without_a_terminal_no_line_is_kept() -> None:
     assert "stored" not in said
     first = said.index('.venv/bin/python -m flow send --outputs local.json \'{"event_id"')
     assert first < said.index("aws --endpoint-url")
-    assert said.endswith("Ctrl-C stops it, and everything in it is gone.\n")
+    assert "\nCtrl-C stops it, and everything in it is gone.\n" in said

@@ -289,7 +289,8 @@ def test_every_key_that_is_no_name_and_no_alarms_is_among_these() -> None:
 
 
 def test_the_local_stack_has_short_timeouts_and_few_deliveries() -> None:
-    assert _changes(registered("local"), registered(protectData="false")) == {
+    local = registered("local", batchSize="10", batchWindowSeconds="0")
+    assert _changes(local, registered(protectData="false")) == {
         "queue": {
             "visibilityTimeoutSeconds": 6,
             "redrivePolicy": {"deadLetterTargetArn": f"{QUEUE}-dlq", "maxReceiveCount": 2},
