@@ -45,8 +45,7 @@ def create_alarms(
     function: lambda_.Function,
 ) -> Sequence[cloudwatch.MetricAlarm]:
     """Make the alarms; without a topic they still show in CloudWatch and on the dashboard."""
-    # All are named after the function. If its new name is taken none has changed, so that the old
-    # name can be set again: an alarm that was to be deleted would go although it stands anew.
+    # All are named after the function, and made after it: if its new name is taken, none changes.
     opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[function]))
     email = settings.alarm_email
     topic = _create_topic(name, settings, opts, email) if email else None
