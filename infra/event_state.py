@@ -39,8 +39,8 @@ class EventState(pulumi.ComponentResource):
         opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(transformations=[aliased]))
         super().__init__("event-state:index:EventState", name, None, opts)
 
-        # A renamed resource is made before the old one goes, so that a name that is taken loses
-        # nothing. Said to each, for pulumi-aws asks for the opposite wherever a name is given:
+        # A renamed resource is made before the old one goes, so that a name that is taken leaves
+        # it as it is. Said to each, for pulumi-aws asks for the opposite wherever a name is given:
         # https://www.pulumi.com/docs/iac/concepts/resources/options/deletebeforereplace/
         opts = pulumi.ResourceOptions(parent=self, delete_before_replace=False)
         queues = create_queues(name, settings, opts)
