@@ -9,7 +9,7 @@ from function.store import Store
 from function.upsert import Context, Upsert
 
 # Whatever the memory, and with it the share of a core: from 128 to 1769 MB none were faster than
-# these, since a write takes little of it. `python -m benchmarks.handler` measures it.
+# these, since a write takes little of it. `python -m tools.bench.handler` measures it.
 WORKERS = 16
 
 # Once per execution environment, while Lambda initialises it at full speed.

@@ -13,11 +13,11 @@ from pulumi.runtime import mocks as pulumi_mocks
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from flow.deployed import Flow, wait_for
-from local.deployer import Deployer
-from local.emulator import Emulator
-from local.program import run
-from local.stacks import load_stack
+from tools.flow.deployed import Flow, wait_for
+from tools.local.deployer import Deployer
+from tools.local.emulator import Emulator
+from tools.local.program import run
+from tools.local.stacks import load_stack
 
 DRAIN_SECONDS: Final = 120.0
 # Below the visibility timeout of the stack `local`, 6 s.
@@ -35,10 +35,10 @@ botocore.session.create_loader = cache(botocore.session.create_loader)
 # Quick or independent tests go to whoever is free; those of other files stay together, so that what
 # their fixtures start is started once.
 APART: Final = re.compile(
-    r"tests/(function|capacity|\w+\.py)|test_(prove|leaks|survival|commands|demo|watch|aws_rules)\.py"
+    r"tests/(function|tools/capacity|\w+\.py)|test_(prove|leaks|survival|commands|demo|watch|aws_rules)\.py"
 )
 # Rooms whose tests wait for queues: they come first, beside each other, and the quick ones last.
-WAITING: Final = ("prove", "local", "flow", "producer", "benchmarks")
+WAITING: Final = ("prove", "local", "flow", "producer", "bench")
 
 
 class _Scheduler(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types

@@ -19,11 +19,11 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from capacity.aws import PRICES
-from capacity.handler import LOG_BYTES
-from capacity.model import Setup, handler_ms
-from local.preview import preview
-from local.stacks import PROJECT, load_stack
+from tools.capacity.aws import PRICES
+from tools.capacity.handler import LOG_BYTES
+from tools.capacity.model import Setup, handler_ms
+from tools.local.preview import preview
+from tools.local.stacks import PROJECT, load_stack
 
 # What a $(...) gives: it could be a queue's URL.
 SUBSTITUTED: Final = "https://sqs.invalid/0/substituted"
@@ -125,7 +125,7 @@ def _check_python(arguments: list[str]) -> None:
         assert rest
         assert all((PROJECT / path).exists() for path in rest)
         return
-    rooms = ("producer", "flow", "local", "capacity", "benchmarks", "tests")
+    rooms = ("tools", "tests")
     assert module.split(".")[0] in rooms
     folder = PROJECT / module.replace(".", "/")
     name = f"{module}.__main__" if folder.is_dir() else module
@@ -230,10 +230,10 @@ def test_every_command_is_understood(block: str) -> None:
     "command",
     [
         "make nothing",
-        "python -m local up --stak dev",
-        ".venv/bin/python -m local nothing",
+        "python -m tools.local up --stak dev",
+        ".venv/bin/python -m tools.local nothing",
         "python -m pytest tests/nothing",
-        "python -m producer events.jsonl",
+        "python -m tools.producer events.jsonl",
         "aws sqs send-mesage --queue-url x --message-body y",
         "aws sqs send-message --queue-url x",
         "aws sqs send-message --queue-url x --message-body y --delay 3",

@@ -13,11 +13,11 @@ from typing import Final
 from botocore.exceptions import ClientError
 from rich.console import Console
 
-from flow.deployed import Flow, wait_for
-from flow.errors import FlowError
-from local.errors import LocalError
-from local.preview import preview
-from local.stacks import load_stack
+from tools.flow.deployed import Flow, wait_for
+from tools.flow.errors import FlowError
+from tools.local.errors import LocalError
+from tools.local.preview import preview
+from tools.local.stacks import load_stack
 
 from .driver import STACK, Engine, Step, engine
 

@@ -12,17 +12,17 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NoReturn
 
-import profiles  # noqa: F401 chooses hypothesis's profile
 import pytest
-from batches import invoke, record
 from hypothesis import example, given
 from hypothesis import strategies as st
-from memory_table import MemoryTable, error
-from model import age, identical, stored
 
+import tests.function.profiles  # noqa: F401 chooses hypothesis's profile
 from function.exchange import Answer
 from function.guard import Guard
 from function.upsert import Upsert
+from tests.function.batches import invoke, record
+from tests.function.memory_table import MemoryTable, error
+from tests.function.model import age, identical, stored
 
 SECOND = "2025-03-30T01:00:00"
 INSTANTS = [

@@ -5,17 +5,17 @@ import time
 from decimal import Decimal
 from typing import Any
 
-import profiles  # noqa: F401 chooses hypothesis's profile
 import pytest
-from batches import EXAMPLE, EXAMPLE_ITEM, record
 from hypothesis import example, given
 from hypothesis import strategies as st
-from model import identical, stored
 
+import tests.function.profiles  # noqa: F401 chooses hypothesis's profile
 from function.event import Event, Rejection, parse
 from function.guard import Guard
 from function.number import Number
 from function.version import Timestamp
+from tests.function.batches import EXAMPLE, EXAMPLE_ITEM, record
+from tests.function.model import identical, stored
 
 DEEP = "body nests deeper than the 32 levels that DynamoDB holds"
 

@@ -10,13 +10,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import botocore.session
-import profiles  # noqa: F401 chooses hypothesis's profile
 import pytest
 from botocore.endpoint_provider import EndpointProvider
 from hypothesis import example, given
 from hypothesis import strategies as st
-from server import HOST, Server, Step, answer, error
 
+import tests.function.profiles  # noqa: F401 chooses hypothesis's profile
 from function import exchange
 from function.exchange import (
     ANSWER_BYTES,
@@ -27,6 +26,7 @@ from function.exchange import (
     read_answer,
 )
 from function.signature import sign
+from tests.function.server import HOST, Server, Step, answer, error
 
 ID = b"4KBNVRGD25RG1KEO9UT4V3FQDJVV4KQNSO5AEMVJF66Q9ASUAAJG"
 OK = answer()

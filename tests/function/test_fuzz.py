@@ -4,17 +4,17 @@ import json
 import threading
 from typing import Any
 
-import profiles  # noqa: F401 chooses hypothesis's profile
 import pytest
-from batches import Context, batch, failed, record
 from hypothesis import example, given
 from hypothesis import strategies as st
-from memory_table import MemoryTable
 
+import tests.function.profiles  # noqa: F401 chooses hypothesis's profile
 from function.event import Item
 from function.guard import Guard
 from function.outcome import Outcome, Result
 from function.upsert import Upsert
+from tests.function.batches import Context, batch, failed, record
+from tests.function.memory_table import MemoryTable
 
 MIB = 1_048_576
 FAILURES = [

@@ -11,8 +11,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from batches import EXAMPLE, EXAMPLE_ITEM, Context, batch, failed, record
-from server import Server, answer, error
+
+from tests.function.batches import EXAMPLE, EXAMPLE_ITEM, Context, batch, failed, record
+from tests.function.server import Server, answer, error
 
 HERE = Path(__file__).parent
 CONDITION = {"ConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues"}
@@ -114,7 +115,7 @@ def test_a_cold_start_loads_the_standard_library_alone() -> None:
 
 HANGING = """
 import json, time
-from batches import Context, batch, record
+from tests.function.batches import Context, batch, record
 from function.handler import handler
 event = batch(*(record({"event_id": each}, each) for each in "abc"))
 started = time.monotonic()

@@ -8,9 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from batches import record
-from memory_table import MemoryTable
-from model import age, identical, stored
 
 from function.event import Event, parse
 from function.exchange import Exchange
@@ -19,7 +16,10 @@ from function.number import Number
 from function.outcome import Outcome, Result
 from function.store import Store
 from function.version import Version, parse_version
-from local.emulator import Emulator
+from tests.function.batches import record
+from tests.function.memory_table import MemoryTable
+from tests.function.model import age, identical, stored
+from tools.local.emulator import Emulator
 
 SECOND = "2025-03-30T01:00:00"
 VERSIONS: list[dict[str, Any]] = [

@@ -4,11 +4,11 @@ import json
 from itertools import permutations
 
 import pytest
-from batches import record
 
 from function.event import Event, parse
 from function.guard import Guard
 from function.newest import newest_first
+from tests.function.batches import record
 
 GUARD = Guard("version")
 SECOND = "2025-03-30T01:00:00"

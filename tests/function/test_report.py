@@ -5,10 +5,10 @@ import json
 import sys
 
 import pytest
-from batches import record
 
 from function import report
 from function.outcome import Outcome, Result
+from tests.function.batches import record
 
 
 def test_a_rejected_message_is_named_with_its_reason() -> None:

@@ -3,13 +3,13 @@
 import datetime
 from unittest.mock import patch
 
-import profiles  # noqa: F401 chooses hypothesis's profile
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import tests.function.profiles  # noqa: F401 chooses hypothesis's profile
 from function.signature import sign
 
 words = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60)

@@ -6,9 +6,7 @@ from typing import Any
 
 import botocore.session
 import pytest
-from batches import EXAMPLE, EXAMPLE_ITEM, record
 from botocore.retries import standard
-from memory_table import error
 
 from function import store
 from function.event import Event, parse
@@ -16,6 +14,8 @@ from function.exchange import Answer, AnswerError
 from function.guard import Guard
 from function.outcome import Outcome, Result
 from function.store import Store
+from tests.function.batches import EXAMPLE, EXAMPLE_ITEM, record
+from tests.function.memory_table import error
 
 WRITTEN = Result(Outcome.WRITTEN)
 OK = Answer(200, b"{}", b"id")

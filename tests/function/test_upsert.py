@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from batches import EXAMPLE, EXAMPLE_ITEM, Context, batch, failed, invoke, record
-from memory_table import MemoryTable
 
 from function.event import Item
 from function.guard import Guard
 from function.outcome import Outcome, Result
 from function.upsert import Upsert
+from tests.function.batches import EXAMPLE, EXAMPLE_ITEM, Context, batch, failed, invoke, record
+from tests.function.memory_table import MemoryTable
 
 WRITTEN = Result(Outcome.WRITTEN)
 SUPERSEDED = Result(Outcome.SUPERSEDED)

@@ -14,9 +14,9 @@ from moto.iam.policy_validation import (
     IAMPolicyDocumentValidator,
     IAMTrustPolicyDocumentValidator,
 )
-from registered import Registered
 
-from local.program import Resource
+from tests.infra.registered import Registered
+from tools.local.program import Resource
 
 RETENTION_DAYS: Final = [
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),

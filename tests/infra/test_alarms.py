@@ -4,9 +4,17 @@ import re
 from typing import Any, Final
 
 import pytest
-from registered import EMAIL, EVERYTHING, TOPIC, VARIANTS, Registered, registered, variant
 
-from local.stacks import PROJECT
+from tests.infra.registered import (
+    EMAIL,
+    EVERYTHING,
+    TOPIC,
+    VARIANTS,
+    Registered,
+    registered,
+    variant,
+)
+from tools.local.stacks import PROJECT
 
 DOCS: Final = (PROJECT / "docs" / "infrastructure.md").read_text("utf-8")
 # name, namespace and metric, of what, statistic, above, minutes in a row

@@ -9,10 +9,10 @@ from typing import Final
 
 import pulumi
 import pytest
-from registered import VARIANTS, variant
 
-from local.deployer import zip_of
-from local.stacks import PROJECT
+from tests.infra.registered import VARIANTS, variant
+from tools.local.deployer import zip_of
+from tools.local.stacks import PROJECT
 
 MOST_BYTES: Final = 60_000
 

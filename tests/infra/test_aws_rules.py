@@ -8,12 +8,20 @@ from dataclasses import replace
 from typing import Any, Final
 
 import pytest
-from aws_rules import RETENTION_DAYS, refusals
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from registered import EVERYTHING, STACKS, VARIANTS, Registered, registered, stack_with, variant
 
-from local.preview import preview
+from tests.infra.aws_rules import RETENTION_DAYS, refusals
+from tests.infra.registered import (
+    EVERYTHING,
+    STACKS,
+    VARIANTS,
+    Registered,
+    registered,
+    stack_with,
+    variant,
+)
+from tools.local.preview import preview
 
 WORD: Final = string.ascii_letters + string.digits + "-_"
 REGIONS: Final = ["us-east-1", "eu-central-1", "ap-southeast-2"]

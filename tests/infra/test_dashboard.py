@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import pytest
-from aws_rules import dashboard_problems
-from registered import VARIANTS, Registered, registered, variant
 
 from function import report
 from function.outcome import Outcome
+from tests.infra.aws_rules import dashboard_problems
+from tests.infra.registered import VARIANTS, Registered, registered, variant
 
 # From left to right, and below each the health of that stage.
 PLACES: Final = [

@@ -4,7 +4,8 @@ import json
 from typing import Any, Final
 
 import pytest
-from registered import (
+
+from tests.infra.registered import (
     EMAIL,
     EVERYTHING,
     KEY,

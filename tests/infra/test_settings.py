@@ -10,12 +10,12 @@ import pytest
 import yaml
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks
 from pydantic import ValidationError
-from registered import EMAIL, KEY, RULE, TOPIC, TOPIC_OF_EVENTS, stack_with
 
 from infra.settings import Settings, SettingsError
-from local.errors import LocalError
-from local.program import run
-from local.stacks import PROJECT, Stack
+from tests.infra.registered import EMAIL, KEY, RULE, TOPIC, TOPIC_OF_EVENTS, stack_with
+from tools.local.errors import LocalError
+from tools.local.program import run
+from tools.local.stacks import PROJECT, Stack
 
 # The one place where a default stands is Pulumi.yaml; this is what it must say.
 DEFAULTS: Final = {

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from benchmarks.stub import running_stub
+from tools.bench.stub import running_stub
 
 INVOCATIONS: Final = 10_000
 # After this part of them, all that is kept for good has been made.

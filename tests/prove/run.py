@@ -11,12 +11,12 @@ from typing import Any, Final
 import pulumi
 from pulumi.runtime import mocks as pulumi_mocks
 
-from flow.deployed import Flow, wait_for
-from local.deployer import Deployer
-from local.emulator import Emulator
-from local.program import run
-from local.stacks import PROJECT, Stack, load_stack
-from producer.client import BATCH_MESSAGES
+from tools.flow.deployed import Flow, wait_for
+from tools.local.deployer import Deployer
+from tools.local.emulator import Emulator
+from tools.local.program import run
+from tools.local.stacks import PROJECT, Stack, load_stack
+from tools.producer.client import BATCH_MESSAGES
 
 from .checker import Account, account
 from .load import Message, messages

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from prove.checker import Account, account, age
-from prove.load import Message
+from tests.prove.checker import Account, account, age
+from tests.prove.load import Message
 
 BROKEN = Message(body="broken", storable=False)
 

@@ -6,9 +6,9 @@ from itertools import islice
 
 import pytest
 
-from prove.checker import age, decode
-from prove.load import messages
-from prove.proxy import PERIOD, STORM, Fault, schedule
+from tests.prove.checker import age, decode
+from tests.prove.load import messages
+from tests.prove.proxy import PERIOD, STORM, Fault, schedule
 
 DECK = sum(fault.weight for fault in Fault)
 

@@ -1,0 +1,1 @@
+"""Everything around the product, and nothing that it needs."""

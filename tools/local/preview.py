@@ -1,0 +1,135 @@
+"""What the program registers for a stack, with no AWS at all."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import pulumi
+from pulumi.runtime import mocks as pulumi_mocks
+from rich.tree import Tree
+
+from tools.local.errors import LocalError
+from tools.local.program import Resource, Run, plain, run
+from tools.local.stacks import Stack
+
+# Stands for the account, which only AWS knows; the one that AWS uses in its own examples.
+ACCOUNT: Final = "123456789012"
+# Stands for the event source mapping, which only AWS names.
+MAPPING_UUID: Final = "a1b2c3d4-5678-90ab-cdef-111111111111"
+# Stands for the moment at which a table's stream was enabled.
+STREAM_LABEL: Final = "2025-01-01T00:00:00.000"
+
+ALARM: Final = "aws:cloudwatch/metricAlarm:MetricAlarm"
+FUNCTION: Final = "aws:lambda/function:Function"
+LOG_GROUP: Final = "aws:cloudwatch/logGroup:LogGroup"
+MAPPING: Final = "aws:lambda/eventSourceMapping:EventSourceMapping"
+QUEUE: Final = "aws:sqs/queue:Queue"
+ROLE: Final = "aws:iam/role:Role"
+TABLE: Final = "aws:dynamodb/table:Table"
+TOPIC: Final = "aws:sns/topic:Topic"
+
+
+class Preview(pulumi_mocks.Mocks):
+    """Answers each registration with the outputs that AWS would compute, in their real form."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._region = stack.region
+
+    def new_resource(
+        self, args: pulumi_mocks.MockResourceArgs
+    ) -> tuple[str | None, dict[str, Any]]:
+        """Compute the resource's id and its state."""
+        if not args.custom:
+            return None, args.inputs
+        inputs = plain(args.inputs)
+        name = inputs.get("name", args.name)
+        arn = _ARNS.get(args.typ)
+        outputs = {"name": name, "arn": arn and arn(self._region, name)}
+        if args.typ == QUEUE:
+            outputs["url"] = f"https://sqs.{self._region}.amazonaws.com/{ACCOUNT}/{name}"
+        if args.typ == TABLE and inputs["streamEnabled"]:
+            outputs["streamArn"] = f"{outputs['arn']}/stream/{STREAM_LABEL}"
+        if args.typ == MAPPING:
+            outputs["uuid"] = MAPPING_UUID
+        return outputs.get("url", name), {**inputs, **outputs}
+
+    def call(self, args: pulumi_mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
+        """Refuse: the program calls no provider function."""
+        raise LocalError(f"The preview does not know the function {args.token}.")
+
+
+def preview(stack: Stack) -> Run:
+    """Run the program for the stack without creating anything."""
+    return run(stack, Preview(stack))
+
+
+def as_json(run: Run) -> str:
+    """Render a run as JSON: {"resources": [...], "outputs": {...}}, by Pulumi's own names."""
+    return json.dumps(
+        {
+            "resources": [
+                {
+                    "urn": resource.urn,
+                    "type": resource.type,
+                    "name": resource.name,
+                    "inputs": resource.inputs,
+                    "parent": resource.parent,
+                    "dependencies": list(resource.dependencies),
+                    "protect": resource.protect,
+                }
+                for resource in run.resources
+            ],
+            "outputs": run.outputs,
+        },
+        default=_asset_as_json,
+        ensure_ascii=False,
+        sort_keys=True,
+        indent=2,
+    )
+
+
+def as_tree(stack: Stack, run: Run) -> Tree:
+    """Draw the resources below the stack, as `pulumi preview` does, and the outputs after them."""
+    children: dict[str, list[Resource]] = defaultdict(list)
+    for resource in run.resources:
+        children[resource.parent].append(resource)
+    tree = Tree(f"[bold]{stack.project}-{stack.name}[/]  {stack.region}")
+    known = {resource.urn for resource in run.resources}
+
+    def grow(branch: Tree, parent: str) -> None:
+        for child in children[parent]:
+            label = f"{child.name}  [dim]{child.type}[/]"
+            if name := child.inputs.get("name"):
+                label += f"  [cyan]{name}[/]"
+            if child.protect:
+                label += "  [yellow]protected[/]"
+            grow(branch.add(label), child.urn)
+
+    for root in sorted(set(children) - known):
+        grow(tree, root)
+    outputs = tree.add("outputs")
+    for name, value in run.outputs.items():
+        outputs.add(f"{name}  [cyan]{value}[/]")
+    return tree
+
+
+def _asset_as_json(value: object) -> Mapping[str, Any]:
+    if isinstance(value, pulumi.AssetArchive):
+        return {"assets": {name: vars(asset) for name, asset in value.assets.items()}}
+    raise TypeError(f"{value!r} has no JSON form")
+
+
+def _arn(service: str, form: str) -> Callable[[str, str], str]:
+    return lambda region, name: f"arn:aws:{service}:{form.format(region=region, name=name)}"
+
+
+_ARNS: Final[Mapping[str, Callable[[str, str], str]]] = {
+    ALARM: _arn("cloudwatch", "{region}:" + ACCOUNT + ":alarm:{name}"),
+    LOG_GROUP: _arn("logs", "{region}:" + ACCOUNT + ":log-group:{name}"),
+    TABLE: _arn("dynamodb", "{region}:" + ACCOUNT + ":table/{name}"),
+    ROLE: _arn("iam", ":" + ACCOUNT + ":role/{name}"),
+    FUNCTION: _arn("lambda", "{region}:" + ACCOUNT + ":function:{name}"),
+    TOPIC: _arn("sns", "{region}:" + ACCOUNT + ":{name}"),
+    QUEUE: _arn("sqs", "{region}:" + ACCOUNT + ":{name}"),
+}
