@@ -13,9 +13,8 @@ from typing import Final
 from botocore.exceptions import ClientError
 from rich.console import Console
 
+from tools.errors import ToolError
 from tools.flow.deployed import Flow, wait_for
-from tools.flow.errors import FlowError
-from tools.local.errors import LocalError
 from tools.local.preview import preview
 from tools.local.stacks import load_stack
 
@@ -210,7 +209,7 @@ class Proof:
 
         def send() -> None:
             event_id = f"{prefix}-{len(sent)}"
-            with suppress(FlowError, ClientError):  # refused: a producer would know
+            with suppress(ToolError, ClientError):  # refused: a producer would know
                 flow.send([json.dumps({"event_id": event_id, "timestamp": len(sent)})])
                 sent.append(event_id)
 
@@ -281,7 +280,7 @@ def main() -> int:
                 proof.leaves_nothing,
             ):
                 step()
-    except LocalError as error:
+    except ToolError as error:
         Console(stderr=True, soft_wrap=True).print(f"error: {error}", markup=False)
         return 1
     console.print(

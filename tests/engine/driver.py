@@ -17,8 +17,8 @@ from typing import Any, Final
 
 from pulumi import automation
 
+from tools.errors import ToolError
 from tools.local.emulator import Emulator
-from tools.local.errors import LocalError
 from tools.local.stacks import PROJECT, load_stack
 
 STACK: Final = "local"
@@ -123,11 +123,11 @@ def engine() -> Iterator[Engine]:
     """Make the stack `local` for an embedded AWS of its own; afterwards nothing is left of either.
 
     Raises:
-        LocalError: the Pulumi CLI is missing.
+        ToolError: the Pulumi CLI is missing.
 
     """
     if shutil.which("pulumi") is None:
-        raise LocalError(
+        raise ToolError(
             "The Pulumi CLI is not installed: https://www.pulumi.com/docs/install/ says how."
         )
     with tempfile.TemporaryDirectory() as folder, Emulator() as aws:

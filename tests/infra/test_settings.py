@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from infra.settings import Settings, SettingsError
 from tests.infra.registered import EMAIL, KEY, RULE, TOPIC, TOPIC_OF_EVENTS, stack_with
-from tools.local.errors import LocalError
+from tools.errors import ToolError
 from tools.local.program import run
 from tools.local.stacks import PROJECT, Stack
 
@@ -285,7 +285,7 @@ def test_with_bad_config_nothing_is_registered() -> None:
         def call(self, args: MockCallArgs) -> tuple[dict[str, Any], None]:
             raise NotImplementedError
 
-    with pytest.raises(LocalError, match=r"^1 problem in the config of stack 'prod'"):
+    with pytest.raises(ToolError, match=r"^1 problem in the config of stack 'prod'"):
         run(stack_with("prod", batchSize="0"), Refuse())
 
 

@@ -18,10 +18,10 @@ from tools.bench.stub import running_stub
 from tools.bench.workload import state, written
 from tools.capacity.model import Load, Setup, handler_ms, ids_in_batch
 from tools.capacity.report import print_table
+from tools.errors import ToolError
 from tools.flow.deployed import Flow
 from tools.local.deployer import Deployer
 from tools.local.emulator import Emulator
-from tools.local.errors import LocalError
 from tools.local.program import run
 from tools.local.stacks import load_stack
 
@@ -72,7 +72,7 @@ def bodies(case: Case) -> list[str]:
 
 
 def measure(case: Case) -> tuple[float, float]:
-    """Return a drain's messages per second and its writes per batch, or raise LocalError."""
+    """Return a drain's messages per second and its writes per batch, or raise ToolError."""
     config = {"batchSize": case.batch, "maximumConcurrency": case.concurrency}
     stack = load_stack("local").with_config({**config, "functionTimeoutSeconds": 20})
     messages = bodies(case)
@@ -94,7 +94,7 @@ def measure(case: Case) -> tuple[float, float]:
         _wait(flow, 0)
         puts = written(stub.take())
     if {put["event_id"] for put in puts} != {json.loads(body)["event_id"] for body in messages}:
-        raise LocalError(f"Not every id was written, in {len(puts)} writes.")
+        raise ToolError(f"Not every id was written, in {len(puts)} writes.")
     return (at_first - at_last) / (end - begin), len(puts) / len(messages) * case.batch
 
 
@@ -103,7 +103,7 @@ def _wait(flow: Flow, most: int) -> tuple[float, int]:
     deadline = time.monotonic() + DEADLINE_SECONDS
     while (left := flow.waiting()) > most:
         if time.monotonic() > deadline:
-            raise LocalError(f"{left} messages were left after {DEADLINE_SECONDS:.0f} s.")
+            raise ToolError(f"{left} messages were left after {DEADLINE_SECONDS:.0f} s.")
         time.sleep(0.02)
     return time.monotonic(), left
 
@@ -123,7 +123,7 @@ def main(arguments: Sequence[str] | None = None, cases: Sequence[Case] = CASES) 
             settings = case.batch, case.concurrency, case.repeat
             found = f"{case.rate:.1f}", f"{rate:.1f}", f"{case.writes:.1f}", f"{writes:.1f}"
             rows.append([*map(str, settings), *found, *(f"{each:+.0%}" for each in off)])
-    except LocalError as error:
+    except ToolError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
     columns = "batch, concurrency, repeat, model/s, measured/s, model's writes, measured"

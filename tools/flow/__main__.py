@@ -11,9 +11,9 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from tools.errors import ToolError
 from tools.flow.aws import explain
 from tools.flow.deployed import Flow
-from tools.flow.errors import FlowError
 from tools.flow.outputs import of_file, of_stack
 from tools.flow.send import send
 from tools.flow.smoke import smoke
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run(
             Flow(of_stack(command.stack) if command.stack else of_file(command.outputs)), command
         )
-    except (FlowError, ProducerError) as error:
+    except (ToolError, ProducerError) as error:
         problem = str(error)
     except ClientError as error:
         problem = explain(error)

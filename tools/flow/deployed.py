@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 import boto3
 from botocore.exceptions import ClientError
 
+from tools.errors import ToolError
 from tools.flow.aws import client, emulator_session
-from tools.flow.errors import FlowError
 from tools.producer import Failed, Producer
 from tools.producer.message import from_item
 
@@ -104,13 +104,13 @@ class Flow:
         """Send messages; return their ids in the same order.
 
         Raises:
-            FlowError: one is not in the queue; others may be.
+            ToolError: one is not in the queue; others may be.
 
         """
         ids = []
         for result in self.producer.send(bodies):
             if isinstance(result, Failed):
-                raise FlowError(f"A message was not sent: {result.reason}")
+                raise ToolError(f"A message was not sent: {result.reason}")
             ids.append(result.message_id)
         return ids
 

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Final
 
-from tools.flow.errors import FlowError
+from tools.errors import ToolError
 
 _NEEDED: Final = (
     *("queueUrl", "queueArn", "deadLetterQueueUrl"),
@@ -18,11 +18,11 @@ def of_stack(name: str) -> dict[str, Any]:
     """Ask the Pulumi CLI for the outputs of a stack of the project in this folder.
 
     Raises:
-        FlowError: it is not installed, it refuses, or the stack is not deployed.
+        ToolError: it is not installed, it refuses, or the stack is not deployed.
 
     """
     if not shutil.which("pulumi"):
-        raise FlowError(
+        raise ToolError(
             "The Pulumi CLI is not installed: https://www.pulumi.com/docs/install/. For the "
             "embedded AWS, name the file that `python -m tools.local up` wrote with --outputs."
         )
@@ -34,7 +34,7 @@ def of_stack(name: str) -> dict[str, Any]:
     )
     if asked.returncode:
         told = asked.stderr.strip().removeprefix("error: ").splitlines() or ["no reason given"]
-        raise FlowError(f"`pulumi stack output --stack {name}` failed: {told[0]}")
+        raise ToolError(f"`pulumi stack output --stack {name}` failed: {told[0]}")
     return _checked(asked.stdout, f"The stack {name}", f"run `pulumi up --stack {name}`")
 
 
@@ -42,13 +42,13 @@ def of_file(path: Path) -> dict[str, Any]:
     """Read the line that `python -m tools.local up` prints.
 
     Raises:
-        FlowError: the file cannot be read, or holds something else.
+        ToolError: the file cannot be read, or holds something else.
 
     """
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise FlowError(f"{path} cannot be read: {error}.") from None
+        raise ToolError(f"{path} cannot be read: {error}.") from None
     return _checked(
         text, str(path), "keep in it what `python -m tools.local up` prints when it is ready"
     )
@@ -60,7 +60,7 @@ def _checked(text: str, owner: str, mend: str) -> dict[str, Any]:
     except ValueError:
         outputs = None
     if not isinstance(outputs, dict):
-        raise FlowError(f"{owner} holds no stack outputs: {mend}.")
+        raise ToolError(f"{owner} holds no stack outputs: {mend}.")
     if missing := [name for name in _NEEDED if not isinstance(outputs.get(name), str)]:
-        raise FlowError(f"{owner} has no output {', '.join(missing)}: {mend}.")
+        raise ToolError(f"{owner} has no output {', '.join(missing)}: {mend}.")
     return outputs

@@ -24,7 +24,7 @@ def send(flow: Flow, body: str, say: Callable[[str], object] = print) -> int:
     its id is stored, and it is told once the function has counted one that it passed over.
 
     Raises:
-        FlowError: it was not sent.
+        ToolError: it was not sent.
 
     """
     since = time.time() - SKEW_SECONDS

@@ -80,7 +80,7 @@ def smoke(flow: Flow, say: Callable[[str], object]) -> list[str]:
 
     Raises:
         ClientError: AWS refuses something, before anything is sent if it can be known.
-        FlowError: a message was not sent.
+        ToolError: a message was not sent.
 
     """
     return _Smoke(flow, say).run()

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from tools.flow.errors import FlowError
-from tools.local.errors import LocalError
+from tools.errors import ToolError
 
 # Each command imports what it needs: help comes at once, and Pulumi, which cannot even be imported
 # without a temporary folder, after the check for one.
@@ -28,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _check_temporary_folder()
         status: int = command.run(command)
-    except (FlowError, LocalError) as error:
+    except ToolError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -40,7 +39,7 @@ def _check_temporary_folder() -> None:
     try:
         tempfile.gettempdir()
     except FileNotFoundError as error:
-        raise LocalError(f"Nothing can be written: {error.strerror}.") from None
+        raise ToolError(f"Nothing can be written: {error.strerror}.") from None
 
 
 def _preview(command: argparse.Namespace) -> int:

@@ -15,8 +15,8 @@ import pulumi
 from botocore.exceptions import BotoCoreError, ClientError
 from pulumi.runtime import mocks as pulumi_mocks
 
+from tools.errors import ToolError
 from tools.local.emulator import Emulator
-from tools.local.errors import LocalError
 from tools.local.program import plain
 from tools.local.stacks import Stack
 
@@ -39,7 +39,7 @@ class Deployer(pulumi_mocks.Mocks):
             return None, args.inputs
         create = _CREATORS.get(args.typ)
         if create is None:
-            raise LocalError(
+            raise ToolError(
                 f"The local deployer does not know {args.typ} (resource {args.name!r}): "
                 "teach it in local/deployer.py."
             )
@@ -47,13 +47,13 @@ class Deployer(pulumi_mocks.Mocks):
         try:
             resource_id, outputs = create(self, args.name, inputs)
         except (BotoCoreError, ClientError) as error:
-            raise LocalError(f"The embedded AWS refused {inputs.owner}: {error}") from error
+            raise ToolError(f"The embedded AWS refused {inputs.owner}: {error}") from error
         inputs.finish()
         return resource_id, {**args.inputs, **outputs}
 
     def call(self, args: pulumi_mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
         """Refuse: the program calls no provider function."""
-        raise LocalError(f"The local deployer does not know the function {args.token}.")
+        raise ToolError(f"The local deployer does not know the function {args.token}.")
 
     def _queue(self, name: str, inputs: "Inputs") -> Created:
         attributes = inputs.renamed(
@@ -279,7 +279,7 @@ class Inputs:
     def take(self, name: str) -> Any:
         """Take an input that must be there."""
         if name not in self._left:
-            raise LocalError(f"The local deployer needs {self._path}{name} of {self.owner}.")
+            raise ToolError(f"The local deployer needs {self._path}{name} of {self.owner}.")
         return self._left.pop(name)
 
     def renamed(self, names: Mapping[str, str]) -> dict[str, Any]:
@@ -295,9 +295,9 @@ class Inputs:
         return inner
 
     def finish(self) -> None:
-        """Raise LocalError if an input is left, here or in a nested object."""
+        """Raise ToolError if an input is left, here or in a nested object."""
         if left := self._all_left():
-            raise LocalError(
+            raise ToolError(
                 f"The local deployer does not know {', '.join(sorted(left))} of {self.owner}: "
                 "teach it in local/deployer.py."
             )
@@ -314,7 +314,7 @@ def zip_of(archive: pulumi.AssetArchive) -> bytes:
     with zipfile.ZipFile(packed, "w") as file:
         for name, asset in sorted(archive.assets.items()):
             if not isinstance(asset, pulumi.FileAsset):
-                raise LocalError(f"The local deployer packs only files, and {name} is none.")
+                raise ToolError(f"The local deployer packs only files, and {name} is none.")
             # The oldest time that a zip can hold: a file's own would change the bytes.
             entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
             entry.external_attr = 0o644 << 16

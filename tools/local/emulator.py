@@ -14,9 +14,9 @@ import urllib.request
 from pathlib import Path
 from typing import IO, Any, Final, Self
 
+from tools.errors import ToolError
 from tools.flow.aws import client, emulator_session
 from tools.flow.deployed import wait_for
-from tools.local.errors import LocalError
 from tools.local.leash import GRACE_SECONDS
 from tools.local.stacks import PROJECT
 
@@ -31,7 +31,7 @@ class Emulator:
     Without a port it takes a free one.
 
     Raises:
-        LocalError: on entering, if the port is taken or MiniStack does not start.
+        ToolError: on entering, if the port is taken or MiniStack does not start.
 
     """
 
@@ -62,15 +62,15 @@ class Emulator:
         """Block until the embedded AWS ends by itself, which it should not.
 
         Raises:
-            LocalError: it ended.
+            ToolError: it ended.
 
         """
         self._process.wait()
-        raise LocalError(f"The embedded AWS ended unexpectedly.{self._last_words()}")
+        raise ToolError(f"The embedded AWS ended unexpectedly.{self._last_words()}")
 
     def __enter__(self) -> Self:
         if self._wanted_port is not None and not _is_free(self._wanted_port):
-            raise LocalError(
+            raise ToolError(
                 f"Port {self._wanted_port} on {HOST} is taken: stop what listens there, "
                 "or choose another with --port."
             )
@@ -78,7 +78,7 @@ class Emulator:
             try:
                 self._start(self._wanted_port or _free_port())
                 break
-            except LocalError:
+            except ToolError:
                 # Another process may have taken the free port in between.
                 if not tries_left:
                     raise
@@ -92,7 +92,7 @@ class Emulator:
         try:
             self._folder = Path(tempfile.mkdtemp(prefix="event-state-local-"))
         except OSError as error:
-            raise LocalError(f"The embedded AWS needs a temporary folder: {error}.") from None
+            raise ToolError(f"The embedded AWS needs a temporary folder: {error}.") from None
         # Only these: what MiniStack inherits, it hands on to the function.
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
@@ -126,7 +126,7 @@ class Emulator:
     def _await_ready(self) -> None:
         def is_ready() -> bool:
             if self._process.poll() is not None:
-                raise LocalError(f"The embedded AWS did not start.{self._last_words()}")
+                raise ToolError(f"The embedded AWS did not start.{self._last_words()}")
             ready = f"{self.endpoint_url}/_ministack/ready"
             try:
                 with urllib.request.urlopen(ready, timeout=1) as answer:  # noqa: S310 (our own)
@@ -135,7 +135,7 @@ class Emulator:
                 return False
 
         if not wait_for(is_ready, START_SECONDS, every=0.02):
-            raise LocalError(f"The embedded AWS was not ready in {START_SECONDS:.0f} s.")
+            raise ToolError(f"The embedded AWS was not ready in {START_SECONDS:.0f} s.")
 
     def _stop(self) -> None:
         assert self._process.stdin  # noqa: S101 (it was asked for)

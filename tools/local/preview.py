@@ -9,7 +9,7 @@ import pulumi
 from pulumi.runtime import mocks as pulumi_mocks
 from rich.tree import Tree
 
-from tools.local.errors import LocalError
+from tools.errors import ToolError
 from tools.local.program import Resource, Run, plain, run
 from tools.local.stacks import Stack
 
@@ -56,7 +56,7 @@ class Preview(pulumi_mocks.Mocks):
 
     def call(self, args: pulumi_mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
         """Refuse: the program calls no provider function."""
-        raise LocalError(f"The preview does not know the function {args.token}.")
+        raise ToolError(f"The preview does not know the function {args.token}.")
 
 
 def preview(stack: Stack) -> Run:

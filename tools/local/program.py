@@ -21,7 +21,7 @@ from pulumi.runtime.settings import get_root_resource
 from pulumi.runtime.stack import Stack as PulumiStack
 
 from infra.settings import SettingsError
-from tools.local.errors import LocalError
+from tools.errors import ToolError
 from tools.local.stacks import PROJECT, Stack
 
 STACK_TYPE: Final = "pulumi:pulumi:Stack"
@@ -56,7 +56,7 @@ def run(stack: Stack, mocks: pulumi_mocks.Mocks, program: Path = PROJECT) -> Run
     """Run the program, this one or that of another folder, with the stack's config.
 
     Raises:
-        LocalError: the settings are wrong, or the mocks could not make a resource.
+        ToolError: the settings are wrong, or the mocks could not make a resource.
 
     """
     # Pulumi keeps its state in context variables: in a context of its own, each run is the first.
@@ -101,7 +101,7 @@ def _run(stack: Stack, mocks: pulumi_mocks.Mocks, folder: Path) -> Run:
     try:
         program()
     except SettingsError as error:
-        raise LocalError(str(error)) from None
+        raise ToolError(str(error)) from None
     except Exception:
         if monitor.error:
             # Pulumi wraps it in words about the resource that waited for the failed one.
@@ -127,7 +127,7 @@ class _Recorder(pulumi_mocks.MockMonitor):
     def __init__(self, mocks: pulumi_mocks.Mocks) -> None:
         super().__init__(mocks)
         self.recorded: list[Resource] = []
-        self.error: LocalError | None = None
+        self.error: ToolError | None = None
 
     def make_urn(self, parent: str, type_: str, name: str) -> str:
         """Name a resource as the engine does: the stack is no part of a child's type."""
@@ -157,7 +157,7 @@ class _Recorder(pulumi_mocks.MockMonitor):
             )
         try:
             return super().RegisterResource(request)  # type: ignore[no-untyped-call]
-        except LocalError as error:
+        except ToolError as error:
             self.error = self.error or error
             raise
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import yaml
 
-from tools.local.errors import LocalError
+from tools.errors import ToolError
 
 PROJECT: Final = Path(__file__).parents[2]
 
@@ -50,14 +50,14 @@ def load_stack(name: str, project: Path = PROJECT) -> Stack:
     """Read the config of the stack `name`.
 
     Raises:
-        LocalError: there is no such stack, or a value is not what Pulumi.yaml declares.
+        ToolError: there is no such stack, or a value is not what Pulumi.yaml declares.
 
     """
     definition = _read(project / "Pulumi.yaml")
     file = project / f"Pulumi.{name}.yaml"
     if not file.is_file():
         known = ", ".join(sorted(path.name.split(".")[1] for path in project.glob("Pulumi.*.yaml")))
-        raise LocalError(
+        raise ToolError(
             f"There is no stack {name!r}: {file.name} does not exist. The stacks are: {known}."
         )
     declared = {
@@ -92,7 +92,7 @@ def load_stack(name: str, project: Path = PROJECT) -> Stack:
         problems.append("aws:region is not set; every stack names its region")
     if problems:
         lines = "".join(f"\n  - {problem}" for problem in problems)
-        raise LocalError(f"The config of stack {name!r} cannot be used; mend {file.name}:{lines}")
+        raise ToolError(f"The config of stack {name!r} cannot be used; mend {file.name}:{lines}")
     return Stack(name=name, project=definition["name"], config=config)
 
 
@@ -165,9 +165,9 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         content = yaml.load(file.read_text("utf-8"), _Loader)  # noqa: S506 (it is a SafeLoader)
     except yaml.YAMLError as error:
-        raise LocalError(f"{file.name} is not YAML: {' '.join(str(error).split())}.") from None
+        raise ToolError(f"{file.name} is not YAML: {' '.join(str(error).split())}.") from None
     if content is None:
         return {}
     if not isinstance(content, dict) or not isinstance(content.get("config") or {}, dict):
-        raise LocalError(f"{file.name} must hold a mapping, with config as a mapping in it.")
+        raise ToolError(f"{file.name} must hold a mapping, with config as a mapping in it.")
     return content

@@ -19,7 +19,7 @@ from tools.local.program import run, uninterrupted
 from tools.local.stacks import load_stack
 
 # Where the commands that are shown keep the line that `up` prints.
-OUTPUTS_FILE: Final = "tools.local.json"
+OUTPUTS_FILE: Final = "local.json"
 EXAMPLE: Final = (
     '{"event_id":"evt-1001","user_id":42,"status":"active","timestamp":"2025-03-30T01:00:00Z"}'
 )

@@ -44,7 +44,7 @@ def _run(*arguments: str, path: str = "") -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def outputs(deployment: Deployment, tmp_path: Path) -> str:
     """Keep the deployment's outputs in a file, as `local up > FILE` does."""
-    file = tmp_path / "tools.local.json"
+    file = tmp_path / "local.json"
     file.write_text(json.dumps(deployment.outputs))
     return str(file)
 

@@ -13,11 +13,11 @@ from botocore.exceptions import ClientError
 from pulumi.runtime import mocks as pulumi_mocks
 
 from tests.conftest import Deployment
+from tools.errors import ToolError
 from tools.flow import deployed
 from tools.flow import smoke as flow_smoke
 from tools.flow.aws import explain
 from tools.flow.deployed import Flow, wait_for
-from tools.flow.errors import FlowError
 from tools.flow.event import decode, is_same, rank
 from tools.flow.smoke import canaries, smoke
 from tools.local.deployer import Deployer
@@ -212,7 +212,7 @@ def test_a_missing_permission_is_named_before_anything_is_sent(
 
 def test_without_the_right_to_send_it_says_so(target: Target) -> None:
     flow, _ = _watch(target.flow, {"SendMessageBatch"})
-    with pytest.raises(FlowError, match="AWS refuses sqs:SendMessage on http://"):
+    with pytest.raises(ToolError, match="AWS refuses sqs:SendMessage on http://"):
         smoke(flow, lambda _: None)
 
 

@@ -12,9 +12,9 @@ import pulumi
 import pytest
 from pulumi.runtime.mocks import MockResourceArgs
 
+from tools.errors import ToolError
 from tools.local.deployer import Deployer, zip_of
 from tools.local.emulator import Emulator
-from tools.local.errors import LocalError
 from tools.local.program import Run, plain, run
 from tools.local.stacks import Stack, load_stack
 
@@ -350,7 +350,7 @@ def _make(aws: Emulator, kind: str, name: str, inputs: dict[str, Any]) -> str:
     """Register one resource, and return what the deployer says against it."""
     deployer = Deployer(aws, load_stack("local"))
     args = MockResourceArgs(typ=kind, name=name, inputs=inputs, custom=True)
-    with pytest.raises(LocalError) as error:
+    with pytest.raises(ToolError) as error:
         deployer.new_resource(args)
     return str(error.value)
 

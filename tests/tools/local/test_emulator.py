@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.errors import ToolError
 from tools.local.emulator import HOST, Emulator
-from tools.local.errors import LocalError
 from tools.local.stacks import PROJECT
 
 
@@ -46,7 +46,7 @@ def test_a_taken_port_is_named_with_the_mend() -> None:
         taken.bind((HOST, 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(LocalError) as raised, Emulator(port=port):
+        with pytest.raises(ToolError) as raised, Emulator(port=port):
             pass
     assert str(raised.value) == (
         f"Port {port} on 127.0.0.1 is taken: stop what listens there, "
@@ -63,7 +63,7 @@ def test_two_run_side_by_side() -> None:
 def test_its_end_is_noticed() -> None:
     with Emulator() as aws:
         os.kill(aws._process.pid, signal.SIGKILL)
-        with pytest.raises(LocalError, match="The embedded AWS ended unexpectedly"):
+        with pytest.raises(ToolError, match="The embedded AWS ended unexpectedly"):
             aws.wait()
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.local.errors import LocalError
+from tools.errors import ToolError
 from tools.local.stacks import load_stack
 
 PROJECT_FILE = """
@@ -62,7 +62,7 @@ def test_a_changed_stack_has_the_new_values_as_text_and_the_old_one_stays(tmp_pa
 
 
 def test_an_unknown_stack_lists_the_known_ones() -> None:
-    with pytest.raises(LocalError) as raised:
+    with pytest.raises(ToolError) as raised:
         load_stack("production")
     assert str(raised.value) == (
         "There is no stack 'production': Pulumi.production.yaml does not exist. "
@@ -75,7 +75,7 @@ def test_every_problem_of_the_types_is_named_at_once(tmp_path: Path) -> None:
         tmp_path,
         "config: {shop:size: ten, shop:wide: 1, shop:label: {secure: AAA=}}",
     )
-    with pytest.raises(LocalError) as raised:
+    with pytest.raises(ToolError) as raised:
         load_stack("test", project)
     assert str(raised.value) == (
         "The config of stack 'test' cannot be used; mend Pulumi.test.yaml:\n"
@@ -161,7 +161,7 @@ def test_a_value_is_accepted_and_read_as_the_cli_does(
     if declared in types.split():
         assert load_stack("test", tmp_path).config["shop:k"] == text
     else:
-        with pytest.raises(LocalError, match=f"shop:k is .*declares its type {declared}$"):
+        with pytest.raises(ToolError, match=f"shop:k is .*declares its type {declared}$"):
             load_stack("test", tmp_path)
 
 
@@ -194,7 +194,7 @@ def test_what_the_cli_adds_to_the_files_is_no_obstacle(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_is_no_stack_is_named(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(LocalError) as raised:
+    with pytest.raises(ToolError) as raised:
         load_stack("test", _project(tmp_path, text))
     assert str(raised.value).startswith(message)
 
