@@ -81,7 +81,7 @@ async def _serve(latency: float, certificate: str) -> None:
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(certificate)
     server = await loop.create_server(lambda: _Connection(latency, requests), HOST, 0, ssl=tls)
-    print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201 - the parent reads it
+    print(server.sockets[0].getsockname()[1], flush=True)
     parent_gone = asyncio.Event()
     loop.add_reader(sys.stdin.fileno(), parent_gone.set)  # end of file: also when it was killed
     await parent_gone.wait()
