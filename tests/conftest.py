@@ -13,7 +13,7 @@ from pulumi.runtime import mocks as pulumi_mocks
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from tools.flow.deployed import Flow, wait_for
+from tools.deployed import Deployed, wait_for
 from tools.local.deployer import Deployer
 from tools.local.emulator import Emulator
 from tools.local.program import run
@@ -90,11 +90,11 @@ class Deployment:
 
     aws: Emulator
     outputs: dict[str, Any]
-    flow: Flow
+    deployed: Deployed
 
     def drain(self) -> None:
         """Wait until the queue is empty."""
-        assert wait_for(lambda: not self.flow.waiting(), DRAIN_SECONDS, every=0.05)
+        assert wait_for(lambda: not self.deployed.waiting(), DRAIN_SECONDS, every=0.05)
 
 
 @pytest.fixture(scope="session")
@@ -103,4 +103,4 @@ def deployment() -> Iterator[Deployment]:
     stack = load_stack("local").with_config(PINNED)
     with Emulator(region=stack.region) as aws:
         outputs = dict(run(stack, PatientDeployer(aws, stack)).outputs)
-        yield Deployment(aws=aws, outputs=outputs, flow=Flow(outputs))
+        yield Deployment(aws=aws, outputs=outputs, deployed=Deployed(outputs))

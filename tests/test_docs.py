@@ -233,7 +233,7 @@ def test_every_command_is_understood(block: str) -> None:
         "python -m tools.local up --stak dev",
         ".venv/bin/python -m tools.local nothing",
         "python -m pytest tests/nothing",
-        "python -m tools.producer events.jsonl",
+        "python -m tools.load events.jsonl",
         "aws sqs send-mesage --queue-url x --message-body y",
         "aws sqs send-message --queue-url x",
         "aws sqs send-message --queue-url x --message-body y --delay 3",

@@ -11,12 +11,12 @@ from typing import Any, Final
 import pulumi
 from pulumi.runtime import mocks as pulumi_mocks
 
-from tools.flow.deployed import Flow, wait_for
+from tools.deployed import Deployed, wait_for
+from tools.load.client import BATCH_MESSAGES
 from tools.local.deployer import Deployer
 from tools.local.emulator import Emulator
 from tools.local.program import run
 from tools.local.stacks import PROJECT, Stack, load_stack
-from tools.producer.client import BATCH_MESSAGES
 
 from .checker import Account, account
 from .load import Message, messages
@@ -91,7 +91,7 @@ def prove(count: int, seed: int, *, fault: str | None = None, tell: Tell) -> Rep
             "AWS_CA_BUNDLE": str(Path(folder) / "ca.pem"),
             "WATCHED_FILE": str(watched_file),
         }
-        flow = Flow(run(stack, _Deployer(aws, stack, source, variables)).outputs)
+        flow = Deployed(run(stack, _Deployer(aws, stack, source, variables)).outputs)
         sent = _send(flow, load, tell)
         proxy.calm = True
         left = _drain(flow, tell)
@@ -160,7 +160,7 @@ class _Deployer(Deployer):
         return super().new_resource(args)
 
 
-def _send(flow: Flow, load: list[Message], tell: Tell) -> dict[str, Message]:
+def _send(flow: Deployed, load: list[Message], tell: Tell) -> dict[str, Message]:
     """Send the messages, several requests at once; return them by message id."""
     sent: dict[str, Message] = {}
     while left := load[len(sent) :]:
@@ -172,7 +172,7 @@ def _send(flow: Flow, load: list[Message], tell: Tell) -> dict[str, Message]:
     return sent
 
 
-def _drain(flow: Flow, tell: Tell) -> int:
+def _drain(flow: Deployed, tell: Tell) -> int:
     """Wait until the queue is empty, or for a while; return how many messages are left."""
     first = flow.waiting()
 

@@ -18,8 +18,8 @@ from tools.bench.stub import running_stub
 from tools.bench.workload import state, written
 from tools.capacity.model import Load, Setup, handler_ms, ids_in_batch
 from tools.capacity.report import print_table
+from tools.deployed import Deployed
 from tools.errors import ToolError
-from tools.flow.deployed import Flow
 from tools.local.deployer import Deployer
 from tools.local.emulator import Emulator
 from tools.local.program import run
@@ -85,7 +85,7 @@ def measure(case: Case) -> tuple[float, float]:
         lambda_.update_function_configuration(FunctionName=name, Environment=environment)
         mapping = lambda_.list_event_source_mappings()["EventSourceMappings"][0]["UUID"]
         lambda_.update_event_source_mapping(UUID=mapping, Enabled=False)
-        flow = Flow(outputs)
+        flow = Deployed(outputs)
         flow.send(messages)
         lambda_.update_event_source_mapping(UUID=mapping, Enabled=True)
         left_out = ROUNDS_LEFT_OUT * case.batch * case.concurrency
@@ -98,7 +98,7 @@ def measure(case: Case) -> tuple[float, float]:
     return (at_first - at_last) / (end - begin), len(puts) / len(messages) * case.batch
 
 
-def _wait(flow: Flow, most: int) -> tuple[float, int]:
+def _wait(flow: Deployed, most: int) -> tuple[float, int]:
     """Return the moment at which no more messages than that are left, and how many are."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while (left := flow.waiting()) > most:

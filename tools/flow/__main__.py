@@ -11,14 +11,14 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from tools.aws import explain
+from tools.deployed import Deployed
 from tools.errors import ToolError
-from tools.flow.aws import explain
-from tools.flow.deployed import Flow
-from tools.flow.outputs import of_file, of_stack
-from tools.flow.send import send
-from tools.flow.smoke import smoke
 from tools.flow.watch import watch
-from tools.producer import ProducerError
+from tools.load import ProducerError
+from tools.outputs import of_file, of_stack
+from tools.send import send
+from tools.smoke import smoke
 
 # What a program answers that a signal ended, as shells count: 128 + SIGINT.
 INTERRUPTED: Final = 130
@@ -30,10 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = _parser().parse_args(arguments)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)
-    run: Callable[[Flow, argparse.Namespace], int] = command.run
+    run: Callable[[Deployed, argparse.Namespace], int] = command.run
     try:
         return run(
-            Flow(of_stack(command.stack) if command.stack else of_file(command.outputs)), command
+            Deployed(of_stack(command.stack) if command.stack else of_file(command.outputs)),
+            command,
         )
     except (ToolError, ProducerError) as error:
         problem = str(error)
@@ -47,16 +48,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1
 
 
-def _send(flow: Flow, command: argparse.Namespace) -> int:
+def _send(flow: Deployed, command: argparse.Namespace) -> int:
     return send(flow, command.body)
 
 
-def _watch(flow: Flow, command: argparse.Namespace) -> int:
+def _watch(flow: Deployed, command: argparse.Namespace) -> int:
     watch(flow, threading.Event())
     return 0
 
 
-def _dead_letters(flow: Flow, command: argparse.Namespace) -> int:
+def _dead_letters(flow: Deployed, command: argparse.Namespace) -> int:
     letters = sorted(flow.dead_letters(), key=lambda letter: letter.sent_at)
     reasons = flow.reasons(letters[0].sent_at) if letters else {}
     for letter in letters:
@@ -69,7 +70,7 @@ def _dead_letters(flow: Flow, command: argparse.Namespace) -> int:
     return 0
 
 
-def _smoke(flow: Flow, command: argparse.Namespace) -> int:
+def _smoke(flow: Deployed, command: argparse.Namespace) -> int:
     started = time.monotonic()
     broken = smoke(flow, lambda text: print(text, file=sys.stderr))
     print("\n".join(broken) or f"All promises are kept ({time.monotonic() - started:.0f} s).")

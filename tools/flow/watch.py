@@ -10,8 +10,8 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tools.flow.deployed import Flow, LogLine, outcomes
-from tools.producer.status import StatusLine
+from tools.deployed import Deployed, LogLine, outcomes
+from tools.load.status import StatusLine
 
 # On AWS each look counts against the account's quota of FilterLogEvents, and costs.
 REFRESH_SECONDS: Final = 0.5
@@ -21,7 +21,7 @@ OVERLAP_SECONDS: Final = 10.0
 
 
 @contextmanager
-def watching(flow: Flow) -> Iterator[None]:
+def watching(flow: Deployed) -> Iterator[None]:
     """Keep the line up to date inside the block, if standard error is a terminal."""
     if not sys.stderr.isatty():
         yield
@@ -43,7 +43,7 @@ def watching(flow: Flow) -> Iterator[None]:
         thread.join()
 
 
-def watch(flow: Flow, stop: threading.Event) -> None:
+def watch(flow: Deployed, stop: threading.Event) -> None:
     """Show what becomes of messages from now on; without a terminal, each change is a line."""
     counts, status, shown = Counts(flow), StatusLine(), ""
     show = status.show if sys.stderr.isatty() else status.say
@@ -57,7 +57,7 @@ def watch(flow: Flow, stop: threading.Event) -> None:
 class Counts:
     """What the queues and the function's log show since this was made."""
 
-    def __init__(self, flow: Flow) -> None:
+    def __init__(self, flow: Deployed) -> None:
         self._flow = flow
         self._counts: Counter[str] = Counter()
         self._newest_reason = ""

@@ -16,14 +16,14 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from tools.flow.deployed import Flow, outcomes, wait_for
-from tools.flow.event import decode, rank
+from tools.deployed import Deployed, outcomes, wait_for
+from tools.event import decode, rank
+from tools.load.message import to_json
 from tools.local.deployer import Deployer
 from tools.local.emulator import Emulator
 from tools.local.program import run, uninterrupted
 from tools.local.stacks import load_stack
 from tools.local.up import EXAMPLE, OUTPUTS_FILE, commands_to_try
-from tools.producer.message import to_json
 
 DRAIN_SECONDS: Final = 60.0
 VERSION: Final = "timestamp"
@@ -66,7 +66,7 @@ def demo(picture: Path | None = None) -> int:
             f"Deployed stack local: {len(deployed.resources)} resources, "
             f"{time.monotonic() - started:.1f} s after the start\n"
         )
-        flow = Flow(deployed.outputs)
+        flow = Deployed(deployed.outputs)
         first, late, broken = list(first_messages()), list(late_messages()), list(broken_messages())
         good = first + late
 
@@ -186,7 +186,7 @@ def newest(messages: Iterable[Message]) -> dict[str, Item]:
     return winners
 
 
-def _drain(console: Console, flow: Flow, what: str, *, broken: int) -> float:
+def _drain(console: Console, flow: Deployed, what: str, *, broken: int) -> float:
     """Wait until the queue is empty; return the seconds until only broken ones were in it."""
     started, stored_after = time.monotonic(), 0.0
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
@@ -211,13 +211,13 @@ def _drain(console: Console, flow: Flow, what: str, *, broken: int) -> float:
     return stored_after
 
 
-def _reasons(flow: Flow) -> list[tuple[str, str]]:
+def _reasons(flow: Deployed) -> list[tuple[str, str]]:
     """Return each dead letter's body, and the last reason that the function logged for it."""
     reasons = flow.reasons()
     return [(each.body, reasons.get(each.message_id, "")) for each in flow.dead_letters()]
 
 
-def _counts(flow: Flow) -> dict[str, int]:
+def _counts(flow: Deployed) -> dict[str, int]:
     """Return how often each outcome was counted, redeliveries included."""
     counts: Counter[str] = Counter()
     for line in flow.log_lines():

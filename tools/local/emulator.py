@@ -14,9 +14,9 @@ import urllib.request
 from pathlib import Path
 from typing import IO, Any, Final, Self
 
+from tools.aws import client, emulator_session
+from tools.deployed import wait_for
 from tools.errors import ToolError
-from tools.flow.aws import client, emulator_session
-from tools.flow.deployed import wait_for
 from tools.local.leash import GRACE_SECONDS
 from tools.local.stacks import PROJECT
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from tools.flow.aws import CREDENTIALS
-from tools.flow.deployed import Flow
+from tools.aws import CREDENTIALS
+from tools.deployed import Deployed
 from tools.flow.watch import watching
 from tools.local.deployer import Deployer
 from tools.local.emulator import Emulator
@@ -46,7 +46,7 @@ def up(stack_name: str, port: int | None) -> int:
             say(f"\nWith that line in a file, {OUTPUTS_FILE}, send an event of your own:\n")
             say(f"{commands_to_try(ready)}\n")
             say("Ctrl-C stops it, and everything in it is gone.")
-            with watching(Flow(deployed.outputs)):
+            with watching(Deployed(deployed.outputs)):
                 aws.wait()
     except KeyboardInterrupt:
         return 0  # the way it is meant to end

@@ -8,7 +8,7 @@ import pytest
 from function.outcome import Outcome, Result
 from function.report import counts, unacknowledged
 from tests.conftest import Deployment
-from tools.flow.deployed import LogLine, outcomes, wait_for
+from tools.deployed import LogLine, outcomes, wait_for
 
 
 def _line(text: str) -> LogLine:
@@ -38,13 +38,13 @@ def test_waiting_ends_with_what_is_seen_or_when_time_is_up(monkeypatch: Any) -> 
 
 
 def test_the_settings_are_the_queues(deployment: Deployment) -> None:
-    settings = deployment.flow.settings()
+    settings = deployment.deployed.settings()
     assert (settings.visibility_seconds, settings.deliveries) == (6, 2)
 
 
 @pytest.mark.parametrize("count", [25])
 def test_all_dead_letters_are_read_and_visible_again(deployment: Deployment, count: int) -> None:
-    flow, run = deployment.flow, uuid.uuid4().hex
+    flow, run = deployment.deployed, uuid.uuid4().hex
     sqs = deployment.aws.client("sqs")
     for number in range(count):  # straight into the dead-letter queue
         sqs.send_message(

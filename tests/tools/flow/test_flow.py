@@ -16,10 +16,10 @@ import pytest
 from function.outcome import Outcome, Result
 from function.report import counts, unacknowledged
 from tests.conftest import Deployment
-from tools.flow import send as flow_send
-from tools.flow.deployed import LogLine, Settings
-from tools.flow.send import send
+from tools import send as flow_send
+from tools.deployed import LogLine, Settings
 from tools.local.stacks import PROJECT
+from tools.send import send
 
 NONSENSE = {
     "AWS_PROFILE": "nonsense",
@@ -73,7 +73,7 @@ def tell(deployment: Deployment) -> Callable[[str], tuple[int, str]]:
 
     def sent(body: str) -> tuple[int, str]:
         said: list[str] = []
-        return send(deployment.flow, body, said.append), "\n".join(said)
+        return send(deployment.deployed, body, said.append), "\n".join(said)
 
     return sent
 
@@ -188,7 +188,7 @@ def test_dead_letters_are_shown_oldest_first_with_reason_and_kept(
     bodies = [f'{{"{mark}":{number}}}' for number in range(2)]
     ids = []
     for body in bodies:
-        ids += deployment.flow.send([body])
+        ids += deployment.deployed.send([body])
         time.sleep(0.01)
     deployment.drain()
 

@@ -13,17 +13,17 @@ from botocore.exceptions import ClientError
 from pulumi.runtime import mocks as pulumi_mocks
 
 from tests.conftest import Deployment
+from tools import deployed
+from tools import smoke as flow_smoke
+from tools.aws import explain
+from tools.deployed import Deployed, wait_for
 from tools.errors import ToolError
-from tools.flow import deployed
-from tools.flow import smoke as flow_smoke
-from tools.flow.aws import explain
-from tools.flow.deployed import Flow, wait_for
-from tools.flow.event import decode, is_same, rank
-from tools.flow.smoke import canaries, smoke
+from tools.event import decode, is_same, rank
 from tools.local.deployer import Deployer
 from tools.local.emulator import Emulator
 from tools.local.program import run
 from tools.local.stacks import PROJECT, load_stack
+from tools.smoke import canaries, smoke
 
 VISIBILITY_SECONDS = 2
 SECONDS = 60.0
@@ -57,7 +57,7 @@ class Target:
     """The program on an embedded AWS that asks the function for permissions."""
 
     aws: Emulator
-    flow: Flow
+    flow: Deployed
     role: str
     policy: str
 
@@ -72,7 +72,7 @@ def target() -> Iterator[Target]:
     stack = load_stack("local")
     with Emulator(region=stack.region, auth=True) as aws:
         deployer = _Hasty(aws, stack)
-        flow = Flow(run(stack, deployer).outputs)
+        flow = Deployed(run(stack, deployer).outputs)
         flow.send(['{"event_id":"other"}', "other"])
         assert wait_for(lambda: flow.dead() and flow.item("other"), SECONDS)
         assert wait_for(lambda: not flow.waiting(), SECONDS)
@@ -90,9 +90,9 @@ def _denied(operation: str) -> ClientError:
     return ClientError(told, operation)  # type: ignore[arg-type]
 
 
-def _watch(flow: Flow, denied: set[str]) -> tuple[Flow, set[str]]:
+def _watch(flow: Deployed, denied: set[str]) -> tuple[Deployed, set[str]]:
     """Return a flow of its own that is refused some operations, and a set of those it calls."""
-    watched, called = Flow(flow.outputs), set()
+    watched, called = Deployed(flow.outputs), set()
 
     def see(model: Any, **_: Any) -> None:
         called.add(f"{model.service_model.service_name}:{model.name}")
@@ -241,7 +241,7 @@ def test_ctrl_c_deletes_what_it_made_and_says_what_it_could_not(
     assert first == "deleting what is left of the canaries"
     assert "messages are still under way: delete what becomes of them" in second
     run_name = second.rpartition(" ")[2]
-    assert not [i for i in deployment.flow.items() if i["event_id"].startswith(run_name)]
+    assert not [i for i in deployment.deployed.items() if i["event_id"].startswith(run_name)]
 
 
 # What it sends.

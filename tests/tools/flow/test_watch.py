@@ -14,7 +14,7 @@ from collections.abc import Callable
 import boto3
 import pytest
 
-from tools.flow.aws import CREDENTIALS
+from tools.aws import CREDENTIALS
 from tools.local.stacks import PROJECT
 
 SECONDS = 60.0

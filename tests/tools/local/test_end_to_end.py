@@ -91,7 +91,7 @@ def test_a_thousand_varied_events_come_back_equal_beside_broken_messages(
     for place, body in enumerate(broken):
         bodies.insert(place * 100 + 50, body)  # among good ones, in the same batches
 
-    flow = deployment.flow
+    flow = deployment.deployed
     sent = dict(zip(flow.send(bodies), bodies, strict=True))
     deployment.drain()
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from tools.flow.aws import CREDENTIALS
+from tools.aws import CREDENTIALS
 from tools.local.stacks import PROJECT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")

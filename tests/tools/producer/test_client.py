@@ -22,12 +22,12 @@ from botocore.parsers import ResponseParserError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tools.flow.aws import emulator_session
-from tools.producer import Failed, Producer, Result, Sent
-from tools.producer import client as producer_client
-from tools.producer.client import ATTEMPTS, REQUESTS_AT_ONCE, batches
-from tools.producer.errors import UnsendableError
-from tools.producer.message import MESSAGE_BYTES, message_body
+from tools.aws import emulator_session
+from tools.load import Failed, Producer, Result, Sent
+from tools.load import client as load_client
+from tools.load.client import ATTEMPTS, REQUESTS_AT_ONCE, batches
+from tools.load.errors import UnsendableError
+from tools.load.message import MESSAGE_BYTES, message_body
 
 URL = "https://sqs.us-east-1.amazonaws.com/123456789012/q"
 SECONDS = 60.0
@@ -89,7 +89,7 @@ THREE = ["body 1", "body 2", "body 3"]
 
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(producer_client, "_pause", lambda attempt: 0.0)
+    monkeypatch.setattr(load_client, "_pause", lambda attempt: 0.0)
 
 
 @cache
@@ -276,7 +276,7 @@ def test_an_event_is_yielded_once_it_and_all_before_it_are_done(fails: set[int])
 
 
 def test_a_pause_ends_when_the_stream_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(producer_client, "_pause", lambda attempt: SECONDS)
+    monkeypatch.setattr(load_client, "_pause", lambda attempt: SECONDS)
     sqs = _Sqs(lambda body, attempt: None if int(body) < 10 else BUSY)
     stream = _producer(sqs).stream(map(str, range(20)), message_body)
     next(stream)

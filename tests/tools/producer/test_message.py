@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from function.event import Event, parse
 from function.guard import Guard
-from tools.producer.__main__ import _by_clock
-from tools.producer.errors import UnsendableError
-from tools.producer.message import (
+from tools.load.__main__ import _by_clock
+from tools.load.errors import UnsendableError
+from tools.load.message import (
     MESSAGE_BYTES,
     from_item,
     line_body,

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from tests.conftest import Deployment
-from tools.flow.aws import CREDENTIALS
+from tools.aws import CREDENTIALS
+from tools.load import checkpoint
+from tools.load.checkpoint import Progress
+from tools.load.source import Event, lines
 from tools.local.stacks import PROJECT
-from tools.producer import checkpoint
-from tools.producer.checkpoint import Progress
-from tools.producer.source import Event, lines
 
 SECONDS = 120.0
 
@@ -73,7 +73,7 @@ def _environment() -> dict[str, str]:
 
 def _command(deployment: Deployment, *arguments: str) -> list[str]:
     return [
-        *(sys.executable, "-m", "tools.producer"),
+        *(sys.executable, "-m", "tools.load"),
         *("--queue-url", deployment.outputs["queueUrl"]),
         *arguments,
     ]
@@ -99,7 +99,7 @@ def _stored(deployment: Deployment, prefix: str, count: int) -> dict[str, Any]:
     deadline = time.monotonic() + SECONDS
     items: dict[str, Any] = {}
     while len(items) < count and time.monotonic() < deadline:
-        found = deployment.flow.items()
+        found = deployment.deployed.items()
         items = {i["event_id"]: i for i in found if i["event_id"].startswith(prefix)}
     return items
 
@@ -269,6 +269,6 @@ def test_without_a_region_it_says_what_to_set(deployment: Deployment) -> None:
     ],
 )
 def test_a_usage_error_names_the_value(arguments: list[str], reason: str) -> None:
-    result = _run([sys.executable, "-m", "tools.producer", *arguments])
+    result = _run([sys.executable, "-m", "tools.load", *arguments])
     assert result.returncode == 2
     assert reason in result.stderr

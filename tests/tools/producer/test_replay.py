@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import Deployment
-from tools.flow.aws import CREDENTIALS
+from tools.aws import CREDENTIALS
+from tools.load.source import SEGMENTS, items
 from tools.local.stacks import PROJECT
-from tools.producer.source import SEGMENTS, items
 
 SECONDS = 60.0
 EXACT = "12345678901234567890123456789012345.678"
@@ -46,7 +46,7 @@ def _fill(deployment: Deployment, table: str, count: int, **members: Any) -> Non
 
 def _command(deployment: Deployment, *arguments: str) -> list[str]:
     queue = ["--queue-url", deployment.outputs["queueUrl"]]
-    return [sys.executable, "-m", "tools.producer", *queue, *arguments]
+    return [sys.executable, "-m", "tools.load", *queue, *arguments]
 
 
 def _environment(deployment: Deployment) -> dict[str, str]:

@@ -23,8 +23,8 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as NotReachedError
 from botocore.parsers import ResponseParserError
 
-from tools.producer.errors import ProducerError, UnsendableError
-from tools.producer.message import MESSAGE_BYTES, message_body
+from tools.load.errors import ProducerError, UnsendableError
+from tools.load.message import MESSAGE_BYTES, message_body
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 BATCH_MESSAGES: Final = 10

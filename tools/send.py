@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from tools.flow.deployed import Flow, LogLine, outcomes, wait_for
-from tools.flow.event import decode, is_same, rank
-from tools.producer.message import EVENT_ID_BYTES, to_json
+from tools.deployed import Deployed, LogLine, outcomes, wait_for
+from tools.event import decode, is_same, rank
+from tools.load.message import EVENT_ID_BYTES, to_json
 
 # What the log, the pollers and a cold start take on AWS, beside the stack's own settings.
 GRACE_SECONDS: Final = 30.0
@@ -16,7 +16,7 @@ SKEW_SECONDS: Final = 300.0
 _PASSED_OVER: Final = "{ $.Superseded > 0 || $.Coalesced > 0 }"
 
 
-def send(flow: Flow, body: str, say: Callable[[str], object] = print) -> int:
+def send(flow: Deployed, body: str, say: Callable[[str], object] = print) -> int:
     """Send a message, wait, say what became of it; 0 if it was stored or superseded.
 
     Stored is what the table shows; rejected, what the log says of this message. Of no message does
@@ -90,7 +90,7 @@ def _is_newer(item: Mapping[str, Any], event: Mapping[str, Any], attribute: str)
     return bool(attribute) and (stored > sent or respelled)
 
 
-def _passed_over(flow: Flow, since: float) -> set[LogLine]:
+def _passed_over(flow: Deployed, since: float) -> set[LogLine]:
     """Return the log's lines that count events as superseded or coalesced."""
     lines = flow.log_lines(since, _PASSED_OVER)  # the embedded AWS takes no such pattern
     counts = {line: outcomes(line) for line in lines}

@@ -1,4 +1,4 @@
-"""`python -m tools.producer`: send a file of events, or the items of a table, to the queue."""
+"""`python -m tools.load`: send a file of events, or the items of a table, to the queue."""
 
 import argparse
 import contextlib
@@ -15,13 +15,13 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
-from tools.producer import checkpoint
-from tools.producer.checkpoint import Progress
-from tools.producer.client import Producer, Result, Sent
-from tools.producer.errors import ProducerError
-from tools.producer.message import EVENT_ID
-from tools.producer.source import Event, items, lines
-from tools.producer.status import StatusLine
+from tools.load import checkpoint
+from tools.load.checkpoint import Progress
+from tools.load.client import Producer, Result, Sent
+from tools.load.errors import ProducerError
+from tools.load.message import EVENT_ID
+from tools.load.source import Event, items, lines
+from tools.load.status import StatusLine
 
 SAVE_SECONDS: Final = 0.5
 PROBLEMS_SHOWN: Final = 20
@@ -175,7 +175,7 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m tools.producer",
+        prog="python -m tools.load",
         description="Sends events to the queue, several requests at once: the lines of a file, one "
         "JSON object each, or the items of a table. Interrupted, it goes on where it was when run "
         "again; a few events may then be sent twice, which the pattern makes harmless. Region, "

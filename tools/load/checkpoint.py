@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tools.producer.errors import ProducerError
+from tools.load.errors import ProducerError
 
 
 @dataclass(frozen=True, kw_only=True)

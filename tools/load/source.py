@@ -12,8 +12,8 @@ from typing import Any, BinaryIO, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tools.producer.errors import ProducerError
-from tools.producer.message import EVENT_ID, item_body, line_body
+from tools.load.errors import ProducerError
+from tools.load.message import EVENT_ID, item_body, line_body
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Scan.html#Scan.ParallelScan
 SEGMENTS: Final = 8

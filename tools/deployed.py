@@ -11,10 +11,10 @@ from typing import Any, Final, NamedTuple, TypeVar
 import boto3
 from botocore.exceptions import ClientError
 
+from tools.aws import client, emulator_session
 from tools.errors import ToolError
-from tools.flow.aws import client, emulator_session
-from tools.producer import Failed, Producer
-from tools.producer.message import from_item
+from tools.load import Failed, Producer
+from tools.load.message import from_item
 
 # How long looking at dead letters may hide them from others: some seconds, and more for many.
 HIDDEN_SECONDS: Final = 10
@@ -67,7 +67,7 @@ class LogLine(NamedTuple):
         return members
 
 
-class Flow:
+class Deployed:
     """The queue, the table, the dead-letter queue and the log of a deployed stack."""
 
     def __init__(self, outputs: Mapping[str, Any]) -> None:

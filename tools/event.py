@@ -10,7 +10,7 @@ _TIMESTAMP: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))
 
 
 def decode(body: str) -> Any:
-    """Return what a JSON text says, numbers as Decimal, as `Flow.item` gives them.
+    """Return what a JSON text says, numbers as Decimal, as `Deployed.item` gives them.
 
     Raises ValueError if it is no JSON.
     """

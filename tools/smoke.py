@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from tools.flow.deployed import Flow, Settings, wait_for
-from tools.flow.event import decode, is_same
-from tools.flow.send import GRACE_SECONDS, SKEW_SECONDS
-from tools.producer.message import to_json
+from tools.deployed import Deployed, Settings, wait_for
+from tools.event import decode, is_same
+from tools.load.message import to_json
+from tools.send import GRACE_SECONDS, SKEW_SECONDS
 
 LOOK_SECONDS: Final = 0.25
 
@@ -73,7 +73,7 @@ def canaries(run: str, attribute: str) -> list[Canary]:
     return unguarded + guarded if attribute else unguarded
 
 
-def smoke(flow: Flow, say: Callable[[str], object]) -> list[str]:
+def smoke(flow: Deployed, say: Callable[[str], object]) -> list[str]:
     """Send canaries, and return the promises that are broken, each in a sentence.
 
     say: told what is going on.
@@ -87,7 +87,7 @@ def smoke(flow: Flow, say: Callable[[str], object]) -> list[str]:
 
 
 class _Smoke:
-    def __init__(self, flow: Flow, say: Callable[[str], object]) -> None:
+    def __init__(self, flow: Deployed, say: Callable[[str], object]) -> None:
         self._flow, self._say = flow, say
         self._run = f"smoke-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
         self._since = time.time() - SKEW_SECONDS

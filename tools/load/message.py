@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn
 
 from boto3.dynamodb.types import TypeDeserializer
 
-from tools.producer.errors import UnsendableError
+from tools.load.errors import UnsendableError
 
 EVENT_ID: Final = "event_id"
 # The longest partition key of a DynamoDB item.
