@@ -16,7 +16,7 @@ help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
 
 demo: .venv/installed ## Deploy to a local AWS and watch real events flow
-	@$(BIN)/python -m tools.local demo
+	@$(BIN)/python -m tools demo
 
 check: lint ## While editing: format, lint, types, and the tests that need no embedded AWS
 	@$(IN_OWN_TMP) HYPOTHESIS_PROFILE=check $(BIN)/pytest --numprocesses auto \
@@ -48,12 +48,12 @@ up: .venv/installed ## Deploy a stack with the real Pulumi CLI: make up STACK=lo
 	@test -f 'Pulumi.$(STACK).yaml' || { echo 'error: name a stack: make up' \
 		'STACK=$(subst $(space),|,$(patsubst Pulumi.%.yaml,%,$(wildcard Pulumi.*.yaml)))' >&2; exit 2; }
 	@command -v pulumi >/dev/null || { echo 'error: the Pulumi CLI is not installed:' \
-		'https://www.pulumi.com/docs/install/; without it, $(BIN)/python -m tools.local up' \
+		'https://www.pulumi.com/docs/install/; without it, $(BIN)/python -m tools up' \
 		'--stack $(STACK) deploys to the local AWS' >&2; exit 1; }
 ifeq ($(STACK),local)
 	@$(BIN)/python -c 'import socket; socket.create_connection(("127.0.0.1", 4566), 1)' 2>/dev/null || \
 		{ echo 'error: nothing listens on port 4566: in another terminal, start' \
-		'$(BIN)/python -m tools.local emulator' >&2; exit 1; }
+		'$(BIN)/python -m tools emulator' >&2; exit 1; }
 endif
 	@pulumi stack select --create '$(STACK)'
 	@pulumi up --stack '$(STACK)' $(if $(filter local,$(STACK)),--refresh) $(ARGS)

@@ -14,10 +14,10 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from tools.deployed import Deployed, wait_for
-from tools.local.deployer import Deployer
-from tools.local.emulator import Emulator
-from tools.local.program import run
-from tools.local.stacks import load_stack
+from tools.deployer import Deployer
+from tools.emulator import Emulator
+from tools.program import run
+from tools.stacks import load_stack
 
 DRAIN_SECONDS: Final = 120.0
 # Below the visibility timeout of the stack `local`, 6 s.

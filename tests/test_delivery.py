@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from tools.local.stacks import PROJECT
+from tools.stacks import PROJECT
 
 GITHUB: Final = PROJECT / ".github"
 WORKFLOWS: Final = sorted((GITHUB / "workflows").glob("*.yml"))

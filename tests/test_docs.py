@@ -22,8 +22,8 @@ from botocore import xform_name
 from tools.capacity.aws import PRICES
 from tools.capacity.handler import LOG_BYTES
 from tools.capacity.model import Setup, handler_ms
-from tools.local.preview import preview
-from tools.local.stacks import PROJECT, load_stack
+from tools.preview import preview
+from tools.stacks import PROJECT, load_stack
 
 # What a $(...) gives: it could be a queue's URL.
 SUBSTITUTED: Final = "https://sqs.invalid/0/substituted"
@@ -230,8 +230,8 @@ def test_every_command_is_understood(block: str) -> None:
     "command",
     [
         "make nothing",
-        "python -m tools.local up --stak dev",
-        ".venv/bin/python -m tools.local nothing",
+        "python -m tools up --stak dev",
+        ".venv/bin/python -m tools nothing",
         "python -m pytest tests/nothing",
         "python -m tools.load events.jsonl",
         "aws sqs send-mesage --queue-url x --message-body y",

@@ -71,7 +71,7 @@ class Deployed:
     """The queue, the table, the dead-letter queue and the log of a deployed stack."""
 
     def __init__(self, outputs: Mapping[str, Any]) -> None:
-        """Take the stack's outputs, or the line that `python -m tools.local up` prints."""
+        """Take the stack's outputs, or the line that `python -m tools up` prints."""
         self.outputs = outputs
         self.version_attribute: str = outputs["versionAttribute"]
         region = outputs["queueArn"].split(":")[3]

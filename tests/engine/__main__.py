@@ -15,8 +15,8 @@ from rich.console import Console
 
 from tools.deployed import Deployed, wait_for
 from tools.errors import ToolError
-from tools.local.preview import preview
-from tools.local.stacks import load_stack
+from tools.preview import preview
+from tools.stacks import load_stack
 
 from .driver import STACK, Engine, Step, engine
 

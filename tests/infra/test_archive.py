@@ -11,8 +11,8 @@ import pulumi
 import pytest
 
 from tests.infra.registered import VARIANTS, variant
-from tools.local.deployer import zip_of
-from tools.local.stacks import PROJECT
+from tools.deployer import zip_of
+from tools.stacks import PROJECT
 
 MOST_BYTES: Final = 60_000
 

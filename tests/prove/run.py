@@ -13,10 +13,10 @@ from pulumi.runtime import mocks as pulumi_mocks
 
 from tools.deployed import Deployed, wait_for
 from tools.load.client import BATCH_MESSAGES
-from tools.local.deployer import Deployer
-from tools.local.emulator import Emulator
-from tools.local.program import run
-from tools.local.stacks import PROJECT, Stack, load_stack
+from tools.deployer import Deployer
+from tools.emulator import Emulator
+from tools.program import run
+from tools.stacks import PROJECT, Stack, load_stack
 
 from .checker import Account, account
 from .load import Message, messages

@@ -20,10 +20,10 @@ from tools.capacity.model import Load, Setup, handler_ms, ids_in_batch
 from tools.capacity.report import print_table
 from tools.deployed import Deployed
 from tools.errors import ToolError
-from tools.local.deployer import Deployer
-from tools.local.emulator import Emulator
-from tools.local.program import run
-from tools.local.stacks import load_stack
+from tools.deployer import Deployer
+from tools.emulator import Emulator
+from tools.program import run
+from tools.stacks import load_stack
 
 TOLERANCE: Final = 0.20
 WRITE_MS: Final = 400.0

@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
             "--stack", help="of Pulumi's project in this folder, and its AWS account"
         )
         which.add_argument(
-            "--outputs", type=Path, metavar="FILE", help="what `python -m tools.local up` printed"
+            "--outputs", type=Path, metavar="FILE", help="what `python -m tools up` printed"
         )
         if name == "send":
             command.add_argument("body", metavar="EVENT", help="a JSON object with event_id")

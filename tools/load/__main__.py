@@ -187,7 +187,7 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         type=_queue_url,
         metavar="URL",
-        help="where to: `pulumi stack output queueUrl`, or what `python -m tools.local up` prints",
+        help="where to: `pulumi stack output queueUrl`, or what `python -m tools up` prints",
     )
     parser.add_argument(
         "--version-attribute",

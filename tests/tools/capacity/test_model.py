@@ -14,7 +14,7 @@ from tools.capacity import check, handler, model, step
 from tools.capacity.__main__ import main
 from tools.capacity.model import Load, Setup
 from tools.capacity.quotas import quota_uses
-from tools.local.stacks import PROJECT
+from tools.stacks import PROJECT
 
 # Times that make the arithmetic plain: 80 ms in the function, 20 ms beside it.
 PLAIN = Setup(handler_ms=80, poll_ms=20)

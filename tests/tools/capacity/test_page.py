@@ -12,7 +12,7 @@ from tools.capacity.__main__ import main
 from tools.capacity.aws import QUOTAS
 from tools.capacity.model import Setup, handler_ms
 from tools.capacity.report import short
-from tools.local.stacks import PROJECT
+from tools.stacks import PROJECT
 
 PAGE = (PROJECT / "docs" / "scaling.md").read_text("utf-8")
 TABLES = [

@@ -1,4 +1,4 @@
-"""`python -m tools.flow`, as a person or a script runs it beside `python -m tools.local up`."""
+"""`python -m tools.flow`, as a person or a script runs it beside `python -m tools up`."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from function.report import counts, unacknowledged
 from tests.conftest import Deployment
 from tools import send as flow_send
 from tools.deployed import LogLine, Settings
-from tools.local.stacks import PROJECT
+from tools.stacks import PROJECT
 from tools.send import send
 
 NONSENSE = {

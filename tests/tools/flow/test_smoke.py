@@ -19,10 +19,10 @@ from tools.aws import explain
 from tools.deployed import Deployed, wait_for
 from tools.errors import ToolError
 from tools.event import decode, is_same, rank
-from tools.local.deployer import Deployer
-from tools.local.emulator import Emulator
-from tools.local.program import run
-from tools.local.stacks import PROJECT, load_stack
+from tools.deployer import Deployer
+from tools.emulator import Emulator
+from tools.program import run
+from tools.stacks import PROJECT, load_stack
 from tools.smoke import canaries, smoke
 
 VISIBILITY_SECONDS = 2

@@ -1,4 +1,4 @@
-"""The live line of `python -m tools.local up`."""
+"""The live line of `python -m tools up`."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import boto3
 import pytest
 
 from tools.aws import CREDENTIALS
-from tools.local.stacks import PROJECT
+from tools.stacks import PROJECT
 
 SECONDS = 60.0
 NEWER = '{"event_id":"watched-1","timestamp":"2025-03-30T02:00:00Z"}'
@@ -39,7 +39,7 @@ class _Terminal:
 
 def _up(stderr: int) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "tools.local", "up"],
+        [sys.executable, "-m", "tools", "up"],
         cwd=PROJECT,
         env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "160"},
         stdout=subprocess.PIPE,

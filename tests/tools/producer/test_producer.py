@@ -19,7 +19,7 @@ from tools.aws import CREDENTIALS
 from tools.load import checkpoint
 from tools.load.checkpoint import Progress
 from tools.load.source import Event, lines
-from tools.local.stacks import PROJECT
+from tools.stacks import PROJECT
 
 SECONDS = 120.0
 

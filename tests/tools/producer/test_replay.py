@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import Deployment
 from tools.aws import CREDENTIALS
 from tools.load.source import SEGMENTS, items
-from tools.local.stacks import PROJECT
+from tools.stacks import PROJECT
 
 SECONDS = 60.0
 EXACT = "12345678901234567890123456789012345.678"

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tools.errors import ToolError
-from tools.local.emulator import HOST, Emulator
-from tools.local.stacks import PROJECT
+from tools.emulator import HOST, Emulator
+from tools.stacks import PROJECT
 
 
 def test_inside_the_block_it_answers_and_after_it_nothing_is_left(
@@ -70,7 +70,7 @@ def test_its_end_is_noticed() -> None:
 def test_it_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
     parent = """
         import sys, time
-        from tools.local.emulator import Emulator
+        from tools.emulator import Emulator
         with Emulator() as aws:
             print(aws._process.pid, flush=True)
             time.sleep(600)

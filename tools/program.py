@@ -22,7 +22,7 @@ from pulumi.runtime.stack import Stack as PulumiStack
 
 from infra.settings import SettingsError
 from tools.errors import ToolError
-from tools.local.stacks import PROJECT, Stack
+from tools.stacks import PROJECT, Stack
 
 STACK_TYPE: Final = "pulumi:pulumi:Stack"
 

@@ -1,4 +1,4 @@
-"""`python -m tools.local up`: deploy a stack to the embedded AWS, and stay."""
+"""`python -m tools up`: deploy a stack to the embedded AWS, and stay."""
 
 import json
 import shlex
@@ -12,11 +12,11 @@ from rich.console import Console
 from tools.aws import CREDENTIALS
 from tools.deployed import Deployed
 from tools.flow.watch import watching
-from tools.local.deployer import Deployer
-from tools.local.emulator import Emulator
-from tools.local.preview import preview
-from tools.local.program import run, uninterrupted
-from tools.local.stacks import load_stack
+from tools.deployer import Deployer
+from tools.emulator import Emulator
+from tools.preview import preview
+from tools.program import run, uninterrupted
+from tools.stacks import load_stack
 
 # Where the commands that are shown keep the line that `up` prints.
 OUTPUTS_FILE: Final = "local.json"

@@ -15,9 +15,9 @@ import pytest
 from pulumi.runtime import mocks as pulumi_mocks
 
 from tests.conftest import PatientDeployer
-from tools.local.emulator import Emulator
-from tools.local.program import run
-from tools.local.stacks import load_stack
+from tools.emulator import Emulator
+from tools.program import run
+from tools.stacks import load_stack
 
 SECONDS = 20.0
 TABLE = "arn:aws:dynamodb:us-east-1:000000000000:table/event-state-target-table"

@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import pulumi
 from pulumi.runtime import mocks as pulumi_mocks
+from rich.console import Console
 from rich.tree import Tree
 
 from tools.errors import ToolError
-from tools.local.program import Resource, Run, plain, run
-from tools.local.stacks import Stack
+from tools.program import Resource, Run, plain, run
+from tools.stacks import Stack
 
 # Stands for the account, which only AWS knows; the one that AWS uses in its own examples.
 ACCOUNT: Final = "123456789012"
@@ -64,7 +65,18 @@ def preview(stack: Stack) -> Run:
     return run(stack, Preview(stack))
 
 
-def as_json(run: Run) -> str:
+def show(stack: Stack, run: Run, *, as_json: bool) -> None:
+    """Print a run: as JSON, or drawn as a tree, in whole lines into a pipe or a file."""
+    if as_json:
+        print(to_json(run))
+        return
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 200
+    console.print(as_tree(stack, run))
+
+
+def to_json(run: Run) -> str:
     """Render a run as JSON: {"resources": [...], "outputs": {...}}, by Pulumi's own names."""
     return json.dumps(
         {

@@ -1,4 +1,4 @@
-"""`python -m tools.local demo`: real events through the real program, and every promise checked."""
+"""`python -m tools demo`: real events through the real program, and every promise checked."""
 
 import json
 import random
@@ -19,11 +19,11 @@ from rich.table import Table
 from tools.deployed import Deployed, outcomes, wait_for
 from tools.event import decode, rank
 from tools.load.message import to_json
-from tools.local.deployer import Deployer
-from tools.local.emulator import Emulator
-from tools.local.program import run, uninterrupted
-from tools.local.stacks import load_stack
-from tools.local.up import EXAMPLE, OUTPUTS_FILE, commands_to_try
+from tools.deployer import Deployer
+from tools.emulator import Emulator
+from tools.program import run, uninterrupted
+from tools.stacks import load_stack
+from tools.up import EXAMPLE, OUTPUTS_FILE, commands_to_try
 
 DRAIN_SECONDS: Final = 60.0
 VERSION: Final = "timestamp"
@@ -295,7 +295,7 @@ def _invite(console: Console, outputs: Mapping[str, Any]) -> None:
     }
     console.print(
         "\nNow your own event. In one terminal:\n\n"
-        f"  .venv/bin/python -m tools.local up --port {OWN_PORT} > {OUTPUTS_FILE}\n\n"
+        f"  .venv/bin/python -m tools up --port {OWN_PORT} > {OUTPUTS_FILE}\n\n"
         f"In another:\n\n{escape(commands_to_try(ready))}",
         soft_wrap=True,
     )

@@ -2,8 +2,8 @@
 
 import json
 
-from tools.local.preview import as_json, preview
-from tools.local.stacks import PROJECT, load_stack
+from tools.preview import as_json, preview
+from tools.stacks import PROJECT, load_stack
 
 
 def test_the_json_has_every_resource_with_inputs_parent_and_dependencies() -> None:

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from tools.local import demo
-from tools.local.demo import Message, newest
-from tools.local.stacks import Stack, load_stack
+from tools import demo
+from tools.demo import Message, newest
+from tools.stacks import Stack, load_stack
 
 
 def test_every_promise_holds_and_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

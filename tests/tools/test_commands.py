@@ -1,4 +1,4 @@
-"""`python -m tools.local`, as a person or a script runs it."""
+"""`python -m tools`, as a person or a script runs it."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from tools.local.stacks import PROJECT
+from tools.stacks import PROJECT
 
 NONSENSE = {
     "AWS_PROFILE": "nonsense",
@@ -26,7 +26,7 @@ NONSENSE = {
 
 
 def _command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "tools.local", *arguments]
+    return [sys.executable, "-m", "tools", *arguments]
 
 
 def _run(*arguments: str, cwd: Path = PROJECT) -> subprocess.CompletedProcess[str]:
@@ -212,4 +212,4 @@ def test_help_explains_each_command() -> None:
     text = _run("--help").stdout
     for command in ("demo", "up", "preview", "emulator"):
         assert re.search(rf"^  +{command} +\w+", text, re.MULTILINE), command
-        assert "usage: python -m tools.local " + command in _run(command, "--help").stdout
+        assert "usage: python -m tools " + command in _run(command, "--help").stdout

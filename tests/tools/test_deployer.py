@@ -13,10 +13,10 @@ import pytest
 from pulumi.runtime.mocks import MockResourceArgs
 
 from tools.errors import ToolError
-from tools.local.deployer import Deployer, zip_of
-from tools.local.emulator import Emulator
-from tools.local.program import Run, plain, run
-from tools.local.stacks import Stack, load_stack
+from tools.deployer import Deployer, zip_of
+from tools.emulator import Emulator
+from tools.program import Run, plain, run
+from tools.stacks import Stack, load_stack
 
 KEY: Final = "arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 VARIANTS: Final[dict[str, tuple[str, dict[str, str]]]] = {
@@ -358,7 +358,7 @@ def _make(aws: Emulator, kind: str, name: str, inputs: dict[str, Any]) -> str:
 def test_an_unknown_resource_type_is_refused_by_name(aws: Emulator) -> None:
     assert _make(aws, "aws:s3/bucket:Bucket", "bucket", {}) == (
         "The local deployer does not know aws:s3/bucket:Bucket (resource 'bucket'): "
-        "teach it in local/deployer.py."
+        "teach it in tools/deployer.py."
     )
 
 
@@ -375,7 +375,7 @@ def test_unknown_inputs_are_refused_by_name_however_deep(aws: Emulator) -> None:
     }
     assert _make(aws, "aws:dynamodb/table:Table", "table", inputs) == (
         "The local deployer does not know pointInTimeRecovery.recoveryPeriodInDays, tableClass "
-        "of aws:dynamodb/table:Table (resource 'table'): teach it in local/deployer.py."
+        "of aws:dynamodb/table:Table (resource 'table'): teach it in tools/deployer.py."
     )
 
 

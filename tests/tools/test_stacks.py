@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tools.errors import ToolError
-from tools.local.stacks import load_stack
+from tools.stacks import load_stack
 
 PROJECT_FILE = """
 name: shop

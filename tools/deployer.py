@@ -16,16 +16,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pulumi.runtime import mocks as pulumi_mocks
 
 from tools.errors import ToolError
-from tools.local.emulator import Emulator
-from tools.local.program import plain
-from tools.local.stacks import Stack
+from tools.emulator import Emulator
+from tools.program import plain
+from tools.stacks import Stack
 
 # A resource's id, and the outputs that AWS adds to its inputs.
 Created = tuple[str, dict[str, Any]]
 
 
 class Deployer(pulumi_mocks.Mocks):
-    """Creates each registered resource with boto3; hand it to `local.program.run`."""
+    """Creates each registered resource with boto3; hand it to `program.run`."""
 
     def __init__(self, aws: Emulator, stack: Stack) -> None:
         self._tags = dict(stack.default_tags)
@@ -41,7 +41,7 @@ class Deployer(pulumi_mocks.Mocks):
         if create is None:
             raise ToolError(
                 f"The local deployer does not know {args.typ} (resource {args.name!r}): "
-                "teach it in local/deployer.py."
+                "teach it in tools/deployer.py."
             )
         inputs = Inputs(f"{args.typ} (resource {args.name!r})", plain(args.inputs))
         try:
@@ -299,7 +299,7 @@ class Inputs:
         if left := self._all_left():
             raise ToolError(
                 f"The local deployer does not know {', '.join(sorted(left))} of {self.owner}: "
-                "teach it in local/deployer.py."
+                "teach it in tools/deployer.py."
             )
 
     def _all_left(self) -> list[str]:

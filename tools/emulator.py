@@ -17,8 +17,8 @@ from typing import IO, Any, Final, Self
 from tools.aws import client, emulator_session
 from tools.deployed import wait_for
 from tools.errors import ToolError
-from tools.local.leash import GRACE_SECONDS
-from tools.local.stacks import PROJECT
+from tools.leash import GRACE_SECONDS
+from tools.stacks import PROJECT
 
 HOST: Final = "127.0.0.1"
 START_SECONDS: Final = 30.0
@@ -109,7 +109,7 @@ class Emulator:
         }
         self._words = (self._folder / "ministack.log").open("w+") if self._log is None else None
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tools.local.leash"],
+            [sys.executable, "-m", "tools.leash"],
             cwd=PROJECT,
             env=environment,
             stdin=subprocess.PIPE,

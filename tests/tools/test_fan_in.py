@@ -9,9 +9,9 @@ from typing import Any, Final
 import pytest
 
 from tests.conftest import PatientDeployer
-from tools.local.emulator import Emulator
-from tools.local.program import run
-from tools.local.stacks import load_stack
+from tools.emulator import Emulator
+from tools.program import run
+from tools.stacks import load_stack
 
 SECONDS: Final = 120.0
 EVENTS: Final = 1000

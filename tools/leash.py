@@ -1,4 +1,4 @@
-"""Runs MiniStack as a child that cannot outlive its parent: `python -m tools.local.leash`.
+"""Runs MiniStack as a child that cannot outlive its parent: `python -m tools.leash`.
 
 The parent holds the other end of standard input. When that closes, because the parent stops or
 because it was killed, MiniStack, its function workers and its temporary folder go too.

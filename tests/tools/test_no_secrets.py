@@ -11,9 +11,9 @@ import pytest
 
 from infra.function import source_archive
 from tests.conftest import Deployment
-from tools.local.deployer import zip_of
-from tools.local.preview import as_json, preview
-from tools.local.stacks import PROJECT, load_stack
+from tools.deployer import zip_of
+from tools.preview import as_json, preview
+from tools.stacks import PROJECT, load_stack
 
 SECONDS = 30.0
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from tests.conftest import Deployment
-from tools.local.up import EXAMPLE
+from tools.up import EXAMPLE
 
 
 def _item(deployment: Deployment, event_id: str) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ import yaml
 
 from tools.errors import ToolError
 
-PROJECT: Final = Path(__file__).parents[2]
+PROJECT: Final = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,11 @@ from typing import Any, Final
 import pytest
 
 from infra.settings import Settings
-from tools.local.deployer import Deployer
-from tools.local.emulator import Emulator
-from tools.local.preview import Preview
-from tools.local.program import Run, run
-from tools.local.stacks import PROJECT, Stack
+from tools.deployer import Deployer
+from tools.emulator import Emulator
+from tools.preview import Preview
+from tools.program import Run, run
+from tools.stacks import PROJECT, Stack
 
 SECONDS: Final = 30.0
 NAMES: Final = ("orders", "users")

@@ -17,7 +17,7 @@ import boto3
 import pytest
 
 from tools.aws import CREDENTIALS
-from tools.local.stacks import PROJECT
+from tools.stacks import PROJECT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
 
@@ -31,7 +31,7 @@ def _up(
 ) -> Iterator[subprocess.Popen[str]]:
     """Run `up` with `folder` for temporary files."""
     with subprocess.Popen(
-        [sys.executable, "-m", "tools.local", "up"],
+        [sys.executable, "-m", "tools", "up"],
         cwd=project,
         env={**os.environ, "TMPDIR": str(folder)},
         stdout=subprocess.PIPE,
@@ -120,7 +120,7 @@ def test_killed_before_the_embedded_aws_begins_it_leaves_no_folder(tmp_path: Pat
     folder.mkdir()
     environment = {"PATH": os.defpath, "HOME": str(folder), "TMPDIR": str(folder)}
     subprocess.run(
-        [sys.executable, "-m", "tools.local.leash"],
+        [sys.executable, "-m", "tools.leash"],
         cwd=PROJECT,
         env=environment,
         stdin=subprocess.DEVNULL,  # at its end from the start, as a dead parent's
@@ -215,7 +215,7 @@ _ONLY_LOOPBACK = """
 import fcntl, os, socket, struct, sys
 up = struct.pack("16sh14x", b"lo", 1)  # IFF_UP: in a new network even loopback is down
 fcntl.ioctl(socket.socket(), 0x8914, up)  # SIOCSIFFLAGS
-os.execv(sys.executable, [sys.executable, "-m", "tools.local", "up"])
+os.execv(sys.executable, [sys.executable, "-m", "tools", "up"])
 """
 
 
