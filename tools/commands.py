@@ -59,6 +59,19 @@ def preview(
 
 
 @app.command()
+def template(stack: Stack = "local") -> None:
+    """Print a stack as a CloudFormation template.
+
+    Its parameters say where in S3 the function's code is: zip function/*.py with the folder, put
+    the file there, then `aws cloudformation deploy --capabilities CAPABILITY_IAM`.
+    """
+    from tools.stacks import load_stack
+    from tools.template import make_template
+
+    print(make_template(load_stack(stack)).to_yaml(), end="")
+
+
+@app.command()
 def emulator(port: Annotated[int, Port] = 4566) -> None:
     """Start the embedded AWS alone, for the real Pulumi CLI."""
     from tools.emulator import Emulator

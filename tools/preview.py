@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import pulumi
@@ -22,6 +22,7 @@ MAPPING_UUID: Final = "a1b2c3d4-5678-90ab-cdef-111111111111"
 STREAM_LABEL: Final = "2025-01-01T00:00:00.000"
 
 ALARM: Final = "aws:cloudwatch/metricAlarm:MetricAlarm"
+DASHBOARD: Final = "aws:cloudwatch/dashboard:Dashboard"
 FUNCTION: Final = "aws:lambda/function:Function"
 LOG_GROUP: Final = "aws:cloudwatch/logGroup:LogGroup"
 MAPPING: Final = "aws:lambda/eventSourceMapping:EventSourceMapping"
@@ -35,7 +36,7 @@ class Preview(pulumi_mocks.Mocks):
     """Answers each registration with the outputs that AWS would compute, in their real form."""
 
     def __init__(self, stack: Stack) -> None:
-        self._region = stack.region
+        self._stack = stack
 
     def new_resource(
         self, args: pulumi_mocks.MockResourceArgs
@@ -44,16 +45,26 @@ class Preview(pulumi_mocks.Mocks):
         if not args.custom:
             return None, args.inputs
         inputs = plain(args.inputs)
-        name = inputs.get("name", args.name)
-        arn = _ARNS.get(args.typ)
-        outputs = {"name": name, "arn": arn and arn(self._region, name)}
+        name, region = self.name_of(args.typ, args.name, inputs), self._stack.region
+        outputs = {"dashboardName" if args.typ == DASHBOARD else "name": name}
+        if args.typ in _ARNS:
+            service, form = _ARNS[args.typ]
+            place = "" if service == "iam" else region
+            outputs["arn"] = f"arn:{self._stack.partition}:{service}:{place}:{ACCOUNT}:{form}{name}"
         if args.typ == QUEUE:
-            outputs["url"] = f"https://sqs.{self._region}.amazonaws.com/{ACCOUNT}/{name}"
+            outputs["url"] = f"https://sqs.{region}.{self._stack.url_suffix}/{ACCOUNT}/{name}"
         if args.typ == TABLE and inputs["streamEnabled"]:
             outputs["streamArn"] = f"{outputs['arn']}/stream/{STREAM_LABEL}"
         if args.typ == MAPPING:
-            outputs["uuid"] = MAPPING_UUID
+            outputs["uuid"] = name
         return outputs.get("url", name), {**inputs, **outputs}
+
+    def name_of(self, type_: str, name: str, inputs: Mapping[str, Any]) -> str:
+        """Name a resource as AWS would: as its inputs do, or after the program's name for it."""
+        if type_ == MAPPING:
+            return MAPPING_UUID
+        given: str = inputs.get("dashboardName" if type_ == DASHBOARD else "name", name)
+        return given
 
     def call(self, args: pulumi_mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
         """Refuse: the program calls no provider function."""
@@ -132,16 +143,13 @@ def _asset_as_json(value: object) -> Mapping[str, Any]:
     raise TypeError(f"{value!r} has no JSON form")
 
 
-def _arn(service: str, form: str) -> Callable[[str, str], str]:
-    return lambda region, name: f"arn:aws:{service}:{form.format(region=region, name=name)}"
-
-
-_ARNS: Final[Mapping[str, Callable[[str, str], str]]] = {
-    ALARM: _arn("cloudwatch", "{region}:" + ACCOUNT + ":alarm:{name}"),
-    LOG_GROUP: _arn("logs", "{region}:" + ACCOUNT + ":log-group:{name}"),
-    TABLE: _arn("dynamodb", "{region}:" + ACCOUNT + ":table/{name}"),
-    ROLE: _arn("iam", ":" + ACCOUNT + ":role/{name}"),
-    FUNCTION: _arn("lambda", "{region}:" + ACCOUNT + ":function:{name}"),
-    TOPIC: _arn("sns", "{region}:" + ACCOUNT + ":{name}"),
-    QUEUE: _arn("sqs", "{region}:" + ACCOUNT + ":{name}"),
+# The service, and what stands before the name.
+_ARNS: Final[Mapping[str, tuple[str, str]]] = {
+    ALARM: ("cloudwatch", "alarm:"),
+    LOG_GROUP: ("logs", "log-group:"),
+    TABLE: ("dynamodb", "table/"),
+    ROLE: ("iam", "role/"),
+    FUNCTION: ("lambda", "function:"),
+    TOPIC: ("sns", ""),
+    QUEUE: ("sqs", ""),
 }

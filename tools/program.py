@@ -1,7 +1,7 @@
 """Runs the real, unchanged Pulumi program without the Pulumi engine, and records what it registers.
 
 The engine's place is taken by Pulumi's own mock monitor; what a resource becomes is up to the
-mocks given: nothing at all in a preview, a call to the embedded AWS in a deployment.
+mocks given.
 """
 
 import asyncio
@@ -60,13 +60,13 @@ def run(stack: Stack, mocks: pulumi_mocks.Mocks, program: Path = PROJECT) -> Run
 
     """
     # Pulumi keeps its state in context variables: in a context of its own, each run is the first.
-    with asyncio.Runner() as runner:
+    with _uninterrupted(), asyncio.Runner() as runner:
         runner.get_loop()  # the one that Pulumi looks for, and that Python no longer makes itself
         return contextvars.Context().run(_run, stack, mocks, program)
 
 
 @contextlib.contextmanager
-def uninterrupted() -> Iterator[None]:
+def _uninterrupted() -> Iterator[None]:
     """Let SIGINT and SIGTERM wait for the end of the block, which raises KeyboardInterrupt then.
 
     Pulumi's event loop breaks at an interrupt, and Python drops one that comes while it finalizes
