@@ -1,5 +1,6 @@
 """The one door to everything around the product: `python -m tools COMMAND`."""
 
+import io
 import signal
 import sys
 import tempfile
@@ -15,6 +16,8 @@ INTERRUPTED: Final = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status: 0 well, 1 a mistake or a broken promise, 2 usage."""
     try:
+        from typer._click.exceptions import ClickException  # typer has no public name for it
+
         from tools.commands import app
     except ModuleNotFoundError as error:
         print(
@@ -27,9 +30,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # set because a shell lets its background jobs ignore it.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)
+    # What a message holds may be more than the terminal's encoding knows.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         _check_temporary_folder()
         return int(app(arguments, prog_name="python -m tools", standalone_mode=False) or 0)
+    except ClickException as error:
+        error.show()
+        return error.exit_code
     except ToolError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

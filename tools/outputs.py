@@ -24,7 +24,7 @@ def of_stack(name: str) -> dict[str, Any]:
     if not shutil.which("pulumi"):
         raise ToolError(
             "The Pulumi CLI is not installed: https://www.pulumi.com/docs/install/. For the "
-            "embedded AWS, name the file that `python -m tools.local up` wrote with --outputs."
+            "embedded AWS, name the file that `python -m tools up` wrote with --outputs."
         )
     asked = subprocess.run(
         ["pulumi", "stack", "output", "--json", "--stack", name, "--non-interactive"],  # noqa: S607
@@ -39,7 +39,7 @@ def of_stack(name: str) -> dict[str, Any]:
 
 
 def of_file(path: Path) -> dict[str, Any]:
-    """Read the line that `python -m tools.local up` prints.
+    """Read the line that `python -m tools up` prints.
 
     Raises:
         ToolError: the file cannot be read, or holds something else.
@@ -47,20 +47,20 @@ def of_file(path: Path) -> dict[str, Any]:
     """
     try:
         text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ToolError(f"{path} cannot be read: {error}.") from None
-    return _checked(
-        text, str(path), "keep in it what `python -m tools.local up` prints when it is ready"
-    )
+    except OSError as error:
+        raise ToolError(f"{path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        text = ""
+    return _checked(text, str(path), "keep in it what `python -m tools up` prints when it is ready")
 
 
-def _checked(text: str, owner: str, mend: str) -> dict[str, Any]:
+def _checked(text: str, owner: str, fix: str) -> dict[str, Any]:
     try:
         outputs = json.loads(text)
     except ValueError:
         outputs = None
     if not isinstance(outputs, dict):
-        raise ToolError(f"{owner} holds no stack outputs: {mend}.")
+        raise ToolError(f"{owner} holds no stack outputs: {fix}.")
     if missing := [name for name in _NEEDED if not isinstance(outputs.get(name), str)]:
-        raise ToolError(f"{owner} has no output {', '.join(missing)}: {mend}.")
+        raise ToolError(f"{owner} has no output {', '.join(missing)}: {fix}.")
     return outputs

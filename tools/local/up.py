@@ -10,8 +10,6 @@ from typing import Any, Final
 from rich.console import Console
 
 from tools.aws import CREDENTIALS
-from tools.deployed import Deployed
-from tools.flow.watch import watching
 from tools.local.deployer import Deployer
 from tools.local.emulator import Emulator
 from tools.local.preview import preview
@@ -46,8 +44,7 @@ def up(stack_name: str, port: int | None) -> int:
             say(f"\nWith that line in a file, {OUTPUTS_FILE}, send an event of your own:\n")
             say(f"{commands_to_try(ready)}\n")
             say("Ctrl-C stops it, and everything in it is gone.")
-            with watching(Deployed(deployed.outputs)):
-                aws.wait()
+            aws.wait()
     except KeyboardInterrupt:
         return 0  # the way it is meant to end
     return 0
@@ -55,7 +52,7 @@ def up(stack_name: str, port: int | None) -> int:
 
 def commands_to_try(ready: Mapping[str, Any]) -> str:
     """Write the commands that send one's own event and read its item, from what `up` prints."""
-    send = f".venv/bin/python -m tools.flow send --outputs {OUTPUTS_FILE} {shlex.quote(EXAMPLE)}"
+    send = f".venv/bin/python -m tools send --outputs {OUTPUTS_FILE} {shlex.quote(EXAMPLE)}"
     variables = " ".join(f"{name.upper()}={value}" for name, value in CREDENTIALS.items())
     aws = f"aws --endpoint-url {ready['endpointUrl']} --region {ready['region']}"
     key = json.dumps({"event_id": {"S": json.loads(EXAMPLE)["event_id"]}})
