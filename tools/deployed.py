@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Final, NamedTuple, TypeVar
 
 import boto3
@@ -64,21 +64,12 @@ class Deployed:
         region = outputs["queueArn"].split(":")[3]
         queue_url: str = outputs["queueUrl"]
         is_aws = not queue_url.startswith("http://")  # the queues' policies demand TLS there
-        self._session = boto3.Session(region_name=region) if is_aws else emulator_session(region)
-        self._endpoint_url = None if is_aws else queue_url.rsplit("/", 2)[0]
+        session = boto3.Session(region_name=region) if is_aws else emulator_session(region)
+        endpoint_url = None if is_aws else queue_url.rsplit("/", 2)[0]
         self._table = {"TableName": outputs["tableName"]}
-
-    @cached_property
-    def _sqs(self) -> Any:
-        return client(self._session, "sqs", self._endpoint_url)
-
-    @cached_property
-    def _dynamodb(self) -> Any:
-        return client(self._session, "dynamodb", self._endpoint_url)
-
-    @cached_property
-    def _logs(self) -> Any:
-        return client(self._session, "logs", self._endpoint_url)
+        self._session = session
+        self.client: Callable[[str], Any] = cache(lambda name: client(session, name, endpoint_url))
+        """Returns the client of a service, by its name."""
 
     @cached_property
     def producer(self) -> Producer:
@@ -125,26 +116,28 @@ class Deployed:
         return sum(map(int, self._attributes(output, *names).values()))
 
     def _attributes(self, output: str, *names: str) -> dict[str, str]:
-        answer = self._sqs.get_queue_attributes(
-            QueueUrl=self.outputs[output], AttributeNames=list(names)
-        )
-        attributes: dict[str, str] = answer.get("Attributes", {})
-        return attributes
+        asked = {"QueueUrl": self.outputs[output], "AttributeNames": names}
+        answer: dict[str, dict[str, str]] = self.client("sqs").get_queue_attributes(**asked)
+        return answer.get("Attributes", {})
 
     def item(self, event_id: str) -> dict[str, Any] | None:
         """Read one item as it is now, numbers as Decimal; None if there is none."""
         key = {self.key: {"S": event_id}}
-        answer = self._dynamodb.get_item(**self._table, Key=key, ConsistentRead=True)
+        answer = self.client("dynamodb").get_item(**self._table, Key=key, ConsistentRead=True)
         return from_item(answer["Item"]) if "Item" in answer else None
 
     def items(self) -> list[dict[str, Any]]:
         """Read the whole table, numbers as Decimal."""
-        pages = self._dynamodb.get_paginator("scan").paginate(**self._table, ConsistentRead=True)
+        pages = (
+            self.client("dynamodb")
+            .get_paginator("scan")
+            .paginate(**self._table, ConsistentRead=True)
+        )
         return [from_item(item) for page in pages for item in page["Items"]]
 
     def delete_item(self, event_id: str) -> None:
         """Delete one item, if it is there."""
-        self._dynamodb.delete_item(**self._table, Key={self.key: {"S": event_id}})
+        self.client("dynamodb").delete_item(**self._table, Key={self.key: {"S": event_id}})
 
     def dead_letters(self) -> Iterator[DeadLetter]:
         """Receive every dead letter; once all are yielded, or no more is asked for, all are back.
@@ -152,11 +145,11 @@ class Deployed:
         Meanwhile they are hidden from others. Without sqs:ChangeMessageVisibility they come back by
         themselves, after some seconds.
         """
-        url, count = self.outputs["deadLetterQueueUrl"], self.dead()
+        sqs, url, count = self.client("sqs"), self.outputs["deadLetterQueueUrl"], self.dead()
         hidden = min(HIDDEN_SECONDS + count // HIDDEN_PER_SECOND, LONGEST_HIDDEN_SECONDS)
         receipts: list[str] = []
         try:
-            while messages := self._sqs.receive_message(
+            while messages := sqs.receive_message(
                 QueueUrl=url,
                 MaxNumberOfMessages=10,
                 VisibilityTimeout=hidden,
@@ -174,11 +167,11 @@ class Deployed:
                         {"Id": str(place), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
                         for place, receipt in enumerate(receipts[first : first + 10])
                     ]
-                    self._sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)
+                    sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)
 
     def delete_dead_letter(self, letter: DeadLetter) -> None:
         """Remove a dead letter that was just received."""
-        self._sqs.delete_message(
+        self.client("sqs").delete_message(
             QueueUrl=self.outputs["deadLetterQueueUrl"], ReceiptHandle=letter.receipt
         )
 
@@ -187,10 +180,14 @@ class Deployed:
 
         since: seconds since 1970; pattern: a filter pattern of CloudWatch Logs.
         """
-        pages = self._logs.get_paginator("filter_log_events").paginate(
-            logGroupName=f"/aws/lambda/{self.outputs['functionName']}",
-            startTime=max(0, int(since * 1000)),
-            filterPattern=pattern,
+        pages = (
+            self.client("logs")
+            .get_paginator("filter_log_events")
+            .paginate(
+                logGroupName=f"/aws/lambda/{self.outputs['functionName']}",
+                startTime=max(0, int(since * 1000)),
+                filterPattern=pattern,
+            )
         )
         events = [event for page in pages for event in page["events"]]
         for event in sorted(events, key=lambda event: int(event["timestamp"])):

@@ -6,8 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import boto3
@@ -21,21 +20,18 @@ from tools.load.message import MESSAGE_BYTES, UnsendableError, message_body
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 BATCH_MESSAGES: Final = 10
 BATCH_BYTES: Final = MESSAGE_BYTES
-REQUESTS_AT_ONCE: Final = CONNECTIONS
 ATTEMPTS: Final = 8
 LONGEST_PAUSE_SECONDS: Final = 5.0
 _REGION_IN_URL: Final = re.compile(r"https://(?:sqs\.)?([a-z]+(?:-[a-z]+)+-\d)\.")
 
 
-@dataclass(frozen=True)
-class Sent:
+class Sent(NamedTuple):
     """The event is in the queue."""
 
     message_id: str
 
 
-@dataclass(frozen=True)
-class Failed:
+class Failed(NamedTuple):
     """The event is not known to be in the queue; it is, if only the answer to it was lost."""
 
     reason: str
@@ -45,14 +41,6 @@ class Failed:
 
 Result = Sent | Failed
 E = TypeVar("E")
-
-
-@dataclass(frozen=True)
-class Entry(Generic[E]):
-    """An event and its message body, or why it has none."""
-
-    event: E
-    body: str | Failed
 
 
 class Producer:
@@ -93,18 +81,18 @@ class Producer:
         error of `events` or Ctrl-C, ends it after the requests that are under way.
         """
         stopped = threading.Event()
-        pending: deque[tuple[list[Entry[E]], Future[list[Result]]]] = deque()
+        pending: deque[tuple[list[E], Future[list[Result]]]] = deque()
 
         def first() -> Iterator[tuple[E, Result]]:
             batch, sending = pending.popleft()
-            return zip((entry.event for entry in batch), sending.result(), strict=True)
+            return zip(batch, sending.result(), strict=True)
 
-        with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
             try:
                 for batch in batches(events, to_body):
-                    bodies = [entry.body for entry in batch]
-                    pending.append((batch, pool.submit(self._send, bodies, stopped)))
-                    while len(pending) > 2 * REQUESTS_AT_ONCE or (pending and pending[0][1].done()):
+                    sending = pool.submit(self._send, [body for _, body in batch], stopped)
+                    pending.append(([event for event, _ in batch], sending))
+                    while len(pending) > 2 * CONNECTIONS or (pending and pending[0][1].done()):
                         yield from first()
                 while pending:
                     yield from first()
@@ -157,9 +145,14 @@ class Producer:
         return results, True
 
 
-def batches(events: Iterable[E], to_body: Callable[[E], str]) -> Iterator[list[Entry[E]]]:
-    """Cut events into requests, each as soon as it is full; those without a body count as well."""
-    batch: list[Entry[E]] = []
+def batches(
+    events: Iterable[E], to_body: Callable[[E], str]
+) -> Iterator[list[tuple[E, str | Failed]]]:
+    """Cut events with their bodies into requests, each as soon as it is full.
+
+    One that has no body, but a reason why not, counts as well.
+    """
+    batch: list[tuple[E, str | Failed]] = []
     size = 0
     for event in events:
         body: str | Failed
@@ -171,7 +164,7 @@ def batches(events: Iterable[E], to_body: Callable[[E], str]) -> Iterator[list[E
         if batch and size + added > BATCH_BYTES:
             yield batch
             batch, size = [], 0
-        batch.append(Entry(event, body))
+        batch.append((event, body))
         size += added
         if len(batch) == BATCH_MESSAGES:
             yield batch

@@ -82,11 +82,6 @@ class _Deserializer(TypeDeserializer):
         return Decimal(value)
 
 
-def item_body(item: Mapping[str, Any]) -> str:
-    """Return a table's item as a message body, or raise UnsendableError."""
-    return message_body(from_item(item))
-
-
 def line_body(line: bytes, key: str) -> str:
     """Return a line as a message body, its numbers and spacing as they are.
 
@@ -110,13 +105,9 @@ def line_body(line: bytes, key: str) -> str:
         raise UnsendableError("not a JSON object")
     if key not in event:
         raise UnsendableError(f"{key} is missing")
-    if not isinstance(name := event[key], str):
+    if not isinstance(event[key], str):
         raise UnsendableError(f"{key} is not a string")
-    try:
-        size = len(name.encode())
-    except UnicodeEncodeError:
-        raise UnsendableError(f"{key} holds half of a surrogate pair") from None
-    if not 1 <= size <= KEY_BYTES:
+    if not 1 <= (size := len(event[key].encode(errors="replace"))) <= KEY_BYTES:
         raise UnsendableError(f"{key} has {size} bytes, it needs 1 to {KEY_BYTES}")
     return message_body(text)
 

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from tools.aws import explained
 from tools.errors import ToolError
-from tools.load.message import item_body, line_body
+from tools.load.message import from_item, line_body, message_body
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Scan.html#Scan.ParallelScan
 SEGMENTS: Final = 8
@@ -67,4 +67,4 @@ def items(dynamodb: Any, table: str, key: str) -> Iterator[Event]:
                         raise ToolError(
                             f"The key of {table} is not {key}: name it with --key-attribute."
                         )
-                    yield Event(f"item {item[key]['S']!r}", partial(item_body, item))
+                    yield Event(f"item {item[key]['S']!r}", partial(message_body, from_item(item)))
