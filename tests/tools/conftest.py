@@ -68,6 +68,12 @@ class MockedStack:
         )
         return sent["MessageId"]
 
+    def empty(self) -> None:
+        """Acknowledge all that waits in the queue."""
+        received = self.sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10)
+        for message in received.get("Messages", []):
+            self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+
     def letters(self) -> list[str]:
         """Return the bodies of the dead letters that are visible."""
         return sorted(letter.body for letter in self.deployed.dead_letters())
