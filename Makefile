@@ -61,7 +61,7 @@ endif
 smoke: .venv/installed ## Check a deployed stack with canaries: make smoke STACK=local|dev|prod
 	@test -f 'Pulumi.$(STACK).yaml' || { echo 'error: name a stack: make smoke' \
 		'STACK=$(subst $(space),|,$(patsubst Pulumi.%.yaml,%,$(wildcard Pulumi.*.yaml)))' >&2; exit 2; }
-	@$(BIN)/python -m tools.flow smoke --stack '$(STACK)'
+	@$(BIN)/python -m tools smoke --stack '$(STACK)'
 
 clean: ## Remove what the other targets made
 	@rm -rf .venv .mypy_cache .ruff_cache .hypothesis

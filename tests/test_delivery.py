@@ -147,7 +147,7 @@ def test_what_was_deployed_is_smoke_tested() -> None:
     up = _jobs()["deploy/up"]
     last = up["steps"][-1]
     assert last["run"] == (
-        '.venv/bin/python -m tools.flow smoke --stack "$PULUMI_ORGANIZATION/event-state/$STACK"'
+        '.venv/bin/python -m tools smoke --stack "$PULUMI_ORGANIZATION/event-state/$STACK"'
     )
     assert last["env"] == {"PULUMI_ORGANIZATION": "${{ vars.PULUMI_ORGANIZATION }}"}
     assert up["steps"][-2]["with"]["command"] == "up"

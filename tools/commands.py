@@ -4,10 +4,17 @@
 # without a temporary folder, after the check for one.
 
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
+
+if TYPE_CHECKING:
+    from tools.deployed import Deployed
 
 app = typer.Typer(
     add_completion=False,
@@ -16,13 +23,22 @@ app = typer.Typer(
     help="Everything around the program: run it on a local AWS, look at it, load it.",
 )
 
-Stack = Annotated[str, typer.Option(metavar="NAME", help="Whose config to use.")]
+Config = Annotated[str, typer.Option(metavar="NAME", help="Whose config to use.")]
 Port = typer.Option(min=1, max=65535, help="Where the embedded AWS listens.")
+Stack = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="A stack of the project in this folder, on its AWS account."),
+]
+Outputs = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="What `python -m tools up` printed.")
+]
 
 
 @app.command()
 def demo(
-    svg: Annotated[Path | None, typer.Option(help="A file to draw the terminal's text into.")] = None,
+    svg: Annotated[
+        Path | None, typer.Option(help="A file to draw the terminal's text into.")
+    ] = None,
 ) -> int:
     """Deploy, send events, and check what became of them."""
     from tools.demo import demo
@@ -32,7 +48,7 @@ def demo(
 
 @app.command()
 def up(
-    stack: Stack = "local",
+    stack: Config = "local",
     port: Annotated[int | None, Port] = None,
 ) -> None:
     """Deploy a stack to the embedded AWS, and stay until Ctrl-C.
@@ -47,7 +63,7 @@ def up(
 
 @app.command()
 def preview(
-    stack: Stack = "local",
+    stack: Config = "local",
     json: Annotated[bool, typer.Option("--json", help="Every input, as JSON.")] = False,
 ) -> None:
     """Show what a stack registers, with no AWS at all."""
@@ -59,7 +75,7 @@ def preview(
 
 
 @app.command()
-def template(stack: Stack = "local") -> None:
+def template(stack: Config = "local") -> None:
     """Print a stack as a CloudFormation template.
 
     Its parameters say where in S3 the function's code is: zip function/*.py with the folder, put
@@ -82,3 +98,93 @@ def emulator(port: Annotated[int, Port] = 4566) -> None:
             aws.wait()
         except KeyboardInterrupt:
             return
+
+
+@app.command()
+def send(
+    event: Annotated[str, typer.Argument(metavar="EVENT", help="A JSON object.")],
+    stack: Stack = None,
+    outputs: Outputs = None,
+) -> int:
+    """Send one event, and show what became of it."""
+    with _deployed(stack, outputs) as deployed:
+        from tools.send import send
+
+        return send(deployed, event)
+
+
+@app.command()
+def dead_letters(stack: Stack = None, outputs: Outputs = None) -> None:
+    """Show each dead letter with its reason."""
+    with _deployed(stack, outputs) as deployed:
+        from tools.dead_letters import show
+
+        show(deployed)
+
+
+@app.command()
+def smoke(
+    stack: Stack = None,
+    outputs: Outputs = None,
+    broken: Annotated[
+        bool, typer.Option("--broken", help="Send a broken one, too: alarms ring.")
+    ] = False,
+) -> int:
+    """Check a deployed stack's promises with canaries."""
+    with _deployed(stack, outputs) as deployed:
+        from tools.smoke import smoke
+
+        started = time.monotonic()
+        failures = smoke(deployed, lambda text: print(text, file=sys.stderr), broken=broken)
+        print("\n".join(failures) or f"All promises are kept ({time.monotonic() - started:.0f} s).")
+        return 1 if failures else 0
+
+
+@app.command()
+def load(
+    queue_url: Annotated[
+        str, typer.Option(metavar="URL", help="Where to: the stack's output queueUrl.")
+    ],
+    file: Annotated[
+        str | None,
+        typer.Argument(metavar="FILE|-", help="JSON objects, one a line; - is standard input."),
+    ] = None,
+    from_table: Annotated[
+        str | None, typer.Option(metavar="TABLE", help="Send a table's items: its name or ARN.")
+    ] = None,
+    key_attribute: Annotated[
+        str, typer.Option(metavar="NAME", help="The member that identifies the state.")
+    ] = "event_id",
+) -> int:
+    """Send a file's lines or a table's items to a queue."""
+    parts = urlsplit(queue_url)
+    if parts.scheme not in ("http", "https") or len(parts.path.split("/")) != 3:
+        raise typer.BadParameter(
+            f"{queue_url!r} is no queue's URL: https://sqs.REGION.amazonaws.com/ACCOUNT/NAME"
+        )
+    if (file is None) == (from_table is None):
+        raise typer.BadParameter("name one of them: FILE, or --from-table TABLE")
+    from tools.aws import explained
+    from tools.load.run import load_file, load_table
+
+    with explained():
+        if from_table:
+            return load_table(queue_url, from_table, key_attribute)
+        return load_file(queue_url, file or "", key_attribute)
+
+
+@contextmanager
+def _deployed(stack: str | None, outputs: Path | None) -> Iterator["Deployed"]:
+    """Give the stack that is named, and raise ToolError for what its AWS refuses."""
+    from tools.aws import explained
+    from tools.deployed import Deployed
+    from tools.outputs import of_file, of_stack
+
+    if stack and not outputs:
+        found = of_stack(stack)
+    elif outputs and not stack:
+        found = of_file(outputs)
+    else:
+        raise typer.BadParameter("name one of them: --stack NAME, or --outputs FILE")
+    with explained():
+        yield Deployed(found)

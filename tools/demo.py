@@ -2,10 +2,12 @@
 
 import json
 import random
+import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -16,8 +18,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from tools.dead_letters import with_reasons
 from tools.deployed import Deployed, outcomes, wait_for
-from tools.event import decode, rank
+from tools.event import decode
 from tools.load.message import to_json
 from tools.deployer import Deployer
 from tools.emulator import Emulator
@@ -29,6 +32,7 @@ DRAIN_SECONDS: Final = 60.0
 VERSION: Final = "timestamp"
 # Where the closing words let `up` listen.
 OWN_PORT: Final = 4566
+_TIMESTAMP: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:Z|\+00:00)")
 
 Item = Mapping[str, Any]
 
@@ -175,6 +179,23 @@ def broken_messages() -> Iterator[Message]:
         yield Message(group="broken", shows=shows, body=body)
 
 
+def rank(event: Mapping[str, Any], attribute: str) -> tuple[int, Any, Decimal]:
+    """Return a key that is larger the newer an event is: no version, numbers, instants.
+
+    event: numbers as Decimal; attribute: the member that holds the version.
+
+    Raises ValueError if the member holds no version.
+    """
+    if attribute not in event:
+        return 0, 0, Decimal(0)
+    version = event[attribute]
+    if isinstance(version, Decimal):
+        return 1, version, Decimal(0)
+    if not isinstance(version, str) or not (match := _TIMESTAMP.fullmatch(version)):
+        raise ValueError(f"{version!r} is no version")
+    return 2, match[1], Decimal(f"0.{match[2] or 0}")
+
+
 def newest(messages: Iterable[Message]) -> dict[str, Item]:
     """Return the event of each id that must be in the table: a model apart from the handler's."""
     winners: dict[str, Item] = {}
@@ -213,8 +234,7 @@ def _drain(console: Console, flow: Deployed, what: str, *, broken: int) -> float
 
 def _reasons(flow: Deployed) -> list[tuple[str, str]]:
     """Return each dead letter's body, and the last reason that the function logged for it."""
-    reasons = flow.reasons()
-    return [(each.body, reasons.get(each.message_id, "")) for each in flow.dead_letters()]
+    return [(each.body, each.reason) for each in with_reasons(flow)]
 
 
 def _counts(flow: Deployed) -> dict[str, int]:

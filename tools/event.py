@@ -1,12 +1,8 @@
-"""Events as their text and the table's items tell them, read apart from the handler."""
+"""Events as text and as the table's items, read apart from the handler."""
 
 import json
-import re
-from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Final
-
-_TIMESTAMP: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:Z|\+00:00)")
+from typing import Any
 
 
 def decode(body: str) -> Any:
@@ -26,18 +22,8 @@ def is_same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and bool(one == other)
 
 
-def rank(event: Mapping[str, Any], attribute: str) -> tuple[int, Any, Decimal]:
-    """Return a key that is larger the newer an event is: no version, numbers, instants.
-
-    event: numbers as Decimal; attribute: the member that holds the version.
-
-    Raises ValueError if the member holds no version.
-    """
-    if attribute not in event:
-        return 0, 0, Decimal(0)
-    version = event[attribute]
-    if isinstance(version, Decimal):
-        return 1, version, Decimal(0)
-    if not isinstance(version, str) or not (match := _TIMESTAMP.fullmatch(version)):
-        raise ValueError(f"{version!r} is no version")
-    return 2, match[1], Decimal(f"0.{match[2] or 0}")
+def printable(text: str) -> str:
+    r"""Write as `\n`, `\x9b` or `\u202e` what forges a line, acts on a terminal or turns text."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )

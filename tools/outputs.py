@@ -47,20 +47,20 @@ def of_file(path: Path) -> dict[str, Any]:
     """
     try:
         text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ToolError(f"{path} cannot be read: {error}.") from None
-    return _checked(
-        text, str(path), "keep in it what `python -m tools up` prints when it is ready"
-    )
+    except OSError as error:
+        raise ToolError(f"{path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        text = ""
+    return _checked(text, str(path), "keep in it what `python -m tools up` prints when it is ready")
 
 
-def _checked(text: str, owner: str, mend: str) -> dict[str, Any]:
+def _checked(text: str, owner: str, fix: str) -> dict[str, Any]:
     try:
         outputs = json.loads(text)
     except ValueError:
         outputs = None
     if not isinstance(outputs, dict):
-        raise ToolError(f"{owner} holds no stack outputs: {mend}.")
+        raise ToolError(f"{owner} holds no stack outputs: {fix}.")
     if missing := [name for name in _NEEDED if not isinstance(outputs.get(name), str)]:
-        raise ToolError(f"{owner} has no output {', '.join(missing)}: {mend}.")
+        raise ToolError(f"{owner} has no output {', '.join(missing)}: {fix}.")
     return outputs

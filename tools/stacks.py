@@ -95,9 +95,7 @@ def _text(value: object) -> str:
     """Write a value as the Pulumi CLI hands it on."""
     if isinstance(value, str) or value is None:
         return value or ""
-    return json.dumps(
-        value, default=str, ensure_ascii=False, separators=(",", ":"), sort_keys=True
-    )
+    return json.dumps(value, default=str, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def _read(file: Path) -> dict[str, Any]:

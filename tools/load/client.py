@@ -6,44 +6,32 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import boto3
-from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    HTTPClientError,
-    NoCredentialsError,
-    NoRegionError,
-    PartialCredentialsError,
-)
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NotReachedError
 from botocore.parsers import ResponseParserError
 
-from tools.load.errors import ProducerError, UnsendableError
-from tools.load.message import MESSAGE_BYTES, message_body
+from tools.aws import CONNECTIONS, client, explain
+from tools.load.message import MESSAGE_BYTES, UnsendableError, message_body
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 BATCH_MESSAGES: Final = 10
 BATCH_BYTES: Final = MESSAGE_BYTES
-REQUESTS_AT_ONCE: Final = 16
 ATTEMPTS: Final = 8
 LONGEST_PAUSE_SECONDS: Final = 5.0
-_REGION_IN_URL: Final = re.compile(r"https://(?:sqs\.)?([a-z]{2}(?:-[a-z]+)+-\d)\.")
+_REGION_IN_URL: Final = re.compile(r"https://(?:sqs\.)?([a-z]+(?:-[a-z]+)+-\d)\.")
 
 
-@dataclass(frozen=True)
-class Sent:
+class Sent(NamedTuple):
     """The event is in the queue."""
 
     message_id: str
 
 
-@dataclass(frozen=True)
-class Failed:
+class Failed(NamedTuple):
     """The event is not known to be in the queue; it is, if only the answer to it was lost."""
 
     reason: str
@@ -55,14 +43,6 @@ Result = Sent | Failed
 E = TypeVar("E")
 
 
-@dataclass(frozen=True)
-class Entry(Generic[E]):
-    """An event and its message body, or why it has none."""
-
-    event: E
-    body: str | Failed
-
-
 class Producer:
     """Sends to one queue. Safe to use from several threads."""
 
@@ -72,11 +52,16 @@ class Producer:
         A queue whose URL is http, as those of AWS never are, is reached where its URL says.
 
         Raises:
-            ProducerError: neither the URL nor the session names a region, or the latter is wrong.
+            ToolError: neither the URL nor AWS's settings name a region, or the latter are wrong.
 
         """
         self._url = queue_url
-        self._sqs = _connect(queue_url, session)
+        region = _REGION_IN_URL.match(queue_url)
+        parts = urlsplit(queue_url)
+        endpoint_url = f"http://{parts.netloc}" if parts.scheme == "http" else None
+        session = session or boto3.Session(region_name=region[1] if region else None)
+        # Producer itself tries again.
+        self._sqs = client(session, "sqs", endpoint_url, attempts=1)
 
     def send(self, events: Iterable[str | Mapping[str, Any]]) -> list[Result]:
         """Send events, JSON texts or objects, and return what became of each, in their order.
@@ -93,34 +78,27 @@ class Producer:
         to_body: makes the message body of an event, or raises UnsendableError.
 
         An event is yielded once it and all before it are done. Whatever ends the stream early, an
-        error of `events` or Ctrl-C, is raised again after the requests under way have ended.
+        error of `events` or Ctrl-C, ends it after the requests that are under way.
         """
         stopped = threading.Event()
-        pending: deque[tuple[list[Entry[E]], Future[list[Result]]]] = deque()
+        pending: deque[tuple[list[E], Future[list[Result]]]] = deque()
 
         def first() -> Iterator[tuple[E, Result]]:
-            results = pending[0][1].result()
-            batch, _ = pending.popleft()
-            return zip((entry.event for entry in batch), results, strict=True)
+            batch, sending = pending.popleft()
+            return zip(batch, sending.result(), strict=True)
 
-        with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
             try:
                 for batch in batches(events, to_body):
-                    bodies = [entry.body for entry in batch]
-                    pending.append((batch, pool.submit(self._send, bodies, stopped)))
-                    while len(pending) > 2 * REQUESTS_AT_ONCE or (pending and pending[0][1].done()):
+                    sending = pool.submit(self._send, [body for _, body in batch], stopped)
+                    pending.append(([event for event, _ in batch], sending))
+                    while len(pending) > 2 * CONNECTIONS or (pending and pending[0][1].done()):
                         yield from first()
                 while pending:
                     yield from first()
-            except BaseException as end:
+            finally:
                 stopped.set()
                 pool.shutdown(cancel_futures=True)
-                while pending and not pending[0][1].cancelled() and type(end) is not GeneratorExit:
-                    for event, result in first():
-                        if isinstance(result, Failed) and not result.is_final:
-                            raise end from None
-                        yield event, result
-                raise
 
     def _send(self, bodies: Sequence[str | Failed], stopped: threading.Event) -> list[Result]:
         """Send one request, and again what failed of it through no fault of its own.
@@ -167,9 +145,14 @@ class Producer:
         return results, True
 
 
-def batches(events: Iterable[E], to_body: Callable[[E], str]) -> Iterator[list[Entry[E]]]:
-    """Cut events into requests, each as soon as it is full; those without a body count as well."""
-    batch: list[Entry[E]] = []
+def batches(
+    events: Iterable[E], to_body: Callable[[E], str]
+) -> Iterator[list[tuple[E, str | Failed]]]:
+    """Cut events with their bodies into requests, each as soon as it is full.
+
+    One that has no body, but a reason why not, counts as well.
+    """
+    batch: list[tuple[E, str | Failed]] = []
     size = 0
     for event in events:
         body: str | Failed
@@ -181,34 +164,13 @@ def batches(events: Iterable[E], to_body: Callable[[E], str]) -> Iterator[list[E
         if batch and size + added > BATCH_BYTES:
             yield batch
             batch, size = [], 0
-        batch.append(Entry(event, body))
+        batch.append((event, body))
         size += added
         if len(batch) == BATCH_MESSAGES:
             yield batch
             batch, size = [], 0
     if batch:
         yield batch
-
-
-def _connect(queue_url: str, session: boto3.Session | None) -> Any:
-    region = _REGION_IN_URL.match(queue_url)
-    parts = urlsplit(queue_url)
-    try:
-        return (session or boto3.Session()).client(
-            "sqs",
-            region_name=region[1] if region else None,
-            endpoint_url=f"http://{parts.netloc}" if parts.scheme == "http" else None,
-            config=Config(
-                connect_timeout=5,
-                read_timeout=10,
-                retries={"mode": "standard", "total_max_attempts": 1},  # Producer tries again
-                max_pool_connections=REQUESTS_AT_ONCE,
-            ),
-        )
-    except NoRegionError:
-        raise ProducerError("No AWS region is set: set AWS_DEFAULT_REGION.") from None
-    except (BotoCoreError, ValueError) as error:
-        raise ProducerError(f"The AWS configuration cannot be used: {error}") from None
 
 
 def _pause(attempt: int) -> float:
@@ -228,13 +190,10 @@ def _may_pass(error: Exception) -> bool:
 
 
 def _explain(error: Exception, queue_url: str) -> str:
-    if isinstance(error, NoCredentialsError | PartialCredentialsError):
-        return f"{error}: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-    if not isinstance(error, ClientError):
+    if isinstance(error, HTTPClientError | NotReachedError | ResponseParserError):
         return f"No answer from SQS: {error}"
-    code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
-    if "NonExistentQueue" in code or "QueueDoesNotExist" in code:
+    if isinstance(error, ClientError) and any(
+        name in error.response["Error"]["Code"] for name in ("NonExistentQueue", "DoesNotExist")
+    ):
         return f"There is no queue {queue_url}: pass what `pulumi stack output queueUrl` prints."
-    if "AccessDenied" in code:
-        return f"AWS refuses sqs:SendMessage on {queue_url}: {message}"
-    return f"SQS refused the request: {message} ({code})"
+    return explain(error)

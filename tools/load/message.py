@@ -3,22 +3,26 @@
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, NoReturn
 
 from boto3.dynamodb.types import TypeDeserializer
 
-from tools.load.errors import UnsendableError
+KEY: Final = "event_id"
+"""The member that names the state, where a stack's `keyAttribute` says nothing else."""
+KEY_BYTES: Final = 2048
+"""The longest partition key of a DynamoDB item.
 
-EVENT_ID: Final = "event_id"
-# The longest partition key of a DynamoDB item.
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
-EVENT_ID_BYTES: Final = 2048
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+"""
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 MESSAGE_BYTES: Final = 1_048_576
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 _REFUSED_BY_SQS: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class UnsendableError(Exception):
+    """Why an event makes no message, in words that follow "line 7: "."""
 
 
 def message_body(event: str | Mapping[str, Any]) -> str:
@@ -28,7 +32,10 @@ def message_body(event: str | Mapping[str, Any]) -> str:
         UnsendableError: it is empty, too long, or holds what SQS or JSON has no form for.
 
     """
-    text = event if isinstance(event, str) else to_json(event)
+    try:
+        text = event if isinstance(event, str) else to_json(event)
+    except RecursionError:
+        raise UnsendableError("nests too deep") from None
     if found := _REFUSED_BY_SQS.search(text):
         raise UnsendableError(f"has the character U+{ord(found[0]):04X}, which SQS refuses")
     if not 1 <= (size := len(text.encode())) <= MESSAGE_BYTES:
@@ -44,8 +51,11 @@ def to_json(value: object) -> str:
 
     """
     if isinstance(value, Mapping):
-        members = (f"{to_json(str(name))}:{to_json(each)}" for name, each in value.items())
-        return f"{{{','.join(members)}}}"
+        for name in value:
+            if not isinstance(name, str):
+                kind = type(name).__name__
+                raise UnsendableError(f"names a member by a {kind}, and JSON by text alone")
+        return f"{{{','.join(f'{to_json(name)}:{to_json(each)}' for name, each in value.items())}}}"
     if isinstance(value, list | tuple):
         return f"[{','.join(map(to_json, value))}]"
     if isinstance(value, str):
@@ -72,22 +82,14 @@ class _Deserializer(TypeDeserializer):
         return Decimal(value)
 
 
-def item_body(item: Mapping[str, Any]) -> str:
-    """Return a table's item as a message body, or raise UnsendableError."""
-    return message_body(from_item(item))
-
-
-def line_body(line: bytes, version_attribute: str | None, version: int) -> str:
+def line_body(line: bytes, key: str) -> str:
     """Return a line as a message body, its numbers and spacing as they are.
 
-    version_attribute: the member to add, first in the object, if it has none of that name.
-    version: nanoseconds since 1970.
-
-    The checks are those of the function that cost little here; what they let through and it does
-    not, such as a number of 39 digits, becomes a dead letter.
+    key: the member that names the state. The checks are those of the function that cost little
+    here; what they let through and it does not, such as a number of 39 digits, is a dead letter.
 
     Raises:
-        UnsendableError: the line is no JSON object, has no usable event_id, or is too long.
+        UnsendableError: the line is no JSON object, has no usable key, or is too long.
 
     """
     try:
@@ -101,26 +103,13 @@ def line_body(line: bytes, version_attribute: str | None, version: int) -> str:
         raise UnsendableError("nests too deep") from None
     if not isinstance(event, dict):
         raise UnsendableError("not a JSON object")
-    if EVENT_ID not in event:
-        raise UnsendableError(f"{EVENT_ID} is missing")
-    if not isinstance(event_id := event[EVENT_ID], str):
-        raise UnsendableError(f"{EVENT_ID} is not a string")
-    try:
-        size = len(event_id.encode())
-    except UnicodeEncodeError:
-        raise UnsendableError(f"{EVENT_ID} holds half of a surrogate pair") from None
-    if not 1 <= size <= EVENT_ID_BYTES:
-        raise UnsendableError(f"{EVENT_ID} has {size} bytes, it needs 1 to {EVENT_ID_BYTES}")
-    if version_attribute and version_attribute not in event:
-        member = f"{json.dumps(version_attribute)}:{json.dumps(timestamp(version))}"
-        text = f"{{{member},{text[1:].lstrip()}"
+    if key not in event:
+        raise UnsendableError(f"{key} is missing")
+    if not isinstance(event[key], str):
+        raise UnsendableError(f"{key} is not a string")
+    if not 1 <= (size := len(event[key].encode(errors="replace"))) <= KEY_BYTES:
+        raise UnsendableError(f"{key} has {size} bytes, it needs 1 to {KEY_BYTES}")
     return message_body(text)
-
-
-def timestamp(nanoseconds: int) -> str:
-    """Write nanoseconds since 1970 as RFC 3339 in UTC, always with nine digits."""
-    seconds, fraction = divmod(nanoseconds, 10**9)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{fraction:09}Z"
 
 
 def _no_number(constant: str) -> NoReturn:

@@ -1,108 +1,70 @@
-"""Where events come from: lines of JSON, or a table's items; what is done of them is remembered.
+"""Where events come from: lines of JSON, or a table's items."""
 
-`done` is a checkpoint's: count, how many are done, and what it takes to go on after them.
-"""
-
-import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, BinaryIO, Final
+from typing import Any, Final, NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from tools.load.errors import ProducerError
-from tools.load.message import EVENT_ID, item_body, line_body
+from tools.aws import explained
+from tools.errors import ToolError
+from tools.load.message import from_item, line_body, message_body
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Scan.html#Scan.ParallelScan
 SEGMENTS: Final = 8
-_CHUNK: Final = 1 << 20
+_UTF_8_MARK: Final = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """One event of a source."""
 
     name: str
     """Which one, for people."""
     body: Callable[[], str]
     """Returns its message body, or raises UnsendableError."""
-    mark: Callable[[], None]
-    """Remembers in `done` that it, and all before it of its part, are done."""
 
 
-def lines(
-    stream: BinaryIO, done: dict[str, Any], attribute: str | None, version: Callable[[int], int]
-) -> Iterator[Event]:
-    """Skip the lines of a stream that are done, and yield the others, but for blank ones.
-
-    attribute: the member to add to an event that lacks it, with the version of its line's number.
-
-    Raises ValueError, at once, if the stream does not begin as it did.
-    """
-    digest = hashlib.blake2b(digest_size=16)
-    unread = done.setdefault("size", 0)
-    while unread and (chunk := stream.read(min(unread, _CHUNK))):
-        digest.update(chunk)
-        unread -= len(chunk)
-    if unread or done.get("digest", digest.hexdigest()) != digest.hexdigest():
-        raise ValueError("the input does not begin with the lines that are done")
-
-    def left() -> Iterator[Event]:
-        number, size = done.get("count", 0), done["size"]
-        for text in stream:
-            number += 1
-            size += len(text)
-            digest.update(text)
-            if text.strip():
-                mark = partial(done.update, count=number, size=size, digest=digest.hexdigest())
-                body = partial(line_body, text, attribute, version(number))
-                yield Event(f"line {number}", body, mark)
-
-    return left()
-
-
-def items(dynamodb: Any, table: str, done: dict[str, Any]) -> Iterator[Event]:
-    """Yield the items that are left of a table, each the event that it was made of.
-
-    dynamodb: a client. Of each segment the last key is remembered, or None when all of it is done.
+def lines(stream: Iterable[bytes], key: str) -> Iterator[Event]:
+    """Yield the lines of a stream, but for blank ones; a byte order mark of UTF-8 is skipped.
 
     Raises:
-        ProducerError: the table cannot be read, or its key is another.
+        ToolError: it is UTF-16.
 
     """
-    segments = done.setdefault("segments", {str(number): {} for number in range(SEGMENTS)})
+    for number, line in enumerate(stream, 1):
+        if number == 1:
+            if line[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in line[:2]:
+                raise ToolError("The input is UTF-16: make it UTF-8 (iconv -f UTF-16 -t UTF-8).")
+            line = line.removeprefix(_UTF_8_MARK)
+        if line.strip():
+            yield Event(f"line {number}", partial(line_body, line, key))
 
-    def read(segment: str, key: dict[str, Any]) -> Any:
-        start = {"ExclusiveStartKey": key} if key else {}
-        part = {"Segment": int(segment), "TotalSegments": len(segments)}
-        try:
-            return dynamodb.scan(TableName=table, ConsistentRead=True, **part, **start)
-        except (ClientError, BotoCoreError) as error:
-            raise ProducerError(f"The table {table} cannot be read: {error}") from None
 
-    def mark(segment: str, key: dict[str, Any] | None) -> None:
-        segments[segment] = key
-        done["count"] = done.get("count", 0) + 1
+def items(dynamodb: Any, table: str, key: str) -> Iterator[Event]:
+    """Yield the items of a table, each the event that it was made of.
 
-    with ThreadPoolExecutor(SEGMENTS) as pool:
-        pages: dict[Future[Any], str] = {
-            pool.submit(read, segment, key): segment
-            for segment, key in segments.items()
-            if key is not None
+    dynamodb: a client.
+
+    Raises:
+        ToolError: the table cannot be read, or its key is another.
+
+    """
+
+    def read(segment: int, **start: Any) -> Any:
+        part = {"Segment": segment, "TotalSegments": SEGMENTS}
+        return dynamodb.scan(TableName=table, ConsistentRead=True, **part, **start)
+
+    with explained(), ThreadPoolExecutor(SEGMENTS) as pool:
+        pages: dict[Future[Any], int] = {
+            pool.submit(read, segment): segment for segment in range(SEGMENTS)
         }
         while pages:
             for future in wait(pages, return_when=FIRST_COMPLETED).done:
                 page, segment = future.result(), pages.pop(future)
                 if further := page.get("LastEvaluatedKey"):
-                    pages[pool.submit(read, segment, further)] = segment
-                for place, item in enumerate(page["Items"], 1 - len(page["Items"])):
-                    if "S" not in item.get(EVENT_ID, {}):
-                        raise ProducerError(f"The key of {table} is not {EVENT_ID}.")
-                    key = {EVENT_ID: item[EVENT_ID]} if place or further else None
-                    yield Event(
-                        f"item {item[EVENT_ID]['S']!r}",
-                        partial(item_body, item),
-                        partial(mark, segment, key),
-                    )
+                    pages[pool.submit(read, segment, ExclusiveStartKey=further)] = segment
+                for item in page["Items"]:
+                    if "S" not in item.get(key, {}):
+                        raise ToolError(
+                            f"The key of {table} is not {key}: name it with --key-attribute."
+                        )
+                    yield Event(f"item {item[key]['S']!r}", partial(message_body, from_item(item)))
