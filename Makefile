@@ -24,7 +24,7 @@ check: lint ## While editing: format, lint, types, and the tests that need no em
 
 test: lint ## Format check, lint, strict types, and all tests
 	@echo 'Not in here: make engine (the real Pulumi engine), make prove (the long proofs)' >&2
-	@$(IN_OWN_TMP) $(BIN)/pytest --numprocesses 4 # half of them wait for queues
+	@$(IN_OWN_TMP) $(BIN)/pytest --numprocesses 4 --dist worksteal # half of them wait for queues
 
 lint: .venv/installed
 	@$(BIN)/ruff format --check --quiet . || \

@@ -20,10 +20,10 @@ from rich.table import Table
 
 from tools.dead_letters import with_reasons
 from tools.deployed import Deployed, outcomes, wait_for
-from tools.event import decode
-from tools.load.message import to_json
 from tools.deployer import Deployer
 from tools.emulator import Emulator
+from tools.event import decode
+from tools.load.message import to_json
 from tools.program import run, uninterrupted
 from tools.stacks import load_stack
 from tools.up import EXAMPLE, OUTPUTS_FILE, commands_to_try

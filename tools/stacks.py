@@ -4,12 +4,14 @@ https://www.pulumi.com/docs/iac/concepts/config/
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import botocore.session
+import botocore.loaders
 import yaml
 
 from tools.errors import ToolError
@@ -38,15 +40,12 @@ class Stack:
     @property
     def partition(self) -> str:
         """The region's partition: aws, aws-cn, aws-us-gov, ..."""
-        name: str = botocore.session.Session().get_partition_for_region(self.region)
-        return name
+        return _of_partition(self.region)["name"]
 
     @property
     def url_suffix(self) -> str:
         """What the names of AWS's hosts end in there: amazonaws.com, amazonaws.com.cn, ..."""
-        resolver = botocore.session.Session().get_component("endpoint_resolver")
-        suffix: str = resolver.get_partition_dns_suffix(self.partition)
-        return suffix
+        return _of_partition(self.region)["dnsSuffix"]
 
     @property
     def default_tags(self) -> Mapping[str, str]:
@@ -85,6 +84,16 @@ def load_stack(name: str, project: Path = PROJECT) -> Stack:
         raise ToolError(f"The config of stack {name!r} cannot be used; fix {file.name}:{lines}")
     texts = {key: _text(value) for key, value in config.items()}
     return Stack(name=name, project=definition["name"], config=texts)
+
+
+@cache
+def _of_partition(region: str) -> Mapping[str, str]:
+    """Return what the AWS SDK knows of the region's partition."""
+    for each in botocore.loaders.Loader().load_data("partitions")["partitions"]:
+        if re.search(each["regionRegex"], region):
+            outputs: Mapping[str, str] = each["outputs"]
+            return outputs
+    raise ToolError(f"aws:region is {region!r}, and no AWS partition has a region of that form.")
 
 
 def _qualified(key: str, project: str) -> str:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pulumi
 import yaml
 from pulumi.runtime import mocks as pulumi_mocks
 
@@ -269,23 +268,23 @@ def _texts_in(value: str) -> list[str]:
     return list(map(str, json.loads(value))) if value.startswith("[") else [value]
 
 
+def zip_of(files: Mapping[str, Path]) -> bytes:
+    """Pack files by their names in the zip file, so that equal files give equal bytes."""
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as packed:
+        for name, path in sorted(files.items()):
+            # The oldest time that a zip file can hold: a file's own would change the bytes.
+            entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            entry.external_attr = 0o644 << 16
+            packed.writestr(entry, path.read_bytes())
+    return written.getvalue()
+
+
 def _code_of(resources: Sequence[Resource]) -> bytes:
-    """Pack the functions' code, so that equal files give equal bytes."""
     archives = [each.inputs["code"].assets for each in resources if "code" in each.inputs]
-    packed = {_zip_of(archive) for archive in archives}
+    packed = {
+        zip_of({name: Path(asset.path) for name, asset in archive.items()}) for archive in archives
+    }
     if len(packed) > 1:
         raise ToolError("The template takes one zip file, and its functions' code differs.")
     return packed.pop() if packed else b""
-
-
-def _zip_of(assets: Mapping[str, pulumi.Asset]) -> bytes:
-    written = io.BytesIO()
-    with zipfile.ZipFile(written, "w") as file:
-        for name, asset in sorted(assets.items()):
-            if not isinstance(asset, pulumi.FileAsset):
-                raise ToolError(f"The template's code is made of files, and {name} is none.")
-            # The oldest time that a zip can hold: a file's own would change the bytes.
-            entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-            entry.external_attr = 0o644 << 16
-            file.writestr(entry, Path(asset.path).read_bytes())
-    return written.getvalue()

@@ -17,8 +17,8 @@ from typing import Any, Final
 
 from pulumi import automation
 
-from tools.errors import ToolError
 from tools.emulator import Emulator
+from tools.errors import ToolError
 from tools.stacks import PROJECT, load_stack
 
 STACK: Final = "local"

@@ -9,9 +9,9 @@ from typing import Final
 
 import pulumi
 import pytest
+from tools.deployer import zip_of
 
 from tests.infra.registered import VARIANTS, variant
-from tools.deployer import zip_of
 from tools.stacks import PROJECT
 
 MOST_BYTES: Final = 60_000

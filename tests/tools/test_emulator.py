@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.errors import ToolError
 from tools.emulator import HOST, Emulator
+from tools.errors import ToolError
 from tools.stacks import PROJECT
 
 

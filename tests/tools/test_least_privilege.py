@@ -12,31 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from pulumi.runtime import mocks as pulumi_mocks
 
-from tests.conftest import PatientDeployer
+from tests.conftest import patient
 from tools.emulator import Emulator
-from tools.program import run
 from tools.stacks import load_stack
+from tools.template import make_template
+from tools.up import deploy
 
 SECONDS = 20.0
 TABLE = "arn:aws:dynamodb:us-east-1:000000000000:table/event-state-target-table"
-
-
-class _WithoutTls(PatientDeployer):
-    """Deploys all but the queue policies, and keeps the role's policy as it was registered."""
-
-    role = ""
-    policy: dict[str, Any]
-
-    def new_resource(
-        self, args: pulumi_mocks.MockResourceArgs
-    ) -> tuple[str | None, dict[str, Any]]:
-        if args.typ == "aws:sqs/queuePolicy:QueuePolicy":
-            return args.name, args.inputs
-        if args.typ == "aws:iam/rolePolicy:RolePolicy":
-            self.role, self.policy = args.inputs["role"], json.loads(args.inputs["policy"])
-        return super().new_resource(args)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,13 +64,20 @@ class Guarded:
 def guarded() -> Iterator[Guarded]:
     stack = load_stack("local")
     with Emulator(region=stack.region, auth=True) as aws:
-        deployer = _WithoutTls(aws, stack)
-        outputs = dict(run(stack, deployer).outputs)
+        template = patient(make_template(stack))
+        resources = template.body["Resources"]
+        for name in ("EventStateQueuePolicy", "EventStateDeadLetterQueuePolicy"):
+            del resources[name]
+        outputs = deploy(aws, template)
+        iam = aws.client("iam")
+        (role,) = iam.list_roles()["Roles"]
+        (name,) = iam.list_role_policies(RoleName=role["RoleName"])["PolicyNames"]
+        policy = iam.get_role_policy(RoleName=role["RoleName"], PolicyName=name)["PolicyDocument"]
         yield Guarded(
             aws=aws,
             outputs=outputs,
-            role=deployer.role,
-            statements=deployer.policy["Statement"],
+            role=role["RoleName"],
+            statements=policy["Statement"],
         )
 
 

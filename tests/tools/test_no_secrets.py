@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from infra.function import source_archive
 from tests.conftest import Deployment
-from tools.deployer import zip_of
-from tools.preview import as_json, preview
+from tools.preview import preview, to_json
 from tools.stacks import PROJECT, load_stack
+from tools.template import make_template
 
 SECONDS = 30.0
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids
@@ -45,7 +44,7 @@ def test_the_patterns_find_what_they_look_for() -> None:
 
 
 def test_the_archive_holds_no_secret_and_no_account() -> None:
-    with zipfile.ZipFile(io.BytesIO(zip_of(source_archive()))) as archive:
+    with zipfile.ZipFile(io.BytesIO(make_template(load_stack("prod")).code)) as archive:
         names = archive.namelist()
         assert names
         for name in names:
@@ -55,7 +54,7 @@ def test_the_archive_holds_no_secret_and_no_account() -> None:
 
 @pytest.mark.parametrize("stack", ["dev", "local", "prod"])
 def test_what_a_stack_registers_and_puts_out_holds_no_secret(stack: str) -> None:
-    assert _secrets(as_json(preview(load_stack(stack)))) == []
+    assert _secrets(to_json(preview(load_stack(stack)))) == []
 
 
 def test_the_projects_own_files_hold_no_secret() -> None:

@@ -2,13 +2,13 @@
 
 import json
 
-from tools.preview import as_json, preview
+from tools.preview import preview, to_json
 from tools.stacks import PROJECT, load_stack
 
 
 def test_the_json_has_every_resource_with_inputs_parent_and_dependencies() -> None:
     run = preview(load_stack("dev"))
-    found = json.loads(as_json(run))
+    found = json.loads(to_json(run))
     assert found["outputs"] == run.outputs
     assert [each["urn"] for each in found["resources"]] == [each.urn for each in run.resources]
     table = next(each for each in found["resources"] if each["name"] == "event-state-table")

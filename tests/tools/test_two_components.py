@@ -9,11 +9,12 @@ from typing import Any, Final
 import pytest
 
 from infra.settings import Settings
-from tools.deployer import Deployer
 from tools.emulator import Emulator
 from tools.preview import Preview
 from tools.program import Run, run
 from tools.stacks import PROJECT, Stack
+from tools.template import make_template
+from tools.up import deploy
 
 SECONDS: Final = 30.0
 NAMES: Final = ("orders", "users")
@@ -66,7 +67,7 @@ def test_all_that_one_depends_on_is_its_own(registered: Run) -> None:
 
 def test_both_side_by_side_store_each_its_own_events(program: Path) -> None:
     with Emulator(region="us-east-1") as aws:
-        outputs = run(STACK, Deployer(aws, STACK), program).outputs
+        outputs = deploy(aws, make_template(STACK, program))
         sqs, dynamodb = aws.client("sqs"), aws.client("dynamodb")
         for name in NAMES:
             for number in range(20):

@@ -19,9 +19,9 @@ from tools.bench.workload import state, written
 from tools.capacity.model import Load, Setup, handler_ms, ids_in_batch
 from tools.capacity.report import print_table
 from tools.deployed import Deployed
-from tools.errors import ToolError
 from tools.deployer import Deployer
 from tools.emulator import Emulator
+from tools.errors import ToolError
 from tools.program import run
 from tools.stacks import load_stack
 
