@@ -85,6 +85,10 @@ def _view(view: str) -> dict[str, str]:
     return {"StreamViewType": view}
 
 
+def _encryption(specification: dict[str, Any]) -> dict[str, Any]:
+    return {**specification, "SSEType": "KMS"} if specification["SSEEnabled"] else specification
+
+
 def _code(_: Any) -> dict[str, dict[str, str]]:
     return {name.removeprefix("Code"): {"Ref": name} for name in CODE_PARAMETERS}
 
@@ -122,7 +126,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         name="TableName",
         pointInTimeRecovery="PointInTimeRecoverySpecification",
         pointInTimeRecovery__enabled="PointInTimeRecoveryEnabled",
-        serverSideEncryption="SSESpecification",
+        serverSideEncryption=("SSESpecification", _encryption),
         serverSideEncryption__enabled="SSEEnabled",
         serverSideEncryption__kmsKeyArn="KMSMasterKeyId",
         streamEnabled="",
