@@ -21,6 +21,7 @@ from tools.load.message import MESSAGE_BYTES, UnsendableError, message_body
 BATCH_MESSAGES: Final = 10
 BATCH_BYTES: Final = MESSAGE_BYTES
 ATTEMPTS: Final = 8
+FIRST_PAUSE_SECONDS: Final = 0.2
 LONGEST_PAUSE_SECONDS: Final = 5.0
 _REGION_IN_URL: Final = re.compile(r"https://(?:sqs\.)?([a-z]+(?:-[a-z]+)+-\d)\.")
 
@@ -174,7 +175,7 @@ def batches(
 
 
 def _pause(attempt: int) -> float:
-    longest = min(LONGEST_PAUSE_SECONDS, 0.1 * 2**attempt)
+    longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
     return random.uniform(longest / 2, longest)  # noqa: S311 (spreads load, hides nothing)
 
 
