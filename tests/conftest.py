@@ -35,7 +35,7 @@ botocore.session.create_loader = cache(botocore.session.create_loader)
 # Quick or independent tests go to whoever is free; those of other files stay together, so that what
 # their fixtures start is started once.
 APART: Final = re.compile(
-    r"tests/(function|tools/capacity|\w+\.py)|test_(prove|leaks|survival|commands|demo|watch|aws_rules)\.py"
+    r"tests/(function|\w+\.py)|test_(prove|leaks|survival|commands|demo|watch|aws_rules|capacity)\.py"
 )
 # Rooms whose tests wait for queues: they come first, beside each other, and the quick ones last.
 WAITING: Final = ("prove", "local", "flow", "producer", "bench")

@@ -11,7 +11,6 @@ import re
 import shlex
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Final
 
@@ -19,9 +18,6 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from tools.capacity.aws import PRICES
-from tools.capacity.handler import LOG_BYTES
-from tools.capacity.model import Setup, handler_ms
 from tools.local.preview import preview
 from tools.local.stacks import PROJECT, load_stack
 
@@ -311,40 +307,6 @@ def test_every_config_key_that_can_change_is_in_the_runbook() -> None:
     named = {key for row in rows for key in re.findall(r"`(\w+)`", row)}
     keys = {key.partition(":")[2] for key in load_stack("prod").config if "event-state:" in key}
     assert named == keys
-
-
-def test_the_costs_are_those_of_the_capacity_model() -> None:
-    section = OPERATIONS.split("\n## Costs\n")[1]
-    given = {name: Decimal(text) for name, text in re.findall(r"\b(\w) = ([\d.]+\d|\d)", section)}
-    setup, b = Setup(), Setup().batch_size
-    assert given == {
-        "S": 1,
-        "b": b,
-        "t": Decimal(f"{handler_ms(setup, b, b) / 1000:.3f}"),
-        "M": Decimal(setup.memory_mb) / 1024,
-        "L": LOG_BYTES,
-        "w": 1,
-    }
-    millions = {
-        "lambda_request": 1 / given["b"],
-        "lambda_gb_second": 1 / given["b"] * given["t"] * given["M"],
-        "sqs_request": Decimal("0.3"),
-        "write_unit": given["w"] * given["S"],
-        "log_gb": 1 / given["b"] * given["L"] / 1000,  # of a GB
-    }
-    rows = re.findall(r"^\| `(\w+)` \| .+ \| ([\d.]+) per .+ \| ([\d.]+) \|$", section, re.M)
-    cents = Decimal("0.001")
-    expected = {
-        name: (Decimal(str(price.usd)), millions[name] * Decimal(str(price.usd)))
-        for name, price in PRICES.items()
-    }
-    assert {name: (Decimal(price), Decimal(cost)) for name, price, cost in rows} == {
-        name: (price, cost.quantize(cents, ROUND_HALF_UP))
-        for name, (price, cost) in expected.items()
-    }
-    (total,) = re.findall(r"^\| total \|.*\| ([\d.]+) \|$", section, re.MULTILINE)
-    exact = sum((cost for _, cost in expected.values()), Decimal(0))
-    assert Decimal(total) == exact.quantize(cents, ROUND_HALF_UP)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
