@@ -17,7 +17,9 @@ from typing import Final
 import botocore.session
 import pytest
 from botocore import xform_name
+from typer.main import get_command
 
+from tools.commands import app
 from tools.local.preview import preview
 from tools.local.stacks import PROJECT, load_stack
 
@@ -123,6 +125,10 @@ def _check_python(arguments: list[str]) -> None:
         return
     rooms = ("tools", "tests")
     assert module.split(".")[0] in rooms
+    if module == "tools":
+        command = get_command(app).commands[rest[0]]  # type: ignore[attr-defined] # it is a group
+        assert command.make_context(rest[0], rest[1:])
+        return
     folder = PROJECT / module.replace(".", "/")
     name = f"{module}.__main__" if folder.is_dir() else module
     with pytest.MonkeyPatch.context() as patch:
