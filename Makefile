@@ -16,7 +16,7 @@ help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
 
 demo: .venv/installed ## Deploy to a local AWS and watch real events flow
-	@$(BIN)/python -m tools.local demo
+	@$(BIN)/python -m tools demo
 
 check: lint ## While editing: format, lint, types, and the tests that need no embedded AWS
 	@$(IN_OWN_TMP) HYPOTHESIS_PROFILE=check $(BIN)/pytest --numprocesses auto \
@@ -24,7 +24,7 @@ check: lint ## While editing: format, lint, types, and the tests that need no em
 
 test: lint ## Format check, lint, strict types, and all tests
 	@echo 'Not in here: make engine (the real Pulumi engine), make prove (the long proofs)' >&2
-	@$(IN_OWN_TMP) $(BIN)/pytest --numprocesses 4 # half of them wait for queues
+	@$(IN_OWN_TMP) $(BIN)/pytest --numprocesses 4 --dist worksteal # half of them wait for queues
 
 lint: .venv/installed
 	@$(BIN)/ruff format --check --quiet . || \
@@ -48,12 +48,12 @@ up: .venv/installed ## Deploy a stack with the real Pulumi CLI: make up STACK=lo
 	@test -f 'Pulumi.$(STACK).yaml' || { echo 'error: name a stack: make up' \
 		'STACK=$(subst $(space),|,$(patsubst Pulumi.%.yaml,%,$(wildcard Pulumi.*.yaml)))' >&2; exit 2; }
 	@command -v pulumi >/dev/null || { echo 'error: the Pulumi CLI is not installed:' \
-		'https://www.pulumi.com/docs/install/; without it, $(BIN)/python -m tools.local up' \
+		'https://www.pulumi.com/docs/install/; without it, $(BIN)/python -m tools up' \
 		'--stack $(STACK) deploys to the local AWS' >&2; exit 1; }
 ifeq ($(STACK),local)
 	@$(BIN)/python -c 'import socket; socket.create_connection(("127.0.0.1", 4566), 1)' 2>/dev/null || \
 		{ echo 'error: nothing listens on port 4566: in another terminal, start' \
-		'$(BIN)/python -m tools.local emulator' >&2; exit 1; }
+		'$(BIN)/python -m tools emulator' >&2; exit 1; }
 endif
 	@pulumi stack select --create '$(STACK)'
 	@pulumi up --stack '$(STACK)' $(if $(filter local,$(STACK)),--refresh) $(ARGS)
@@ -61,7 +61,7 @@ endif
 smoke: .venv/installed ## Check a deployed stack with canaries: make smoke STACK=local|dev|prod
 	@test -f 'Pulumi.$(STACK).yaml' || { echo 'error: name a stack: make smoke' \
 		'STACK=$(subst $(space),|,$(patsubst Pulumi.%.yaml,%,$(wildcard Pulumi.*.yaml)))' >&2; exit 2; }
-	@$(BIN)/python -m tools.flow smoke --stack '$(STACK)'
+	@$(BIN)/python -m tools smoke --stack '$(STACK)'
 
 clean: ## Remove what the other targets made
 	@rm -rf .venv .mypy_cache .ruff_cache .hypothesis

@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from tools.local.stacks import PROJECT
+from tools.stacks import PROJECT
 
 GITHUB: Final = PROJECT / ".github"
 WORKFLOWS: Final = sorted((GITHUB / "workflows").glob("*.yml"))
@@ -147,7 +147,7 @@ def test_what_was_deployed_is_smoke_tested() -> None:
     up = _jobs()["deploy/up"]
     last = up["steps"][-1]
     assert last["run"] == (
-        '.venv/bin/python -m tools.flow smoke --stack "$PULUMI_ORGANIZATION/event-state/$STACK"'
+        '.venv/bin/python -m tools smoke --stack "$PULUMI_ORGANIZATION/event-state/$STACK"'
     )
     assert last["env"] == {"PULUMI_ORGANIZATION": "${{ vars.PULUMI_ORGANIZATION }}"}
     assert up["steps"][-2]["with"]["command"] == "up"

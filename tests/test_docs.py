@@ -11,19 +11,17 @@ import re
 import shlex
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Final
 
 import botocore.session
 import pytest
 from botocore import xform_name
+from typer.main import get_command
 
-from tools.capacity.aws import PRICES
-from tools.capacity.handler import LOG_BYTES
-from tools.capacity.model import Setup, handler_ms
-from tools.local.preview import preview
-from tools.local.stacks import PROJECT, load_stack
+from tools.commands import app
+from tools.preview import preview
+from tools.stacks import PROJECT, load_stack
 
 # What a $(...) gives: it could be a queue's URL.
 SUBSTITUTED: Final = "https://sqs.invalid/0/substituted"
@@ -127,6 +125,10 @@ def _check_python(arguments: list[str]) -> None:
         return
     rooms = ("tools", "tests")
     assert module.split(".")[0] in rooms
+    if module == "tools":
+        command = get_command(app).commands[rest[0]]  # type: ignore[attr-defined] # it is a group
+        assert command.make_context(rest[0], rest[1:])
+        return
     folder = PROJECT / module.replace(".", "/")
     name = f"{module}.__main__" if folder.is_dir() else module
     with pytest.MonkeyPatch.context() as patch:
@@ -230,10 +232,10 @@ def test_every_command_is_understood(block: str) -> None:
     "command",
     [
         "make nothing",
-        "python -m tools.local up --stak dev",
-        ".venv/bin/python -m tools.local nothing",
+        "python -m tools up --stak dev",
+        ".venv/bin/python -m tools nothing",
         "python -m pytest tests/nothing",
-        "python -m tools.producer events.jsonl",
+        "python -m tools.load events.jsonl",
         "aws sqs send-mesage --queue-url x --message-body y",
         "aws sqs send-message --queue-url x",
         "aws sqs send-message --queue-url x --message-body y --delay 3",
@@ -311,40 +313,6 @@ def test_every_config_key_that_can_change_is_in_the_runbook() -> None:
     named = {key for row in rows for key in re.findall(r"`(\w+)`", row)}
     keys = {key.partition(":")[2] for key in load_stack("prod").config if "event-state:" in key}
     assert named == keys
-
-
-def test_the_costs_are_those_of_the_capacity_model() -> None:
-    section = OPERATIONS.split("\n## Costs\n")[1]
-    given = {name: Decimal(text) for name, text in re.findall(r"\b(\w) = ([\d.]+\d|\d)", section)}
-    setup, b = Setup(), Setup().batch_size
-    assert given == {
-        "S": 1,
-        "b": b,
-        "t": Decimal(f"{handler_ms(setup, b, b) / 1000:.3f}"),
-        "M": Decimal(setup.memory_mb) / 1024,
-        "L": LOG_BYTES,
-        "w": 1,
-    }
-    millions = {
-        "lambda_request": 1 / given["b"],
-        "lambda_gb_second": 1 / given["b"] * given["t"] * given["M"],
-        "sqs_request": Decimal("0.3"),
-        "write_unit": given["w"] * given["S"],
-        "log_gb": 1 / given["b"] * given["L"] / 1000,  # of a GB
-    }
-    rows = re.findall(r"^\| `(\w+)` \| .+ \| ([\d.]+) per .+ \| ([\d.]+) \|$", section, re.M)
-    cents = Decimal("0.001")
-    expected = {
-        name: (Decimal(str(price.usd)), millions[name] * Decimal(str(price.usd)))
-        for name, price in PRICES.items()
-    }
-    assert {name: (Decimal(price), Decimal(cost)) for name, price, cost in rows} == {
-        name: (price, cost.quantize(cents, ROUND_HALF_UP))
-        for name, (price, cost) in expected.items()
-    }
-    (total,) = re.findall(r"^\| total \|.*\| ([\d.]+) \|$", section, re.MULTILINE)
-    exact = sum((cost for _, cost in expected.values()), Decimal(0))
-    assert Decimal(total) == exact.quantize(cents, ROUND_HALF_UP)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -4,8 +4,8 @@ import re
 
 import yaml
 
-from tools.local.preview import preview
-from tools.local.stacks import PROJECT, load_stack
+from tools.preview import preview
+from tools.stacks import PROJECT, load_stack
 
 README = (PROJECT / "README.md").read_text("utf-8")
 

@@ -1,40 +1,62 @@
 """The one door to everything around the product: `python -m tools COMMAND`."""
 
+import io
+import os
 import signal
 import sys
 import tempfile
 from collections.abc import Sequence
-from typing import Final
 
 from tools.errors import ToolError
 
-INTERRUPTED: Final = 130
-"""What a program answers that a signal ended, as shells count: 128 + SIGINT."""
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit status: 0 well, 1 a mistake or a broken promise, 2 usage."""
+    """Run one command; return its exit status.
+
+    0 well, 1 a mistake or a broken promise, 2 usage; 130 if SIGINT or SIGTERM ended it.
+    """
     try:
+        from typer.exceptions import TyperException
+
         from tools.commands import app
     except ModuleNotFoundError as error:
-        print(
-            f"error: the package {error.name} is not installed: run `make .venv/installed`, then "
-            ".venv/bin/python -m tools",
-            file=sys.stderr,
-        )
-        return 1
+        return _fail(_how_to_install(error))
     # `kill` ends a command as Ctrl-C does, so that both leave nothing behind; and Ctrl-C itself is
     # set because a shell lets its background jobs ignore it.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)
+    # What a message holds may be more than the terminal's encoding knows.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         _check_temporary_folder()
-        return int(app(arguments, prog_name="python -m tools", standalone_mode=False) or 0)
+        arguments = sys.argv[1:] if arguments is None else arguments
+        status = app(arguments or ["--help"], prog_name="python -m tools", standalone_mode=False)
+        sys.stdout.flush()
+    except TyperException as error:
+        return _fail(error.format_message(), error.exit_code)
+    except ModuleNotFoundError as error:
+        return _fail(_how_to_install(error))
     except ToolError as error:
-        print(f"error: {error}", file=sys.stderr)
+        return _fail(str(error))
+    except BrokenPipeError:
+        # Whoever read has seen enough; the interpreter must not try to write the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    return int(status or 0)
+
+
+def _fail(problem: str, status: int = 1) -> int:
+    print(f"error: {problem}", file=sys.stderr)
+    return status
+
+
+def _how_to_install(error: ModuleNotFoundError) -> str:
+    return (
+        f"the package {error.name} is not installed: run `make .venv/installed`, then "
+        ".venv/bin/python -m tools"
+    )
 
 
 def _check_temporary_folder() -> None:

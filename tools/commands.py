@@ -3,12 +3,231 @@
 # Each command imports what it needs: help comes at once, and Pulumi, which cannot even be imported
 # without a temporary folder, after the check for one.
 
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
+
 import typer
+
+if TYPE_CHECKING:
+    from tools.deployed import Deployed
 
 app = typer.Typer(
     add_completion=False,
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Everything around the program: run it on a local AWS, look at it, load it.",
 )
+
+Config = Annotated[str, typer.Option(metavar="NAME", help="Whose config to use.")]
+Port = typer.Option(min=1, max=65535, help="Where the embedded AWS listens.")
+Stack = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="A stack of the project in this folder, on its AWS account."),
+]
+Outputs = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="What `python -m tools up` printed.")
+]
+
+
+@app.command()
+def demo(
+    svg: Annotated[
+        Path | None, typer.Option(help="A file to draw the terminal's text into.")
+    ] = None,
+) -> int:
+    """Deploy, send events, and check what became of them."""
+    from tools.demo import demo
+
+    return demo(svg)
+
+
+@app.command()
+def up(
+    stack: Config = "local",
+    port: Annotated[int | None, Port] = None,
+) -> None:
+    """Deploy a stack to the embedded AWS, and stay until Ctrl-C.
+
+    Prints one line of JSON on standard output when ready: the stack's outputs, endpointUrl and
+    region. SIGINT or SIGTERM ends it, and leaves nothing behind.
+    """
+    from tools.up import up
+
+    up(stack, port)
+
+
+@app.command()
+def preview(
+    stack: Config = "local",
+    json: Annotated[bool, typer.Option("--json", help="Every input, as JSON.")] = False,
+) -> None:
+    """Show what a stack registers, with no AWS at all."""
+    from tools.preview import preview, show
+    from tools.stacks import load_stack
+
+    found = load_stack(stack)
+    show(found, preview(found), as_json=json)
+
+
+@app.command()
+def template(stack: Config = "local") -> None:
+    """Print a stack as a CloudFormation template.
+
+    Its parameters say where in S3 the function's code is: zip function/*.py with the folder, put
+    the file there, then `aws cloudformation deploy --capabilities CAPABILITY_IAM`.
+    """
+    from tools.stacks import load_stack
+    from tools.template import make_template
+
+    print(make_template(load_stack(stack)).to_yaml(), end="")
+
+
+@app.command()
+def emulator(port: Annotated[int, Port] = 4566) -> None:
+    """Start the embedded AWS alone, for the real Pulumi CLI."""
+    from tools.emulator import Emulator
+
+    with Emulator(port=port, log=sys.stderr) as aws:
+        print(f"The embedded AWS listens on {aws.endpoint_url}. Ctrl-C stops it.", file=sys.stderr)
+        try:
+            aws.wait()
+        except KeyboardInterrupt:
+            return
+
+
+@app.command()
+def send(
+    event: Annotated[str, typer.Argument(metavar="EVENT", help="A JSON object.")],
+    stack: Stack = None,
+    outputs: Outputs = None,
+) -> int:
+    """Send one event, and show what became of it."""
+    with _deployed(stack, outputs) as deployed:
+        from tools.send import send
+
+        return send(deployed, event)
+
+
+@app.command()
+def dead_letters(stack: Stack = None, outputs: Outputs = None) -> None:
+    """Show each dead letter with its reason."""
+    with _deployed(stack, outputs) as deployed:
+        from tools.dead_letters import show
+
+        show(deployed)
+
+
+@app.command()
+def smoke(
+    stack: Stack = None,
+    outputs: Outputs = None,
+    broken: Annotated[
+        bool, typer.Option("--broken", help="Send a broken one, too: alarms ring.")
+    ] = False,
+) -> int:
+    """Check a deployed stack's promises with canaries."""
+    with _deployed(stack, outputs) as deployed:
+        from tools.smoke import smoke
+
+        started = time.monotonic()
+        failures = smoke(deployed, lambda text: print(text, file=sys.stderr), broken=broken)
+        print("\n".join(failures) or f"All promises are kept ({time.monotonic() - started:.0f} s).")
+        return 1 if failures else 0
+
+
+@app.command()
+def load(
+    queue_url: Annotated[
+        str, typer.Option(metavar="URL", help="Where to: the stack's output queueUrl.")
+    ],
+    file: Annotated[
+        str | None,
+        typer.Argument(metavar="FILE|-", help="JSON objects, one a line; - is standard input."),
+    ] = None,
+    from_table: Annotated[
+        str | None, typer.Option(metavar="TABLE", help="Send a table's items: its name or ARN.")
+    ] = None,
+    key_attribute: Annotated[
+        str, typer.Option(metavar="NAME", help="The member that identifies the state.")
+    ] = "event_id",
+) -> int:
+    """Send a file's lines or a table's items to a queue."""
+    parts = urlsplit(queue_url)
+    if parts.scheme not in ("http", "https") or len(parts.path.split("/")) != 3:
+        raise typer.BadParameter(
+            f"{queue_url!r} is no queue's URL: https://sqs.REGION.amazonaws.com/ACCOUNT/NAME"
+        )
+    if (file is None) == (from_table is None):
+        raise typer.BadParameter("name one of them: FILE, or --from-table TABLE")
+    from tools.aws import explained
+    from tools.load.run import load_file, load_table
+
+    with explained():
+        if from_table:
+            return load_table(queue_url, from_table, key_attribute)
+        return load_file(queue_url, file or "", key_attribute)
+
+
+@app.callback()
+def _commands() -> None:
+    """Everything around the program: run it on a local AWS, look at it, load it."""
+
+
+@app.command()
+def capacity(
+    rate: Annotated[float, typer.Option(min=1e-3, max=1e9, help="Events per second.")],
+    size: Annotated[int, typer.Option(min=1, max=400, help="Of an event, in KB.")] = 1,
+    hot: Annotated[float, typer.Option(min=0, max=1, help="Share of the hottest id.")] = 0,
+    repeats: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of events that are stored already, or older.")
+    ] = 0,
+    batch: Annotated[int, typer.Option(min=1, max=10_000, help="batchSize")] = 10,
+    window: Annotated[int, typer.Option(min=0, max=300, help="batchWindowSeconds")] = 0,
+    memory: Annotated[int, typer.Option(min=128, max=10_240, help="functionMemoryMb")] = 512,
+    read_before_write: Annotated[
+        bool, typer.Option("--read-before-write", help="readBeforeWrite")
+    ] = False,
+    answer_ms: Annotated[
+        float, typer.Option(min=0.1, max=10_000, help="DynamoDB's answer to a request.")
+    ] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+) -> None:
+    """Tell what a load needs of AWS, and costs a month."""
+    from tools.capacity import SQS_BATCH, Load, report
+
+    if batch > SQS_BATCH and not window:
+        raise typer.BadParameter("--batch above 10 needs a --window of at least 1, as on AWS")
+    load = Load(
+        rate=rate,
+        size_bytes=size * 1024,
+        hot=hot,
+        repeats=repeats,
+        batch_size=batch,
+        batch_window_seconds=window,
+        memory_mb=memory,
+        read_before_write=read_before_write,
+        answer_ms=answer_ms,
+    )
+    report(load, as_json=as_json)
+
+
+@contextmanager
+def _deployed(stack: str | None, outputs: Path | None) -> Iterator["Deployed"]:
+    """Give the stack that is named, and raise ToolError for what its AWS refuses."""
+    from tools.aws import explained
+    from tools.deployed import Deployed
+    from tools.outputs import of_file, of_stack
+
+    if stack and not outputs:
+        found = of_stack(stack)
+    elif outputs and not stack:
+        found = of_file(outputs)
+    else:
+        raise typer.BadParameter("name one of them: --stack NAME, or --outputs FILE")
+    with explained():
+        yield Deployed(found)

@@ -13,10 +13,10 @@ from typing import Final
 from botocore.exceptions import ClientError
 from rich.console import Console
 
+from tools.deployed import Deployed, wait_for
 from tools.errors import ToolError
-from tools.flow.deployed import Flow, wait_for
-from tools.local.preview import preview
-from tools.local.stacks import load_stack
+from tools.preview import preview
+from tools.stacks import load_stack
 
 from .driver import STACK, Engine, Step, engine
 
@@ -193,17 +193,17 @@ class Proof:
         stack = load_stack(STACK)
         return stack.config[f"{stack.project}:{key}"]
 
-    def _flow(self) -> Flow:
-        return Flow(self._under.outputs())
+    def _flow(self) -> Deployed:
+        return Deployed(self._under.outputs())
 
-    def _missing(self, sent: list[str], flow: Flow, seconds: float = SECONDS) -> list[str]:
+    def _missing(self, sent: list[str], flow: Deployed, seconds: float = SECONDS) -> list[str]:
         """Return the ids that are not in the table, once all are or time is up."""
         wait_for(lambda: set(sent) <= _ids(flow), seconds)
         stored = _ids(flow)
         return [event_id for event_id in sent if event_id not in stored]
 
     @contextmanager
-    def _traffic(self, flow: Flow, prefix: str) -> Iterator[list[str]]:
+    def _traffic(self, flow: Deployed, prefix: str) -> Iterator[list[str]]:
         """Send ten events a second until the block ends; tell the ids of those that SQS took."""
         sent: list[str] = []
 
@@ -217,7 +217,7 @@ class Proof:
             yield sent
 
     @contextmanager
-    def _watched(self, flow: Flow) -> Iterator[set[str]]:
+    def _watched(self, flow: Deployed) -> Iterator[set[str]]:
         """Tell which ids are in the table at one moment or another, until the block ends."""
         seen: set[str] = set()
 
@@ -251,7 +251,7 @@ def _gone(step: Step) -> list[str]:
     return [each.resource for each in step.changes if "delete" in each.operation]
 
 
-def _ids(flow: Flow) -> set[str]:
+def _ids(flow: Deployed) -> set[str]:
     return {item["event_id"] for item in flow.items()}
 
 

@@ -17,9 +17,9 @@ from typing import Any, Final
 
 from pulumi import automation
 
+from tools.emulator import Emulator
 from tools.errors import ToolError
-from tools.local.emulator import Emulator
-from tools.local.stacks import PROJECT, load_stack
+from tools.stacks import PROJECT, load_stack
 
 STACK: Final = "local"
 CONFIGURED_ENDPOINT: Final = "http://127.0.0.1:4566"

@@ -19,7 +19,7 @@ from function.version import Version, parse_version
 from tests.function.batches import record
 from tests.function.memory_table import MemoryTable
 from tests.function.model import age, identical, stored
-from tools.local.emulator import Emulator
+from tools.emulator import Emulator
 
 SECOND = "2025-03-30T01:00:00"
 VERSIONS: list[dict[str, Any]] = [

@@ -16,7 +16,7 @@ from moto.iam.policy_validation import (
 )
 
 from tests.infra.registered import Registered
-from tools.local.program import Resource
+from tools.program import Resource
 
 RETENTION_DAYS: Final = [
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from tools.local.preview import preview
-from tools.local.program import Resource, Run
-from tools.local.stacks import Stack, load_stack
+from tools.preview import preview
+from tools.program import Resource, Run
+from tools.stacks import Stack, load_stack
 
 KEY: Final = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 EMAIL: Final = "operations@example.com"

@@ -14,7 +14,7 @@ from tests.infra.registered import (
     registered,
     variant,
 )
-from tools.local.stacks import PROJECT
+from tools.stacks import PROJECT
 
 DOCS: Final = (PROJECT / "docs" / "infrastructure.md").read_text("utf-8")
 # name, namespace and metric, of what, statistic, above, minutes in a row

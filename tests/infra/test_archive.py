@@ -9,10 +9,10 @@ from typing import Final
 
 import pulumi
 import pytest
+from tools.deployer import zip_of
 
 from tests.infra.registered import VARIANTS, variant
-from tools.local.deployer import zip_of
-from tools.local.stacks import PROJECT
+from tools.stacks import PROJECT
 
 MOST_BYTES: Final = 60_000
 

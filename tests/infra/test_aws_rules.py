@@ -21,7 +21,7 @@ from tests.infra.registered import (
     stack_with,
     variant,
 )
-from tools.local.preview import preview
+from tools.preview import preview
 
 WORD: Final = string.ascii_letters + string.digits + "-_"
 REGIONS: Final = ["us-east-1", "eu-central-1", "ap-southeast-2"]

@@ -7,7 +7,7 @@ from typing import Final
 
 from tests.infra.registered import EVERYTHING, registered, variant
 from tests.infra.test_aws_rules import CHECKS, CHECKS_WITH_KEY
-from tools.local.stacks import PROJECT
+from tools.stacks import PROJECT
 
 TEXT: Final = (PROJECT / "docs" / "infrastructure.md").read_text("utf-8")
 OPERATIONS: Final = (PROJECT / "docs" / "operations.md").read_text("utf-8")

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from infra.settings import Settings, SettingsError
 from tests.infra.registered import EMAIL, KEY, RULE, TOPIC, TOPIC_OF_EVENTS, stack_with
 from tools.errors import ToolError
-from tools.local.program import run
-from tools.local.stacks import PROJECT, Stack
+from tools.program import run
+from tools.stacks import PROJECT, Stack
 
 # The one place where a default stands is Pulumi.yaml; this is what it must say.
 DEFAULTS: Final = {

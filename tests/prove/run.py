@@ -8,15 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import pulumi
-from pulumi.runtime import mocks as pulumi_mocks
-
-from tools.flow.deployed import Flow, wait_for
-from tools.local.deployer import Deployer
-from tools.local.emulator import Emulator
-from tools.local.program import run
-from tools.local.stacks import PROJECT, Stack, load_stack
-from tools.producer.client import BATCH_MESSAGES
+from tools.deployed import Deployed, wait_for
+from tools.emulator import Emulator
+from tools.load.client import BATCH_MESSAGES
+from tools.stacks import PROJECT, Stack, load_stack
+from tools.template import Template, make_template, zip_of
+from tools.up import deploy
 
 from .checker import Account, account
 from .load import Message, messages
@@ -91,7 +88,7 @@ def prove(count: int, seed: int, *, fault: str | None = None, tell: Tell) -> Rep
             "AWS_CA_BUNDLE": str(Path(folder) / "ca.pem"),
             "WATCHED_FILE": str(watched_file),
         }
-        flow = Flow(run(stack, _Deployer(aws, stack, source, variables)).outputs)
+        flow = Deployed(deploy(aws, _template(stack, source, variables)))
         sent = _send(flow, load, tell)
         proxy.calm = True
         left = _drain(flow, tell)
@@ -126,41 +123,25 @@ def _stack(*, is_short: bool) -> Stack:
     )
 
 
-class _Deployer(Deployer):
-    """Deploys the handler of `source`, watched, with more environment variables."""
-
-    def __init__(
-        self, aws: Emulator, stack: Stack, source: Path, variables: Mapping[str, str]
-    ) -> None:
-        super().__init__(aws, stack)
-        self._source = source
-        self._variables = variables
-
-    def new_resource(
-        self, args: pulumi_mocks.MockResourceArgs
-    ) -> tuple[str | None, dict[str, Any]]:
-        """Create the resource, the function and the queue with what the run changes."""
-        if args.typ == "aws:lambda/function:Function":
-            variables = args.inputs["environment"]["variables"]
-            files = {
-                **{f"function/{path.name}": path for path in self._source.glob("*.py")},
-                "batches.py": PROJECT / "tests/function/batches.py",
-                "watched.py": Path(__file__).parent / "watched.py",
-            }
-            args.inputs = {
-                **args.inputs,
-                "handler": "watched.handler",
-                "code": pulumi.AssetArchive(
-                    {name: pulumi.FileAsset(path) for name, path in files.items()}
-                ),
-                "environment": {"variables": {**variables, **self._variables}},
-            }
-        if args.inputs.get("visibilityTimeoutSeconds"):
-            args.inputs = {**args.inputs, "visibilityTimeoutSeconds": VISIBILITY_SECONDS}
-        return super().new_resource(args)
+def _template(stack: Stack, source: Path, variables: Mapping[str, str]) -> Template:
+    """Write the stack's template with the handler of `source`, watched, and the run's changes."""
+    body = make_template(stack).body
+    for resource in body["Resources"].values():
+        properties = resource["Properties"]
+        if resource["Type"] == "AWS::Lambda::Function":
+            properties["Handler"] = "watched.handler"
+            properties["Environment"]["Variables"] |= variables
+        if "VisibilityTimeout" in properties:
+            properties["VisibilityTimeout"] = VISIBILITY_SECONDS
+    files = {
+        **{f"function/{path.name}": path for path in source.glob("*.py")},
+        "batches.py": PROJECT / "tests/function/batches.py",
+        "watched.py": Path(__file__).parent / "watched.py",
+    }
+    return Template(body=body, code=zip_of(files))
 
 
-def _send(flow: Flow, load: list[Message], tell: Tell) -> dict[str, Message]:
+def _send(flow: Deployed, load: list[Message], tell: Tell) -> dict[str, Message]:
     """Send the messages, several requests at once; return them by message id."""
     sent: dict[str, Message] = {}
     while left := load[len(sent) :]:
@@ -172,7 +153,7 @@ def _send(flow: Flow, load: list[Message], tell: Tell) -> dict[str, Message]:
     return sent
 
 
-def _drain(flow: Flow, tell: Tell) -> int:
+def _drain(flow: Deployed, tell: Tell) -> int:
     """Wait until the queue is empty, or for a while; return how many messages are left."""
     first = flow.waiting()
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tools.local.stacks import PROJECT
+from tools.stacks import PROJECT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="counts in /proc")
 

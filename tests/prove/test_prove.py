@@ -8,7 +8,7 @@ from tests.prove.__main__ import main
 from tests.prove.proxy import Fault
 from tests.prove.run import prove
 from tests.prove.sabotage import MET_BY, SABOTAGES, sabotage
-from tools.local.stacks import PROJECT
+from tools.stacks import PROJECT
 
 
 def test_two_thousand_messages_survive_every_kind_of_fault() -> None:

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# "At 1,769 MB, a function has the equivalent of one vCPU" (AWS Lambda developer guide,
-# "Configure Lambda function memory").
-MEMORY_MB_PER_CPU = 1769
+from tools.capacity import MEMORY_MB_PER_CPU
+
 PERIOD_US = 20_000  # short, so that a throttled batch of some 10 ms waits as it would in Lambda
 
 

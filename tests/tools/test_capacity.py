@@ -1,0 +1,176 @@
+"""The model's arithmetic beside AWS's own published figures, the command, and its page."""
+
+import json
+import re
+from dataclasses import replace
+from functools import reduce
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from tools import capacity
+from tools.capacity import PRICES, QUOTAS, Load, estimate, units
+from tools.commands import app
+from tools.stacks import PROJECT
+
+PAGE = (PROJECT / "docs" / "scaling.md").read_text("utf-8")
+TABLES = [
+    [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()]
+    for table in re.findall(r"(?:^\|.*\n)+", PAGE, re.MULTILINE)
+]
+FULL = Load(rate=100_000)
+
+
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an invocation take 80 ms and all around it 20, so that the arithmetic is plain."""
+    monkeypatch.setattr(capacity, "duration_ms", lambda *_: 80.0)
+    monkeypatch.setattr(capacity, "POLL_MS", 20.0)
+
+
+def test_an_item_is_billed_as_in_awss_own_examples() -> None:
+    # "a write request of a 3 KB item requires three", "a strongly consistent read of an 8 KB item
+    # requires two read request units": DynamoDB's price page.
+    written = {1: 1, 1024: 1, 1025: 2, 3 * 1024: 3, 400 * 1024: 400}
+    assert {size: units(size, capacity.WRITE_UNIT_BYTES) for size in written} == written
+    read = {1: 1, 4096: 1, 4097: 2, 8192: 2, 400 * 1024: 100}
+    assert {size: units(size, capacity.READ_UNIT_BYTES) for size in read} == read
+
+
+def test_a_batch_holds_what_comes_while_its_poller_is_busy(plain: None) -> None:
+    def messages(load: Load) -> float:
+        return capacity.messages_per_invocation(load)
+
+    # 100 ms a cycle: 100 events/s leave 2 for each of five pollers.
+    assert messages(Load(rate=1)) == 1
+    assert messages(Load(rate=100)) == pytest.approx(2)
+    assert messages(FULL) == 10
+    windowed = Load(rate=100, batch_size=1000, batch_window_seconds=10)
+    assert messages(windowed) == pytest.approx(20 * 10.1)
+    assert messages(replace(FULL, batch_size=100, size_bytes=100 * 1024)) == pytest.approx(61.44)
+
+
+def test_an_invocation_takes_its_cpu_time_or_its_rounds_of_requests() -> None:
+    cpu = capacity.CPU_MS_PER_INVOCATION + 10 * capacity.CPU_MS_PER_EVENT
+    for memory_mb, times in ((1769, 1.0), (3538, 1.0), (885, 1769 / 885)):
+        load = Load(rate=1, memory_mb=memory_mb, answer_ms=0.1)
+        assert capacity.duration_ms(load, 10) == pytest.approx(times * cpu + 0.1)
+    slow = Load(rate=1, memory_mb=1769, answer_ms=4000)
+    assert capacity.duration_ms(slow, 2 * capacity.CONNECTIONS + 1) == 12_000
+    read = replace(slow, read_before_write=True)
+    assert capacity.duration_ms(read, 2 * capacity.CONNECTIONS + 1) == 16_000
+
+
+def test_littles_law_gives_executions_pollers_and_messages_in_flight(plain: None) -> None:
+    # "100 requests/second * 0.5 second/request = 50", lambda-concurrency.html
+    found = estimate(FULL)
+    assert found["invocations"] == 10_000
+    assert found["concurrency"] == 800
+    assert {name: of["used"] for name, of in found["quotas"].items()} == {
+        "table_write_units": 100_000,
+        "lambda_concurrency": 1000,  # ten invocations/s for each
+        "mapping_concurrency": 1000,
+        "sqs_in_flight": 10_000,
+        "table_read_units": 0,
+        "partition_write_units": 0,
+    }
+    assert list(found["quotas"])[:3] == [
+        "table_write_units",
+        "lambda_concurrency",
+        "mapping_concurrency",
+    ]
+    windowed = estimate(replace(FULL, rate=10_000, batch_size=100, batch_window_seconds=10))
+    # Ten pollers of 0.1 s under way, and as many gathering.
+    assert windowed["quotas"]["sqs_in_flight"]["used"] == pytest.approx(1000 + 1000)
+
+
+def test_the_hottest_ids_partition_gets_one_write_a_batch(plain: None) -> None:
+    hot = Load(rate=20_000, hot=0.5, size_bytes=2048, batch_size=1)
+    assert estimate(hot)["quotas"]["partition_write_units"]["used"] == pytest.approx(20_000)
+    large = estimate(replace(hot, batch_size=100, batch_window_seconds=1))
+    assert large["quotas"]["partition_write_units"]["used"] == pytest.approx(400)
+    assert large["write_units"] == pytest.approx(2 * 200 * 51)
+
+
+def test_a_read_saves_the_writes_of_repeats_and_costs_a_unit_for_4_kb(plain: None) -> None:
+    load = replace(FULL, repeats=0.9, size_bytes=5 * 1024)
+    without, with_ = estimate(load), estimate(replace(load, read_before_write=True))
+    assert (without["write_units"], without["read_units"]) == (500_000, 0)
+    assert with_["write_units"] == pytest.approx(50_000)
+    assert with_["read_units"] == 200_000
+
+
+def test_requests_are_billed_for_each_64_kb() -> None:
+    # Sent, received and deleted, ten at a time.
+    assert capacity.sqs_requests(FULL, 10, 5) == 30_000
+    # Of 240 KB four go into a SendMessageBatch of 1 MiB; four of five pollers are in a long poll.
+    large = Load(rate=4, size_bytes=240 * 1024)
+    assert capacity.sqs_requests(large, 1, 1) == pytest.approx(15 + 16 + 4 + 4 / 20)
+
+
+def test_the_cost_is_what_is_billed(plain: None) -> None:
+    millions = 10_000 * 730 * 3600 / 1e6  # of invocations
+    found = estimate(replace(FULL, memory_mb=2048, read_before_write=True, repeats=0.5))
+    cost = found["cost_per_month"]
+    assert cost == {
+        "lambda_request": pytest.approx(0.2 * millions),
+        "lambda_gb_second": pytest.approx(13.3334 * millions * 0.08 * 2),
+        "sqs_request": pytest.approx(0.4 * millions * 3),
+        "write_unit": pytest.approx(0.625 * millions * 5),
+        "read_unit": pytest.approx(0.125 * millions * 10),
+        "log_gb": pytest.approx(0.5 * millions),  # 1000 bytes an invocation
+        "total": pytest.approx(sum(cost.values()) / 2),
+    }
+    assert found["cost_per_million_events"] == pytest.approx(cost["total"] / millions / 10)
+
+
+def _printed(*options: str) -> str:
+    result = CliRunner().invoke(app, ["capacity", *options])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_people_see_what_scripts_read() -> None:
+    options = ["--rate", "1e4", "--size", "2", "--window", "1", "--batch", "20"]
+    figures = json.loads(_printed(*options, "--json"))
+    assert figures["load"]["size_bytes"] == 2048
+    shown = [line.rsplit(None, 1) for line in _printed(*options).splitlines()]
+    assert ["messages per invocation", "20"] in shown
+    assert ["US dollars a million events", f"{figures['cost_per_million_events']:.3g}"] in shown
+    quotas = _printed(*options).partition("quota ")[2].splitlines()
+    assert quotas[1].split() == ["table", "write", "units", "20,000", "40,000", "50%"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ([], "Missing option '--rate'"),
+        (["--rate", "1", "--size", "401"], "'--size': Input should be less than or equal to 400"),
+        (["--rate", "1", "--batch", "11"], "--batch above 10 needs a --window of at least 1"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_named(options: list[str], words: str) -> None:
+    result = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["capacity", *options])
+    assert result.exit_code == 2
+    assert words in result.output
+
+
+def test_every_row_of_the_page_is_what_its_options_give() -> None:
+    rows = [(header, row) for header, _, *rows in TABLES for row in rows if "--rate" in row[0]]
+    assert len(rows) > 10
+    for header, (options, *cells) in rows:
+        given: Any = json.loads(_printed(*options.strip("`").split(), "--json"))
+        names = [name.split("`")[1].split(".") for name in header[1:]]
+        found = [reduce(lambda part, key: part[key], name, given) for name in names]
+        assert cells == [capacity.short(each) for each in found], options
+
+
+def test_the_pages_prices_and_quotas_are_those_of_the_model() -> None:
+    rows = [row for _, _, *rows in TABLES for row in rows]
+    for name, price in PRICES.items():
+        assert [f"`{name}`", f"{price.usd}", f"[AWS]({price.source})", price.read] in rows
+    for name, quota in QUOTAS.items():
+        assert [f"`{name}`", f"{quota.limit:,}", f"[AWS]({quota.source})"] in rows
+    cpu = f"{capacity.CPU_MS_PER_INVOCATION} ms an invocation and {capacity.CPU_MS_PER_EVENT}"
+    assert cpu in PAGE

@@ -1,0 +1,39 @@
+"""The preview: its JSON."""
+
+import json
+
+from tools.preview import preview, to_json
+from tools.stacks import PROJECT, load_stack
+
+
+def test_the_json_has_every_resource_with_inputs_parent_and_dependencies() -> None:
+    run = preview(load_stack("dev"))
+    found = json.loads(to_json(run))
+    assert found["outputs"] == run.outputs
+    assert [each["urn"] for each in found["resources"]] == [each.urn for each in run.resources]
+    table = next(each for each in found["resources"] if each["name"] == "event-state-table")
+    component = "urn:pulumi:dev::event-state::event-state:index:EventState::event-state"
+    assert table == {
+        "urn": "urn:pulumi:dev::event-state::event-state:index:EventState$aws:dynamodb/table:Table"
+        "::event-state-table",
+        "type": "aws:dynamodb/table:Table",
+        "name": "event-state-table",
+        "inputs": {
+            "name": "event-state-target-table-dev",
+            "billingMode": "PAY_PER_REQUEST",
+            "attributes": [{"name": "event_id", "type": "S"}],
+            "hashKey": "event_id",
+            "deletionProtectionEnabled": False,
+            "pointInTimeRecovery": {"enabled": True},
+            "serverSideEncryption": {"enabled": False},
+            "streamEnabled": False,
+            "ttl": {"enabled": False},
+        },
+        "parent": component,
+        "dependencies": [],
+        "protect": False,
+    }
+    function = next(each for each in found["resources"] if each["name"] == "event-state-function")
+    assert function["inputs"]["code"]["assets"]["function/handler.py"] == {
+        "path": str(PROJECT / "function/handler.py")
+    }

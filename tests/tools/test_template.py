@@ -1,0 +1,260 @@
+"""The template: real AWS would take it, and it says all that the program registers."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from graphlib import TopologicalSorter
+from typing import Any, Final
+
+import pytest
+from cfnlint import lint
+from cfnlint.config import ManualArgs
+
+from tests.infra.registered import EVERYTHING, VARIANTS, stack_with, variant
+from tools.errors import ToolError
+from tools.program import Resource
+from tools.stacks import Stack, load_stack
+from tools.template import make_template, references_in
+
+# Of four partitions.
+REGIONS: Final = ["us-east-1", "eu-central-1", "cn-north-1", "us-gov-west-1", "eusc-de-east-1"]
+PARTS: Final = {
+    "aws:iam/rolePolicy:RolePolicy": "EventStateRole",
+    "aws:sqs/redriveAllowPolicy:RedriveAllowPolicy": "EventStateDeadLetterQueue",
+}
+
+
+@cache
+def _text(name: str) -> str:
+    stack, config = VARIANTS[name]
+    return json.dumps(make_template(stack_with(stack, **config)).body)
+
+
+def _body(name: str) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(_text(name))
+    return body
+
+
+def _found_by_cfn_lint(body: Mapping[str, Any]) -> list[str]:
+    rules = ManualArgs(include_checks=["I"], regions=REGIONS)
+    return [
+        f"{each.rule.id} {each.path} {each.message}"
+        for each in lint(json.dumps(body), config=rules)
+    ]
+
+
+def _home(resource: Resource) -> str:
+    """Return where the resource stands in the template."""
+    words = resource.name.split("-")
+    return PARTS.get(resource.type, "".join(word.capitalize() for word in words))
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_cfn_lint_finds_nothing_in_any_region(name: str) -> None:
+    assert _found_by_cfn_lint(_body(name)) == []
+
+
+# Of each type of resource something that its schema forbids.
+FAULTS: Final[Mapping[str, tuple[str, Any]]] = {
+    "EventStateAlarmDeadLetters": ("ComparisonOperator", "MoreThan"),
+    "EventStateAlarmTopic": ("TopicName", ["alarms"]),
+    "EventStateAlarmTopicPolicy": ("PolicyDocument", None),
+    "EventStateAlarmTopicSubscription": ("TopicArn", None),
+    "EventStateDashboard": ("DashboardBody", None),
+    "EventStateDeadLetterQueue": ("MessageRetentionPeriod", 1_209_601),
+    "EventStateEventSourceMapping": ("BatchSize", 10_001),
+    "EventStateFunction": ("Architectures", ["sparc"]),
+    "EventStateLogGroup": ("RetentionInDays", 31),
+    "EventStateQueue": ("VisibilityTimeout", 43_201),
+    "EventStateQueuePolicy": ("Queues", None),
+    "EventStateRole": ("AssumeRolePolicyDocument", None),
+    "EventStateTable": ("KeySchema", [{"AttributeName": "other", "KeyType": "HASH"}]),
+}
+
+
+@pytest.mark.parametrize("logical_id", FAULTS)
+def test_cfn_lint_finds_a_fault_in_each_type_of_resource(logical_id: str) -> None:
+    body, (key, value) = _body(EVERYTHING), FAULTS[logical_id]
+    properties = body["Resources"][logical_id]["Properties"]
+    assert key in properties
+    if value is None:
+        del properties[key]
+    else:
+        properties[key] = value
+    found = _found_by_cfn_lint(body)
+    assert found
+    assert all(logical_id in each for each in found)
+
+
+def test_there_is_a_fault_for_each_type() -> None:
+    resources = _body(EVERYTHING)["Resources"]
+    types = {each["Type"] for each in resources.values()}
+    assert {resources[each]["Type"] for each in FAULTS} == types
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_dependency_that_pulumi_registers_is_there(name: str) -> None:
+    resources = _body(name)["Resources"]
+    registered = {
+        each.urn: each for each in variant(name).run.resources if ":index:" not in each.type
+    }
+    assert {_home(each) for each in registered.values()} == resources.keys()
+    for each in registered.values():
+        made = resources[_home(each)]
+        there = {_home(each), *made.get("DependsOn", []), *references_in(made["Properties"])}
+        # The dead-letter queue names its source, which refers to it: more would be a circle.
+        if each.type != "aws:sqs/redriveAllowPolicy:RedriveAllowPolicy":
+            assert {_home(registered[urn]) for urn in each.dependencies} <= there, each.name
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_there_is_no_circle_and_nothing_is_waited_for_twice(name: str) -> None:
+    body = _body(name)
+    known = {"Parameters": body["Parameters"], "Resources": body["Resources"]}
+    graph = {}
+    for logical_id, resource in body["Resources"].items():
+        referred = {each for each in references_in(resource["Properties"]) if "::" not in each}
+        assert referred <= known["Parameters"].keys() | known["Resources"].keys()
+        assert referred.isdisjoint(resource.get("DependsOn", []))
+        graph[logical_id] = {*referred, *resource.get("DependsOn", [])}
+    assert [*TopologicalSorter(graph).static_order()]
+
+
+def _texts(node: Any) -> Iterator[str]:
+    if isinstance(node, str):
+        yield node
+    for each in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _texts(each)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_no_account_region_or_url_is_written_out_but_those_of_the_config(name: str) -> None:
+    given = [
+        text for value in VARIANTS[name][1].values() for text in re.findall(r"arn:[^\"]+", value)
+    ]
+    for text in _texts(_body(name)):
+        for each in given:
+            text = text.replace(each, "")
+        assert not re.search(r"\d{12}|us-east-1|arn:aws:|amazonaws\.com/|https://sqs", text), text
+
+
+@pytest.mark.parametrize("region", ["cn-north-1", "us-gov-west-1", "eu-central-1"])
+def test_it_is_the_same_in_every_region(region: str) -> None:
+    elsewhere = make_template(stack_with("prod", aws__region=region)).body
+    del elsewhere["Outputs"]["dashboardUrl"]  # each partition has a console of its own
+    body = _body("prod")
+    del body["Outputs"]["dashboardUrl"]
+    assert elsewhere == body
+
+
+def test_what_is_protected_is_retained() -> None:
+    resources = _body("prod")["Resources"]
+    retained = {
+        name
+        for name, each in resources.items()
+        if (each["DeletionPolicy"], each["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    }
+    registered = variant("prod").run.resources
+    assert retained == {_home(each) for each in registered if each.protect}
+    assert {"EventStateTable", "EventStateQueue", "EventStateDeadLetterQueue"} <= retained
+
+
+def test_what_takes_tags_has_the_default_ones() -> None:
+    tags = [{"Key": k, "Value": v} for k, v in load_stack("prod").default_tags.items()]
+    untagged = {
+        each["Type"]
+        for each in _body(EVERYTHING)["Resources"].values()
+        if each["Properties"].get("Tags") != tags
+    }
+    assert untagged == {
+        "AWS::CloudWatch::Dashboard",
+        "AWS::SNS::Subscription",
+        "AWS::SNS::TopicPolicy",
+        "AWS::SQS::QueuePolicy",
+    }
+
+
+def test_the_role_has_its_one_policy_inline_and_the_queue_of_dead_letters_its_source() -> None:
+    resources = _body("prod")["Resources"]
+    (policy,) = resources["EventStateRole"]["Properties"]["Policies"]
+    arns = {each["Sid"]: each["Resource"] for each in policy["PolicyDocument"]["Statement"]}
+    assert arns["PutItems"] == {"Fn::GetAtt": ["EventStateTable", "Arn"]}
+    assert arns["WriteLogs"] == {
+        "Fn::Sub": "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:"
+        "${EventStateLogGroup}:*"
+    }
+    assert resources["EventStateDeadLetterQueue"]["Properties"]["RedriveAllowPolicy"] == {
+        "redrivePermission": "byQueue",
+        "sourceQueueArns": [
+            {
+                "Fn::Sub": "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:"
+                "event-state-queue"
+            }
+        ],
+    }
+    assert resources["EventStateQueue"]["Properties"]["RedrivePolicy"] == {
+        "deadLetterTargetArn": {"Fn::GetAtt": ["EventStateDeadLetterQueue", "Arn"]},
+        "maxReceiveCount": int(load_stack("prod").config["event-state:maxReceiveCount"]),
+    }
+
+
+def test_its_outputs_are_the_programs() -> None:
+    assert _body("dev")["Outputs"] == {
+        "queueUrl": {"Value": {"Ref": "EventStateQueue"}},
+        "queueArn": {"Value": {"Fn::GetAtt": ["EventStateQueue", "Arn"]}},
+        "deadLetterQueueUrl": {"Value": {"Ref": "EventStateDeadLetterQueue"}},
+        "tableName": {"Value": {"Ref": "EventStateTable"}},
+        "versionAttribute": {"Value": "timestamp"},
+        "functionName": {"Value": {"Ref": "EventStateFunction"}},
+        "dashboardUrl": {
+            "Value": {
+                "Fn::Sub": "https://${AWS::Region}.console.aws.amazon.com/cloudwatch/home"
+                "?region=${AWS::Region}#dashboards/dashboard/${EventStateDashboard}"
+            }
+        },
+    }
+
+
+def test_a_text_of_the_config_is_no_reference_whatever_it_looks_like() -> None:
+    odd = "${EventStateQueue.Arn} in us-east-1"
+    body = make_template(stack_with("dev", versionAttribute=odd)).body
+    variables = body["Resources"]["EventStateFunction"]["Properties"]["Environment"]["Variables"]
+    assert variables == {"TABLE_NAME": {"Ref": "EventStateTable"}, "VERSION_ATTRIBUTE": odd}
+    assert body["Outputs"]["versionAttribute"] == {"Value": odd}
+
+
+# --- What it does not know, it refuses by name.
+
+PROGRAM: Final = """
+from pulumi_aws import dynamodb, kinesis
+{}
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [
+        (
+            'kinesis.Stream("stream")',
+            "The template does not know aws:kinesis/stream:Stream (resource 'stream')",
+        ),
+        (
+            'dynamodb.Table("t", hash_key="id", attributes=[{"name": "id", "type": "S"}],'
+            ' stream_enabled=False, table_class="STANDARD",'
+            ' point_in_time_recovery={"enabled": True, "recovery_period_in_days": 7})',
+            "The template does not know pointInTimeRecovery.recoveryPeriodInDays, tableClass of "
+            "aws:dynamodb/table:Table (resource 't')",
+        ),
+    ],
+)
+def test_what_it_does_not_know_is_refused_by_name(tmp_path: Any, code: str, problem: str) -> None:
+    (tmp_path / "__main__.py").write_text(PROGRAM.format(code))
+    stack = Stack(name="test", project="other", config={"aws:region": "us-east-1"})
+    with pytest.raises(ToolError) as raised:
+        make_template(stack, tmp_path)
+    assert str(raised.value) == f"{problem}: teach it in tools/cloudformation.py."
+
+
+def test_equal_files_give_equal_code() -> None:
+    assert make_template(load_stack("dev")).code == make_template(load_stack("prod")).code

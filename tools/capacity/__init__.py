@@ -1,1 +1,0 @@
-"""What a load needs of AWS, what it costs, and which quota it meets first: docs/scaling.md."""

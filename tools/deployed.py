@@ -1,0 +1,227 @@
+"""One deployed stack: what is sent to it, what waits in it, and where everything ended."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import cache, cached_property
+from typing import Any, Final, NamedTuple, TypeVar
+
+import boto3
+from botocore.exceptions import ClientError
+
+from tools.aws import client, emulator_session
+from tools.errors import ToolError
+from tools.load import Failed, Producer
+from tools.load.message import KEY, from_item
+
+# How long looking at dead letters may hide them from others: some seconds, and more for many.
+HIDDEN_SECONDS: Final = 10
+HIDDEN_PER_SECOND: Final = 50
+LONGEST_HIDDEN_SECONDS: Final = 43_200
+
+T = TypeVar("T")
+
+
+def wait_for(look: Callable[[], T], seconds: float, every: float = 0.1) -> T:
+    """Look until there is something or time is up; return what was seen last."""
+    deadline = time.monotonic() + seconds
+    while not (seen := look()) and time.monotonic() < deadline:
+        time.sleep(every)
+    return seen
+
+
+class QueueSettings(NamedTuple):
+    """What decides how long a message may take."""
+
+    visibility_seconds: int
+    deliveries: int | None
+    """How often a message is delivered before it is a dead letter; None if it never is one."""
+
+
+class DeadLetter(NamedTuple):
+    """A message in the dead-letter queue, which SQS moved there or the function sent."""
+
+    message_id: str
+    """The id that it had in the queue, whoever brought it here."""
+    body: str
+    sent_at: float
+    """When its producer sent it, in seconds since 1970."""
+    reason: str
+    """Why the function sent it here; empty if SQS moved it."""
+    receipt: str
+
+
+class Deployed:
+    """The queue, the table, the dead-letter queue and the log of a deployed stack."""
+
+    def __init__(self, outputs: Mapping[str, Any]) -> None:
+        """Take the stack's outputs, or the line that `python -m tools up` prints."""
+        self.outputs = outputs
+        self.key: str = outputs.get("keyAttribute", KEY)
+        self.version_attribute: str = outputs["versionAttribute"]
+        region = outputs["queueArn"].split(":")[3]
+        queue_url: str = outputs["queueUrl"]
+        is_aws = not queue_url.startswith("http://")  # the queues' policies demand TLS there
+        session = boto3.Session(region_name=region) if is_aws else emulator_session(region)
+        endpoint_url = None if is_aws else queue_url.rsplit("/", 2)[0]
+        self._table = {"TableName": outputs["tableName"]}
+        self._session = session
+        self.client: Callable[[str], Any] = cache(lambda name: client(session, name, endpoint_url))
+        """Returns the client of a service, by its name."""
+
+    @cached_property
+    def producer(self) -> Producer:
+        """What sends to the queue."""
+        return Producer(self.outputs["queueUrl"], self._session)
+
+    def send(self, bodies: Iterable[str]) -> list[str]:
+        """Send messages; return their ids in the same order.
+
+        Raises:
+            ToolError: one is not in the queue; others may be.
+
+        """
+        ids = []
+        for result in self.producer.send(bodies):
+            if isinstance(result, Failed):
+                raise ToolError(f"A message was not sent: {result.reason}")
+            ids.append(result.message_id)
+        return ids
+
+    def settings(self) -> QueueSettings:
+        """Read the queue's settings."""
+        attributes = self._attributes("queueUrl", "VisibilityTimeout", "RedrivePolicy")
+        redrive = json.loads(attributes.get("RedrivePolicy") or "{}")
+        dead_letter_queue = self._attributes("deadLetterQueueUrl", "QueueArn")["QueueArn"]
+        is_wired = redrive.get("deadLetterTargetArn") == dead_letter_queue
+        return QueueSettings(
+            visibility_seconds=int(attributes["VisibilityTimeout"]),
+            deliveries=int(redrive["maxReceiveCount"]) if is_wired else None,
+        )
+
+    def waiting(self, *, in_flight: bool = True) -> int:
+        """Count the messages in the queue; those in flight wait for an answer or a redelivery."""
+        return self._count("queueUrl", in_flight=in_flight)
+
+    def dead(self) -> int:
+        """Count the dead letters."""
+        return self._count("deadLetterQueueUrl", in_flight=True)
+
+    def _count(self, output: str, *, in_flight: bool) -> int:
+        names = ["ApproximateNumberOfMessages"]
+        if in_flight:
+            names.append("ApproximateNumberOfMessagesNotVisible")
+        return sum(map(int, self._attributes(output, *names).values()))
+
+    def _attributes(self, output: str, *names: str) -> dict[str, str]:
+        asked = {"QueueUrl": self.outputs[output], "AttributeNames": names}
+        answer: dict[str, dict[str, str]] = self.client("sqs").get_queue_attributes(**asked)
+        return answer.get("Attributes", {})
+
+    def item(self, event_id: str) -> dict[str, Any] | None:
+        """Read one item as it is now, numbers as Decimal; None if there is none."""
+        key = {self.key: {"S": event_id}}
+        answer = self.client("dynamodb").get_item(**self._table, Key=key, ConsistentRead=True)
+        return from_item(answer["Item"]) if "Item" in answer else None
+
+    def items(self) -> list[dict[str, Any]]:
+        """Read the whole table, numbers as Decimal."""
+        pages = (
+            self.client("dynamodb")
+            .get_paginator("scan")
+            .paginate(**self._table, ConsistentRead=True)
+        )
+        return [from_item(item) for page in pages for item in page["Items"]]
+
+    def delete_item(self, event_id: str) -> None:
+        """Delete one item, if it is there."""
+        self.client("dynamodb").delete_item(**self._table, Key={self.key: {"S": event_id}})
+
+    def dead_letters(self) -> Iterator[DeadLetter]:
+        """Receive every dead letter; once all are yielded, or no more is asked for, all are back.
+
+        Meanwhile they are hidden from others. Without sqs:ChangeMessageVisibility they come back by
+        themselves, after some seconds.
+        """
+        sqs, url, count = self.client("sqs"), self.outputs["deadLetterQueueUrl"], self.dead()
+        hidden = min(HIDDEN_SECONDS + count // HIDDEN_PER_SECOND, LONGEST_HIDDEN_SECONDS)
+        receipts: list[str] = []
+        try:
+            while messages := sqs.receive_message(
+                QueueUrl=url,
+                MaxNumberOfMessages=10,
+                VisibilityTimeout=hidden,
+                # Only long polling asks all of SQS's servers.
+                WaitTimeSeconds=int(len(receipts) < count),
+                MessageSystemAttributeNames=["SentTimestamp"],
+                MessageAttributeNames=["reason", "sourceMessageId", "sentTimestamp"],
+            ).get("Messages"):
+                receipts += [message["ReceiptHandle"] for message in messages]
+                yield from map(_dead_letter, messages)
+        finally:
+            with suppress(ClientError):
+                for first in range(0, len(receipts), 10):
+                    entries = [
+                        {"Id": str(place), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
+                        for place, receipt in enumerate(receipts[first : first + 10])
+                    ]
+                    sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)
+
+    def delete_dead_letter(self, letter: DeadLetter) -> None:
+        """Remove a dead letter that was just received."""
+        self.client("sqs").delete_message(
+            QueueUrl=self.outputs["deadLetterQueueUrl"], ReceiptHandle=letter.receipt
+        )
+
+    def log_lines(self, since: float = 0, pattern: str = "") -> Iterator[dict[str, Any]]:
+        """Read the objects that are lines of the function's log, oldest first.
+
+        since: seconds since 1970; pattern: a filter pattern of CloudWatch Logs.
+        """
+        pages = (
+            self.client("logs")
+            .get_paginator("filter_log_events")
+            .paginate(
+                logGroupName=f"/aws/lambda/{self.outputs['functionName']}",
+                startTime=max(0, int(since * 1000)),
+                filterPattern=pattern,
+            )
+        )
+        events = [event for page in pages for event in page["events"]]
+        for event in sorted(events, key=lambda event: int(event["timestamp"])):
+            if event["message"].startswith("{"):
+                yield json.loads(event["message"])
+
+    def reasons(self, since: float = 0) -> dict[str, str]:
+        """Return the last reason that the function logged for each message, by message id.
+
+        By "": for all messages of a batch, because the table could not be used.
+        """
+        lines = self.log_lines(since, '"reason"')
+        return {line.get("messageId", ""): line["reason"] for line in lines if "reason" in line}
+
+
+def outcomes(line: Mapping[str, Any]) -> dict[str, int]:
+    """Return what a line of the function's log counts, by CloudWatch metric; most count nothing."""
+    definitions = line.get("_aws", {}).get("CloudWatchMetrics", [])
+    names = [metric["Name"] for definition in definitions for metric in definition["Metrics"]]
+    return {name: line[name] for name in names}
+
+
+def _dead_letter(message: Mapping[str, Any]) -> DeadLetter:
+    attributes = {
+        name: value.get("StringValue", "")
+        for name, value in message.get("MessageAttributes", {}).items()
+    }
+    # Who may send to the queue may write anything: it was sent before it came here.
+    moved = int(message["Attributes"]["SentTimestamp"])
+    sent = attributes.get("sentTimestamp", "")
+    return DeadLetter(
+        message_id=attributes.get("sourceMessageId") or message["MessageId"],
+        body=message["Body"],
+        sent_at=(min(int(sent), moved) if re.fullmatch("[0-9]{1,13}", sent) else moved) / 1000,
+        reason=attributes.get("reason", ""),
+        receipt=message["ReceiptHandle"],
+    )

@@ -1,1 +1,0 @@
-"""The same program on an embedded AWS: no Docker, no account, no Pulumi CLI."""

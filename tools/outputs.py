@@ -1,0 +1,66 @@
+"""What a deployed stack is called: its outputs, asked of the Pulumi CLI or read from a file."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+from tools.errors import ToolError
+
+_NEEDED: Final = (
+    *("queueUrl", "queueArn", "deadLetterQueueUrl"),
+    *("tableName", "functionName", "versionAttribute"),
+)
+
+
+def of_stack(name: str) -> dict[str, Any]:
+    """Ask the Pulumi CLI for the outputs of a stack of the project in this folder.
+
+    Raises:
+        ToolError: it is not installed, it refuses, or the stack is not deployed.
+
+    """
+    if not shutil.which("pulumi"):
+        raise ToolError(
+            "The Pulumi CLI is not installed: https://www.pulumi.com/docs/install/. For the "
+            "embedded AWS, name the file that `python -m tools up` wrote with --outputs."
+        )
+    asked = subprocess.run(
+        ["pulumi", "stack", "output", "--json", "--stack", name, "--non-interactive"],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if asked.returncode:
+        told = asked.stderr.strip().removeprefix("error: ").splitlines() or ["no reason given"]
+        raise ToolError(f"`pulumi stack output --stack {name}` failed: {told[0]}")
+    return _checked(asked.stdout, f"The stack {name}", f"run `pulumi up --stack {name}`")
+
+
+def of_file(path: Path) -> dict[str, Any]:
+    """Read the line that `python -m tools up` prints.
+
+    Raises:
+        ToolError: the file cannot be read, or holds something else.
+
+    """
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise ToolError(f"{path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        text = ""
+    return _checked(text, str(path), "keep in it what `python -m tools up` prints when it is ready")
+
+
+def _checked(text: str, owner: str, fix: str) -> dict[str, Any]:
+    try:
+        outputs = json.loads(text)
+    except ValueError:
+        outputs = None
+    if not isinstance(outputs, dict):
+        raise ToolError(f"{owner} holds no stack outputs: {fix}.")
+    if missing := [name for name in _NEEDED if not isinstance(outputs.get(name), str)]:
+        raise ToolError(f"{owner} has no output {', '.join(missing)}: {fix}.")
+    return outputs

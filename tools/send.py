@@ -1,0 +1,88 @@
+"""`python -m tools send`: one event, and what became of it."""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from tools.deployed import Deployed, wait_for
+from tools.event import decode, is_same, printable
+from tools.load.message import KEY_BYTES, to_json
+
+GRACE_SECONDS: Final = 30.0
+"""What the log, the pollers and a cold start take on AWS, beside the stack's own settings."""
+SKEW_SECONDS: Final = 300.0
+"""How far this machine's clock may be from AWS's."""
+LOOK_SECONDS: Final = 0.05
+# SQS's counts lag behind: only later does an empty queue mean that a message was acknowledged.
+SETTLED_SECONDS: Final = 5.0
+
+
+def send(deployed: Deployed, body: str, say: Callable[[str], object] = print) -> int:
+    """Send a message, wait, say what became of it; 0 if it was stored or superseded.
+
+    Stored is what the table shows; rejected, what the log or a dead letter says of this message.
+    Of no message does the function say that it was superseded: that is what became of it if its id
+    has another item, nothing is said of it, and nothing is left in the queue.
+
+    Raises:
+        ToolError: it was not sent.
+
+    """
+    event = _event(body, deployed.key)
+    event_id = event[deployed.key] if event else ""
+    if event and is_same(deployed.item(event_id), event):
+        deployed.send([body])
+        say(f"Stored: the table already held this very event.\n{_shown(event)}")
+        return 0
+
+    dead = deployed.dead()
+    since = time.time() - SKEW_SECONDS
+    (message_id,) = deployed.send([body])
+    began = time.monotonic()
+    failed = ""
+
+    def look() -> tuple[int, str] | None:
+        nonlocal dead, failed
+        item = deployed.item(event_id) if event else None
+        seconds = time.monotonic() - began
+        if event and is_same(item, event):
+            return 0, f"Stored, {seconds:.1f} s after it was sent:\n{_shown(event)}"
+        for line in deployed.log_lines(since, f'"{message_id}"'):
+            if line.get("outcome") == "rejected":
+                return 1, f"Rejected: {printable(line['reason'])}. It becomes a dead letter."
+            failed = f" Its last delivery failed: {printable(line['reason'])}."
+        # Others' dead letters are hidden by a look at them: only look if there is a new one.
+        if (count := deployed.dead()) > dead:
+            for letter in deployed.dead_letters():
+                if letter.message_id == message_id:
+                    reason = (
+                        f"Rejected: {printable(letter.reason)}." if letter.reason else "Failed."
+                    )
+                    return 1, f"{reason} It is a dead letter."
+        dead = count
+        if item and not failed and seconds > SETTLED_SECONDS and not deployed.waiting():
+            return 0, f"Superseded: the table keeps another event of its id.\n{_shown(item)}"
+        return None
+
+    seconds = deployed.settings().visibility_seconds + GRACE_SECONDS
+    fate = wait_for(look, seconds, LOOK_SECONDS) or (
+        1,
+        f"Not known after {seconds:.0f} s what became of it; {deployed.waiting()} messages are in "
+        f"the queue.{failed}",
+    )
+    say(fate[1])
+    return fate[0]
+
+
+def _event(body: str, key: str) -> dict[str, Any] | None:
+    """Return the event of a body, if it has a key that the table could have."""
+    try:
+        event = decode(body)
+        size = len(event[key].encode())
+    except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
+        return None
+    return event if 1 <= size <= KEY_BYTES else None
+
+
+def _shown(item: dict[str, Any]) -> str:
+    return printable(to_json(item))

@@ -1,0 +1,226 @@
+"""`python -m tools smoke`: whether a deployed stack does what it promises, beside its traffic.
+
+Canaries, events with ids that nobody else has, take the way of all events. What they leave is
+deleted.
+"""
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+from tools.deployed import Deployed, QueueSettings, wait_for
+from tools.event import decode, is_same, printable
+from tools.load.message import to_json
+from tools.send import GRACE_SECONDS, SKEW_SECONDS
+
+LOOK_SECONDS: Final = 0.25
+# A busy queue is never empty: what was sent together with events that are stored has then come too.
+SETTLE_SECONDS: Final = 5.0
+
+
+class Canary(NamedTuple):
+    """Events of one id, the later ones sent when the first is stored, and which must remain."""
+
+    promise: str
+    event_id: str
+    first: str
+    later: tuple[str, ...]
+    remains: str
+
+
+def canaries(run: str, key: str, attribute: str, *, append_only: bool = False) -> list[Canary]:
+    """Make the canaries of a run: its name begins their ids.
+
+    key: the member that names the state. attribute: the member that holds the version; empty if
+    the guard is off, and order no promise. append_only: whether an id keeps its first event.
+    """
+
+    def canary(name: str, promise: str, *versions: str, remains: int, members: str = "") -> Canary:
+        event_id = f"{run}-{name}"
+        named = f"{json.dumps(key)}:{json.dumps(event_id, ensure_ascii=False)}"
+        first, *later = (
+            f'{{{named},"smoke":{versions.index(version)}'
+            + (f',{json.dumps(attribute)}:"2025-03-30T{version}"' if attribute else "")
+            + f"{members}}}"
+            for version in versions
+        )
+        return Canary(promise, event_id, first, tuple(later), [first, *later][remains])
+
+    exact = ',"big":12345678901234567890123456789012345678,"tiny":-1.5E-130,"rate":0.10'
+    name, script = "東京-\N{SATELLITE ANTENNA}", ',"ключ":"naïve \N{ROCKET}"'
+    made = [
+        canary("number", "numbers are exact", "01:00:00Z", remains=0, members=exact),
+        canary(name, "text is kept in any script", "01:00:00Z", remains=0, members=script),
+    ]
+    newer = "a newer event replaces an older one"
+    late, same = "a late event does not overwrite a newer one", "an event may come twice"
+    precise = "a version may have a fraction"
+    if append_only:
+        return [*made, canary("twice", same, "01:00:00Z", "01:00:00Z", remains=0)]
+    made.append(canary("update", newer, "01:00:00Z", "01:00:01Z", remains=1))
+    if not attribute:
+        return made
+    return [
+        *made,
+        canary("late", late, "01:00:01Z", "01:00:00Z", remains=0),
+        canary("twice", same, "01:00:00Z", "01:00:01Z", "01:00:00Z", remains=1),
+        # As text, ".5Z" is before "Z" and ".51Z" before ".5Z".
+        canary("precise-1", precise, "01:00:00.5Z", "01:00:00Z", remains=0),
+        canary("precise-2", precise, "01:00:00.5Z", "01:00:00.51+00:00", remains=1),
+    ]
+
+
+def smoke(deployed: Deployed, say: Callable[[str], object], *, broken: bool = False) -> list[str]:
+    """Send canaries, and return the promises that are not kept, each in a sentence.
+
+    say: told what is going on. broken: send a broken one, too, which rings the alarms.
+
+    Raises:
+        ClientError: AWS refuses something, before anything is sent if it can be known.
+        ToolError: a message was not sent.
+
+    """
+    return _Smoke(deployed, say).run(broken=broken)
+
+
+class _Smoke:
+    def __init__(self, deployed: Deployed, say: Callable[[str], object]) -> None:
+        self._deployed, self._say = deployed, say
+        self._run = f"smoke-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
+        self._since = time.time() - SKEW_SECONDS
+        self._canaries = canaries(
+            *(self._run, deployed.key, deployed.version_attribute),
+            append_only=bool(deployed.outputs.get("appendOnly")),
+        )
+        self._sent: dict[str, str] = {}
+        """Bodies by message id."""
+        self._under_way: set[str] = set()
+        """Ids of messages that may yet become an item or a dead letter."""
+        self._failures: list[str] = []
+
+    def run(self, *, broken: bool) -> list[str]:
+        """Check what will be needed, while nothing is there yet; then send, look, clean up."""
+        settings = self._deployed.settings()
+        self._delete_items()
+        self._deployed.item(self._run)
+        self._deployed.reasons(self._since)
+        if broken:
+            self._take_dead_letters()
+        try:
+            self._check(settings, broken=broken)
+        finally:
+            self._say("deleting what is left of the canaries")
+            self._delete_items()
+            if self._under_way:
+                self._take_dead_letters()
+            if self._under_way:
+                self._say(
+                    f"{len(self._under_way)} messages may still be under way: delete what becomes "
+                    f"of them; their ids and bodies hold {self._run}"
+                )
+        return self._failures
+
+    def _check(self, settings: QueueSettings, *, broken: bool) -> None:
+        patience = 2 * settings.visibility_seconds + GRACE_SECONDS
+        self._say(
+            f"sending {len(self._canaries)} canaries; they have {patience:.0f} s to be stored"
+        )
+        self._send(canary.first for canary in self._canaries)
+        if missing := self._wait({each.event_id: each.first for each in self._canaries}, patience):
+            self._report_missing(missing, patience)
+            return
+        self._under_way.clear()
+
+        self._send(body for canary in self._canaries for body in canary.later)
+        self._wait({canary.event_id: canary.remains for canary in self._canaries}, patience)
+        # What loses leaves no trace: it has come when the queue is empty.
+        if wait_for(lambda: not self._deployed.waiting(), SETTLE_SECONDS):
+            self._under_way.clear()
+        for canary in self._canaries:
+            item = self._deployed.item(canary.event_id)
+            if not is_same(item, decode(canary.remains)):
+                self._fail(canary.promise, f"{_text(item)} is stored, and not {canary.remains}")
+        if broken:
+            self._check_broken(settings)
+
+    def _check_broken(self, settings: QueueSettings) -> None:
+        promise = "a broken message becomes a dead letter, with its reason"
+        if not settings.deliveries:
+            queue = self._deployed.outputs["deadLetterQueueUrl"]
+            self._fail(promise, f"the queue has no redrive policy to {queue}; none was sent")
+            return
+        (sent,) = self._send([f'{{"smoke":"{self._run}"}}'])
+        seconds = (settings.deliveries + 1) * settings.visibility_seconds + GRACE_SECONDS
+        self._say(f"waiting up to {seconds:.0f} s for the broken one to be a dead letter")
+        found: dict[str, str] = {}
+
+        def look() -> bool:
+            found.update(self._take_dead_letters())
+            return sent in found
+
+        if not wait_for(look, seconds, every=max(1.0, seconds / 60)):
+            self._fail(promise, f"{sent} is not there after {seconds:.0f} s")
+        elif not found[sent] and sent not in self._deployed.reasons(self._since):
+            self._fail(promise, f"neither {sent} nor the log tells one")
+
+    def _send(self, bodies: Iterable[str]) -> list[str]:
+        sending = list(bodies)
+        ids = self._deployed.send(sending)
+        self._sent |= zip(ids, sending, strict=True)
+        self._under_way |= set(ids)
+        return ids
+
+    def _wait(self, wanted: dict[str, str], seconds: float) -> dict[str, str]:
+        """Wait for items, bodies by id; return those that are not there."""
+        missing = dict(wanted)
+
+        def look() -> bool:
+            for event_id, body in list(missing.items()):
+                if is_same(self._deployed.item(event_id), decode(body)):
+                    del missing[event_id]
+            return not missing
+
+        wait_for(look, seconds, LOOK_SECONDS)
+        return missing
+
+    def _report_missing(self, missing: dict[str, str], seconds: float) -> None:
+        items = {event_id: self._deployed.item(event_id) for event_id in missing}
+        for canary in self._canaries:
+            if item := items.get(canary.event_id):
+                self._fail(canary.promise, f"{_text(item)} is stored, and not {canary.first}")
+        if absent := [event_id for event_id, item in items.items() if item is None]:
+            reasons = self._deployed.reasons(self._since)
+            why = next((reasons[each] for each in (*self._under_way, "") if each in reasons), "")
+            nothing = (
+                f"the log says nothing of them, and {self._deployed.waiting()} messages are in the "
+                "queue: is the event source mapping enabled?"
+            )
+            self._fail(
+                "an event is stored",
+                f"{len(absent)} of {len(self._canaries)} are not after {seconds:.0f} s; "
+                + (f"the log says: {printable(why)}" if why else nothing),
+            )
+
+    def _fail(self, promise: str, found: str) -> None:
+        self._failures.append(f"{promise[0].upper()}{promise[1:]}: {found}")
+
+    def _take_dead_letters(self) -> dict[str, str]:
+        """Remove this run's own from the dead-letter queue; return their reasons by id."""
+        reasons = {}
+        for letter in self._deployed.dead_letters():
+            # By id and by body: what a letter says of itself, anybody may have written.
+            if self._sent.get(letter.message_id) == letter.body:
+                self._deployed.delete_dead_letter(letter)
+                reasons[letter.message_id] = letter.reason
+                self._under_way.discard(letter.message_id)
+        return reasons
+
+    def _delete_items(self) -> None:
+        for canary in self._canaries:
+            self._deployed.delete_item(canary.event_id)
+
+
+def _text(item: object) -> str:
+    return printable(to_json(item)) if item else "nothing"

@@ -1,0 +1,117 @@
+"""A stack's config, as the program will see it: the stack's file, every value as text.
+
+https://www.pulumi.com/docs/iac/concepts/config/
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import botocore.loaders
+import yaml
+
+from tools.errors import ToolError
+
+PROJECT: Final = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """One environment: its name, its project's name, and its config as the program will see it."""
+
+    name: str
+    project: str
+    config: Mapping[str, str]
+
+    def with_config(self, changes: Mapping[str, object]) -> "Stack":
+        """Return this stack with some keys changed; a key without a namespace is the project's."""
+        changed = {_qualified(key, self.project): _text(value) for key, value in changes.items()}
+        return replace(self, config={**self.config, **changed})
+
+    @property
+    def region(self) -> str:
+        """The AWS region that the stack deploys to."""
+        return self.config["aws:region"]
+
+    @property
+    def partition(self) -> str:
+        """The region's partition: aws, aws-cn, aws-us-gov, ..."""
+        return _of_partition(self.region)["name"]
+
+    @property
+    def url_suffix(self) -> str:
+        """What the names of AWS's hosts end in there: amazonaws.com, amazonaws.com.cn, ..."""
+        return _of_partition(self.region)["dnsSuffix"]
+
+    @property
+    def default_tags(self) -> Mapping[str, str]:
+        """The tags that the AWS provider puts on everything that takes tags."""
+        tags: dict[str, str] = json.loads(self.config.get("aws:defaultTags", "{}")).get("tags", {})
+        return tags
+
+
+def load_stack(name: str, project: Path = PROJECT) -> Stack:
+    """Read the config of the stack `name`.
+
+    Raises:
+        ToolError: there is no such stack, its file cannot be read, or a value is encrypted.
+
+    """
+    definition = _read(project / "Pulumi.yaml")
+    file = project / f"Pulumi.{name}.yaml"
+    if not file.is_file():
+        known = ", ".join(sorted(path.name.split(".")[1] for path in project.glob("Pulumi.*.yaml")))
+        raise ToolError(
+            f"There is no stack {name!r}: {file.name} does not exist. The stacks are: {known}."
+        )
+    declared = definition.get("config", {}).items()  # to go with Pulumi.yaml's own config
+    given = {key: each["default"] for key, each in declared if "default" in each}
+    given |= _read(file).get("config") or {}
+    config = {_qualified(key, definition["name"]): value for key, value in given.items()}
+    problems = [
+        f"{key} is encrypted, and only the Pulumi CLI can decrypt it"
+        for key, value in config.items()
+        if isinstance(value, dict) and value.keys() == {"secure"}
+    ]
+    if "aws:region" not in config:
+        problems.append("aws:region is not set; every stack names its region")
+    if problems:
+        lines = "".join(f"\n  - {problem}" for problem in problems)
+        raise ToolError(f"The config of stack {name!r} cannot be used; fix {file.name}:{lines}")
+    texts = {key: _text(value) for key, value in config.items()}
+    return Stack(name=name, project=definition["name"], config=texts)
+
+
+@cache
+def _of_partition(region: str) -> Mapping[str, str]:
+    """Return what the AWS SDK knows of the region's partition."""
+    for each in botocore.loaders.Loader().load_data("partitions")["partitions"]:
+        if re.search(each["regionRegex"], region):
+            outputs: Mapping[str, str] = each["outputs"]
+            return outputs
+    raise ToolError(f"aws:region is {region!r}, and no AWS partition has a region of that form.")
+
+
+def _qualified(key: str, project: str) -> str:
+    return key if ":" in key else f"{project}:{key}"
+
+
+def _text(value: object) -> str:
+    """Write a value as the Pulumi CLI hands it on."""
+    if isinstance(value, str) or value is None:
+        return value or ""
+    return json.dumps(value, default=str, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(file.read_text("utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise ToolError(f"{file.name} is not YAML: {' '.join(str(error).split())}.") from None
+    if not isinstance(content, dict) or not isinstance(content.get("config") or {}, dict):
+        raise ToolError(f"{file.name} must hold a mapping, with config as a mapping in it.")
+    return content

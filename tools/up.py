@@ -1,0 +1,99 @@
+"""`python -m tools up`: deploy a stack to the embedded AWS, and stay."""
+
+import json
+import shlex
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from botocore.exceptions import WaiterError
+from rich.console import Console
+
+from tools.aws import CREDENTIALS
+from tools.emulator import Emulator
+from tools.errors import ToolError
+from tools.stacks import load_stack
+from tools.template import Template, make_template
+
+# Where the commands that are shown keep the line that `up` prints.
+OUTPUTS_FILE: Final = "local.json"
+EXAMPLE: Final = (
+    '{"event_id":"evt-1001","user_id":42,"status":"active","timestamp":"2025-03-30T01:00:00Z"}'
+)
+BUCKET: Final = "event-state-code"
+
+
+def up(stack_name: str, port: int | None) -> None:
+    """Print one line of JSON when ready: stack outputs, endpointUrl, region. Then stay."""
+    say = Console(stderr=True, soft_wrap=True, highlight=False).print
+    stack = load_stack(stack_name)
+    try:
+        template = make_template(stack)  # a wrong config stops here, before anything is started
+        with Emulator(port=port, region=stack.region, log=sys.stderr) as aws:
+            say(f"The embedded AWS listens on {aws.endpoint_url}")
+            started = time.monotonic()
+            outputs = deploy(aws, template)
+            say(
+                f"Deployed stack {stack.name}: {len(template.body['Resources'])} resources "
+                f"in {time.monotonic() - started:.1f} s"
+            )
+            ready = {**outputs, "endpointUrl": aws.endpoint_url, "region": stack.region}
+            print(json.dumps(ready), flush=True)
+            say(f"\nWith that line in a file, {OUTPUTS_FILE}, send an event of your own:\n")
+            say(f"{commands_to_try(ready)}\n")
+            say("Ctrl-C stops it, and everything in it is gone.")
+            aws.wait()
+    except KeyboardInterrupt:
+        return  # the way it is meant to end
+
+
+def deploy(aws: Emulator, template: Template) -> dict[str, str]:
+    """Create the template's stack in the embedded AWS; return its outputs.
+
+    Raises:
+        ToolError: the embedded AWS refuses a resource.
+
+    """
+    s3, cloudformation = aws.client("s3"), aws.client("cloudformation")
+    s3.create_bucket(Bucket=BUCKET)
+    s3.put_object(Bucket=BUCKET, Key="code.zip", Body=template.code)
+    parameters = {"CodeS3Bucket": BUCKET, "CodeS3Key": "code.zip"}
+    name = cloudformation.create_stack(
+        StackName="event-state",
+        TemplateBody=json.dumps(template.body),
+        Parameters=[
+            {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
+        ],
+        Capabilities=["CAPABILITY_IAM"],
+    )["StackId"]
+    try:
+        cloudformation.get_waiter("stack_create_complete").wait(
+            StackName=name, WaiterConfig={"Delay": 0.05, "MaxAttempts": 600}
+        )
+    except WaiterError:
+        events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+        failed = [each for each in events if each["ResourceStatus"] == "CREATE_FAILED"]
+        first = failed[-1]
+        raise ToolError(
+            f"The embedded AWS refused {first['LogicalResourceId']} ({first['ResourceType']}): "
+            f"{first.get('ResourceStatusReason', 'without a reason')}"
+        ) from None
+    (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    return {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
+
+
+def commands_to_try(ready: Mapping[str, Any]) -> str:
+    """Write the commands that send one's own event and read its item, from what `up` prints."""
+    send = f".venv/bin/python -m tools send --outputs {OUTPUTS_FILE} {shlex.quote(EXAMPLE)}"
+    variables = " ".join(f"{name.upper()}={value}" for name, value in CREDENTIALS.items())
+    aws = f"aws --endpoint-url {ready['endpointUrl']} --region {ready['region']}"
+    key = json.dumps({"event_id": {"S": json.loads(EXAMPLE)["event_id"]}})
+    return (
+        f"  {send}\n\n"
+        f"or with the AWS CLI:\n\n"
+        f"  export {variables}\n"
+        f"  {aws} sqs send-message --queue-url {ready['queueUrl']}"
+        f" --message-body {shlex.quote(EXAMPLE)}\n"
+        f"  {aws} dynamodb get-item --table-name {ready['tableName']} --key {shlex.quote(key)}"
+    )
