@@ -69,7 +69,7 @@ def test_sameness_is_deep_and_in_kind_and_numbers_are_equal_by_value(
 
 
 def test_an_item_is_the_event_it_stands_for() -> None:
-    item = {
+    item: dict[str, dict[str, Any]] = {
         "event_id": {"S": "a"},
         "m": {"M": {"l": {"L": [{"N": "1.50"}, {"BOOL": True}, {"NULL": True}]}}},
     }

@@ -3,13 +3,20 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+)
 
 from tools.errors import ToolError
 
@@ -17,14 +24,24 @@ CREDENTIALS: Final = {"aws_access_key_id": "test", "aws_secret_access_key": "tes
 """What emulators take for the account's root; no secret."""
 CONNECTIONS: Final = 16
 """How many requests one client may have under way."""
-_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+_SERVICES: Final = {
+    "Scan": "dynamodb",
+    "GetItem": "dynamodb",
+    "DeleteItem": "dynamodb",
+    "FilterLogEvents": "logs",
+}
 
 
 def emulator_session(region: str) -> boto3.Session:
     """Make a session that the host's AWS environment and files cannot lead astray."""
     ignored = (None, None, os.devnull, None)
-    settings = {"config_file": ignored, "credentials_file": ignored, "profile": (None,) * 4}
-    session = botocore.session.Session(session_vars=settings)
+    session = botocore.session.Session(
+        session_vars={
+            "profile": (None, None, None, None),
+            "config_file": ignored,
+            "credentials_file": ignored,
+        }
+    )
     return boto3.Session(botocore_session=session, region_name=region, **CREDENTIALS)
 
 
@@ -34,6 +51,10 @@ def client(
     """Make a client of any service that gives up in time, and needs no proxy for this machine.
 
     endpoint_url: where to reach the service; None leaves that to AWS's own settings.
+
+    Raises:
+        ToolError: those settings name no region, or are wrong.
+
     """
     config = Config(
         retries={"mode": "standard", "total_max_attempts": attempts},
@@ -45,26 +66,43 @@ def client(
     def make(config: Config) -> Any:
         return session.client(service, endpoint_url=endpoint_url, config=config)  # type: ignore[call-overload]
 
-    with explained():
+    try:
         made = make(config)
-        # Asked of the client, for AWS's own settings name endpoints, too.
-        if urlsplit(made.meta.endpoint_url).hostname in _LOOPBACK:
-            made = make(config.merge(Config(proxies={})))
-        return made
+    except (BotoCoreError, ValueError) as error:
+        raise ToolError(explain(error)) from None
+    # Asked of the client, for AWS's own settings name endpoints, too.
+    return make(config.merge(Config(proxies={}))) if is_loopback(made.meta.endpoint_url) else made
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether a URL names this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Raise ToolError for what goes wrong with AWS, or with its settings, inside the block."""
+    """Raise ToolError for what goes wrong with AWS inside the block."""
     try:
         yield
-    except (BotoCoreError, ClientError, ValueError) as error:
+    except (BotoCoreError, ClientError) as error:
         raise ToolError(explain(error)) from None
 
 
 def explain(error: Exception) -> str:
-    """Say in a sentence what AWS refused or what it lacks."""
-    if isinstance(error, ClientError):
-        told = error.response["Error"]
-        return f"AWS refused {error.operation_name}: {told.get('Message')} ({told.get('Code')})"
-    return f"AWS cannot be used: {error} (AWS_PROFILE and AWS_DEFAULT_REGION say how)"
+    """Say in a sentence what AWS refused, and what is missing if that is why."""
+    if isinstance(error, NoRegionError):
+        return "No AWS region is set: set AWS_DEFAULT_REGION."
+    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+        return f"{error}: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+    if not isinstance(error, ClientError):
+        return f"AWS cannot be used: {error}"
+    operation, told = error.operation_name, error.response["Error"]
+    code, message = told.get("Code", ""), told.get("Message", "")
+    if "AccessDenied" in code or code in ("AuthorizationError", "NotAuthorized"):
+        action = f"{_SERVICES.get(operation, 'sqs')}:{operation.removesuffix('Batch')}"
+        return f"AWS refuses {action}, which this needs: {message}"
+    return f"AWS refused {operation}: {message} ({code})"

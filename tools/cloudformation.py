@@ -45,7 +45,7 @@ def _kind(
     **exceptions: str | Property,
 ) -> Kind:
     """Name inputs by the rule, PascalCase, or by exceptions, where __ stands for a dot."""
-    inputs = {name: (_pascal(name), _same) for name in by_rule.split()}
+    inputs: dict[str, Property] = {name: (_pascal(name), _same) for name in by_rule.split()}
     for name, target in exceptions.items():
         named = (target, _same) if isinstance(target, str) else target
         inputs[name.replace("__", ".")] = named

@@ -85,15 +85,20 @@ def deploy(aws: Emulator, template: Template) -> dict[str, str]:
 
 def commands_to_try(ready: Mapping[str, Any]) -> str:
     """Write the commands that send one's own event and read its item, from what `up` prints."""
-    send = f".venv/bin/python -m tools send --outputs {OUTPUTS_FILE} {shlex.quote(EXAMPLE)}"
+    send = f".venv/bin/python -m tools send --outputs {OUTPUTS_FILE}"
     variables = " ".join(f"{name.upper()}={value}" for name, value in CREDENTIALS.items())
-    aws = f"aws --endpoint-url {ready['endpointUrl']} --region {ready['region']}"
     key = json.dumps({"event_id": {"S": json.loads(EXAMPLE)["event_id"]}})
-    return (
-        f"  {send}\n\n"
-        f"or with the AWS CLI:\n\n"
-        f"  export {variables}\n"
-        f"  {aws} sqs send-message --queue-url {ready['queueUrl']}"
-        f" --message-body {shlex.quote(EXAMPLE)}\n"
-        f"  {aws} dynamodb get-item --table-name {ready['tableName']} --key {shlex.quote(key)}"
-    )
+    lines = [
+        f"{send} \\",
+        f"  {shlex.quote(EXAMPLE)}",
+        "",
+        "or with the AWS CLI:",
+        "",
+        f"export {variables} \\",
+        f"  AWS_ENDPOINT_URL={ready['endpointUrl']} AWS_DEFAULT_REGION={ready['region']}",
+        f"aws sqs send-message --queue-url {ready['queueUrl']} \\",
+        f"  --message-body {shlex.quote(EXAMPLE)}",
+        f"aws dynamodb get-item --table-name {ready['tableName']} \\",
+        f"  --key {shlex.quote(key)}",
+    ]
+    return "\n".join(f"  {line}".rstrip() for line in lines).replace("  or with", "or with")

@@ -1,4 +1,4 @@
-"""What the embedded AWS makes of the template: all but what is listed here, in AWS's own answers."""
+"""What the embedded AWS makes of the template: all of it but what is listed here."""
 
 import base64
 import hashlib

@@ -49,7 +49,11 @@ def _put(stack: MockedStack, **item: dict[str, Any]) -> None:
 
 
 def test_stored_is_what_the_table_holds(stack: MockedStack) -> None:
-    flag = {"version": {"N": "1"}, "flag": {"BOOL": True}, "t": {"S": "\u202e東"}}
+    flag: dict[str, dict[str, Any]] = {
+        "version": {"N": "1"},
+        "flag": {"BOOL": True},
+        "t": {"S": "\u202e東"},
+    }
     body = '{"order_id":"a","version":1.0,"flag":true,"t":"\u202e東"}'
     status, (told, item) = _tell(Acting(stack, lambda *_: _put(stack, **flag)), body)
     assert (status, told[:8]) == (0, "Stored, ")

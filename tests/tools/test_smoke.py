@@ -204,7 +204,7 @@ def test_a_broken_one_that_is_acknowledged_is_named(
 ) -> None:
     monkeypatch.setattr(tools_smoke, "GRACE_SECONDS", -13.5 - 14)
     working = Working(stack, _newest)
-    working.reject = lambda *_: None  # type: ignore[method-assign,assignment]
+    working.reject = lambda *_: None  # type: ignore[method-assign]
     ((failure,), _) = _smoke(working, broken=True)
     assert failure.startswith("A broken message becomes a dead letter, with its reason: ")
     assert failure.endswith(" is not there after 0 s")
@@ -260,7 +260,7 @@ def test_without_a_queue_it_says_so(stack: MockedStack) -> None:
 
 def test_ctrl_c_deletes_what_it_made_and_says_what_it_could_not(stack: MockedStack) -> None:
     working = Working(stack, _newest)
-    working.reject = lambda *_: None  # type: ignore[method-assign,assignment]
+    working.reject = lambda *_: None  # type: ignore[method-assign]
     said: list[str] = []
 
     def say(text: str) -> None:

@@ -132,7 +132,7 @@ class Producer:
                 Entries=[{"Id": str(place), "MessageBody": body} for place, body in bodies.items()],
             )
         except (ClientError, BotoCoreError, ResponseParserError) as error:
-            failed = Failed(explain(error), is_final=False)
+            failed = Failed(_explain(error, self._url), is_final=False)
             return dict.fromkeys(bodies, failed), _may_pass(error)
         # What an answer does not name is not sent.
         results: dict[int, Result] = dict.fromkeys(bodies, Failed("SQS did not answer", False))
@@ -188,3 +188,13 @@ def _may_pass(error: Exception) -> bool:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return status >= 500 or status == 429 or _is_throttled(error.response["Error"]["Code"])
     return isinstance(error, HTTPClientError | NotReachedError | ResponseParserError)
+
+
+def _explain(error: Exception, queue_url: str) -> str:
+    if isinstance(error, HTTPClientError | NotReachedError | ResponseParserError):
+        return f"No answer from SQS: {error}"
+    if isinstance(error, ClientError) and any(
+        name in error.response["Error"]["Code"] for name in ("NonExistentQueue", "DoesNotExist")
+    ):
+        return f"There is no queue {queue_url}: pass what `pulumi stack output queueUrl` prints."
+    return explain(error)

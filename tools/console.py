@@ -1,0 +1,20 @@
+"""How results look on a terminal: one style for all tables."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.table import Table
+
+
+def make_table(title: str, columns: Sequence[str], legend: str = "") -> Table:
+    """Make a table without upright lines: in a picture they would need one certain font."""
+    table = Table(title=title, caption=legend, box=box.SIMPLE, title_justify="left",
+                  caption_justify="left", title_style="bold", caption_style="none")  # fmt: skip
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def mark(is_well: object) -> str:
+    """Return a tick or a cross, in rich's markup."""
+    return "[green]✓[/]" if is_well else "[red]✗[/]"
