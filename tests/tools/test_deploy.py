@@ -81,12 +81,13 @@ def _normal(value: Any) -> Any:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict):
-        return {key: _normal(each) for key, each in value.items()}
+        return {key: _normal(each) for key, each in value.items() if not key.startswith("aws:cl")}
     if isinstance(value, list):
         if value and all(
             isinstance(each, dict) and each.keys() == {"Key", "Value"} for each in value
         ):
-            return {each["Key"]: each["Value"] for each in value}
+            # CloudFormation adds some of its own.
+            return {x["Key"]: x["Value"] for x in value if not x["Key"].startswith("aws:")}
         return [_normal(each) for each in value]
     if isinstance(value, str) and value.startswith("{"):
         return _normal(json.loads(value))
