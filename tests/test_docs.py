@@ -119,7 +119,7 @@ def test_every_command_exists_with_its_options(page: Path) -> None:
         "python -m tools.nothing",
         "aws sqs send-mesage --queue-url x --message-body y",
         "aws sqs send-message --queue-url x --message-body y --delay 3",
-        "aws --regin x sqs list-queues",
+        "aws sqs list-queues --regin x",
         "pulumi upp",
         "pulumi up --stak dev",
         "X=$(make nothing) true",
