@@ -1,0 +1,50 @@
+"""What the two halves of the function say to each other: a request goes out, an answer comes in.
+
+Whoever knows what is to be done writes a task: a generator that yields a Request or a Pause. The
+loop (function.loop) carries many of them at once, sends each its Answer, or throws NoAnswerError
+into it, and closes those that time leaves behind.
+"""
+
+from collections.abc import Generator
+from typing import NamedTuple
+
+
+class Request(NamedTuple):
+    """One attempt of one operation of a service with AWS's JSON protocol 1.0."""
+
+    service: str
+    """dynamodb or sqs, as in its endpoint and its signature."""
+    target: str
+    """The header x-amz-target: DynamoDB_20120810.PutItem."""
+    body: bytes
+    invocation_id: str
+    """The same for all attempts: by it AWS tells a request that is tried again from another one."""
+    attempt: int = 1
+    is_fresh: bool = False
+    """Whether it needs a connection of its own: the attempt before it got no answer."""
+    most_bytes: int = 65_536
+    """How much of an answer is read, its head included."""
+
+
+class Pause(NamedTuple):
+    """Nothing for so many seconds; then the task goes on, and is sent None."""
+
+    seconds: float
+
+
+class Answer(NamedTuple):
+    """A whole answer, of the length that it announced, and of its checksum if it named one."""
+
+    status: int
+    body: bytes
+    request_id: str = ""
+    """AWS's; empty if it is missing."""
+    is_checked: bool = False
+    """Whether it named its CRC-32, as DynamoDB does and SQS does not."""
+
+
+class NoAnswerError(Exception):
+    """Why no answer came, for people: a time-out, a connection that failed, what is not HTTP."""
+
+
+Task = Generator[Request | Pause, Answer | None, None]
