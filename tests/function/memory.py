@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from function.queue import md5_of_attributes
 from function.request import Answer, NoAnswerError, Pause, Request, Task
 from function.upsert import Upsert
@@ -72,7 +74,7 @@ class Memory:
         names, values = ExpressionAttributeNames or {}, ExpressionAttributeValues or {}
         if ConditionExpression and not _Condition(ConditionExpression, names, values).holds(stored):
             is_told = ReturnValuesOnConditionCheckFailure == "ALL_OLD"
-            more = {"Item": stored} if is_told else {}
+            more: dict[str, Any] = {"Item": stored} if is_told else {}
             return error("ConditionalCheckFailedException", **more)
         self.items[key] = Item
         return ok({})
@@ -161,6 +163,8 @@ class Driver:
                 news: Answer | NoAnswerError = self._answer(request)
             except NoAnswerError as failure:
                 news = failure
+            except AssertionError as failure:
+                pytest.fail(str(failure))  # which the function cannot catch
             resume(task, news)
         for task, _ in waiting:
             task.close()
