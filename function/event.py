@@ -1,15 +1,14 @@
 """An SQS message as an event: its id, its version, and the item to store, or why there is none."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, NoReturn
 
-from function.guard import Guard
 from function.number import Number, number
 from function.outcome import RejectedError
 from function.version import Version
 
-KEY = "event_id"
 KEY_BYTES = 2048
 """The longest partition key: DynamoDB, "Quotas", partition keys and sort keys."""
 NESTING = 32
@@ -17,6 +16,10 @@ NESTING = 32
 
 Item = dict[str, dict[str, Any]]
 """Attribute values by name in DynamoDB's own JSON: {"user_id": {"N": "42"}}."""
+
+
+ReadVersion = Callable[[Mapping[str, Any]], Version]
+"""Returns the version in an event's members; raises RejectedError if what is there is none."""
 
 
 class Event(NamedTuple):
@@ -39,13 +42,18 @@ class Rejection(NamedTuple):
     """For people; says nothing of the content but its form."""
 
 
-def parse(record: Mapping[str, Any], arrival: int, guard: Guard) -> Event | Rejection:
-    """Return the event in a record of an SQS batch, or its rejection; never raises."""
+def parse(
+    record: Mapping[str, Any], arrival: int, key: str, read_version: ReadVersion
+) -> Event | Rejection:
+    """Return the event in a record of an SQS batch, or its rejection; never raises.
+
+    key: the member that identifies the state, the table's key.
+    """
     event_id: str | None = None
     try:
         members = _members(record.get("body"))
-        event_id = _event_id(members)
-        version = guard.version(members)
+        event_id = _event_id(members, key)
+        version = read_version(members)
         item = {_text(name): _attribute(value, NESTING) for name, value in members.items()}
     except UnicodeEncodeError:
         return Rejection(arrival, event_id, "a string holds half of a surrogate pair")
@@ -65,35 +73,54 @@ def _members(body: object) -> dict[str, Any]:
     try:
         members = _JSON.decode(body)
     except json.JSONDecodeError as error:
-        raise RejectedError(f"body is not JSON: {error}") from None
+        raise RejectedError(f"body is not JSON: {error}{_hint(_TEXTS, body)}") from None
     if not isinstance(members, dict):
-        raise RejectedError("body is not a JSON object")
+        raise RejectedError(f"body is not a JSON object{_hint(_TEXTS, body)}")
     return members
 
 
-# What the envelopes of a message always hold, and how to send the event without it:
+# What a body is that is no event, by its form alone, and what to do about it.
+_TEXTS = {
+    "\ufeff": "it begins with a byte order mark; send it as UTF-8 without one",
+    r'\s*"\s*\{': "it is JSON in a JSON string; serialise the event once",
+    r"(?:ey|ew|IH)[A-Za-z0-9+/]+=*\s*\Z": "it looks like base64; send the JSON itself",
+    # https://github.com/awslabs/amazon-sqs-java-extended-client-lib
+    r'\s*\[\s*"[\w.]*PayloadS3Pointer"': "it is the extended client library's pointer to S3; send "
+    "the event itself, for DynamoDB stores no more than SQS carries",
+}
+# Envelopes, by the members that each always holds.
 # https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
 # https://docs.aws.amazon.com/eventbridge/latest/ref/events-structure.html
+# https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
 _ENVELOPES = {
-    frozenset(("Type", "MessageId", "TopicArn", "Message", "Timestamp")): "it is wrapped in an SNS"
-    " notification; turn on raw message delivery for the subscription",
-    frozenset(("id", "detail-type", "source", "account", "time", "region", "detail")): "it is"
-    ' wrapped in an EventBridge event; give the rule\'s target the input path "$.detail"',
+    "Type MessageId TopicArn Message Timestamp": "it is wrapped in an SNS notification; turn on raw"
+    " message delivery for the subscription",
+    "id detail-type source account time region detail": "it is wrapped in an EventBridge event;"
+    ' give the rule\'s target the input path "$.detail"',
+    "specversion id source type": "it is wrapped in a CloudEvent; send its data, or put the key"
+    " beside it",
 }
 
 
-def _event_id(members: dict[str, Any]) -> str:
-    if KEY not in members:
-        wrapping = [words for names, words in _ENVELOPES.items() if names <= members.keys()]
-        raise RejectedError(": ".join([f"{KEY} is missing", *wrapping[:1]]))
-    event_id = members[KEY]
+def _hint(forms: Mapping[str, str], body: str) -> str:
+    hints = [f"; {words}" for form, words in forms.items() if re.match(form, body)]
+    return "".join(hints[:1])
+
+
+def _event_id(members: dict[str, Any], key: str) -> str:
+    if key not in members:
+        hints = [
+            f": {words}" for names, words in _ENVELOPES.items() if {*names.split()} <= {*members}
+        ]
+        raise RejectedError("".join([f"{key} is missing", *hints[:1]]))
+    event_id = members[key]
     if not isinstance(event_id, str) or isinstance(event_id, Number):
-        raise RejectedError(f"{KEY} is not a string")
+        raise RejectedError(f"{key} is not a string")
     if not event_id:
-        raise RejectedError(f"{KEY} is empty")
+        raise RejectedError(f"{key} is empty")
     size = len(event_id.encode())
     if size > KEY_BYTES:
-        raise RejectedError(f"{KEY} has {size} bytes, DynamoDB holds {KEY_BYTES}")
+        raise RejectedError(f"{key} has {size} bytes, DynamoDB holds {KEY_BYTES}")
     return event_id
 
 

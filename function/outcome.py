@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 
 class Outcome(StrEnum):
-    """The five ends of a message; the first three acknowledge it, the others leave it in SQS."""
+    """The five ends of a message; the first three acknowledge it."""
 
     WRITTEN = "written"
     SUPERSEDED = "superseded"
-    """A newer event of its id is stored."""
+    """A newer event of its id is stored; or, append-only, the same one."""
     COALESCED = "coalesced"
-    """A newer event of its id in the same batch was written or superseded."""
+    """It shares the fate of another event of its id in the same batch."""
     REJECTED = "rejected"
     """It can never be stored."""
     FAILED = "failed"
@@ -24,12 +24,19 @@ class Outcome(StrEnum):
 
 
 class Result(NamedTuple):
-    """An outcome, and for people its reason if the message stays in SQS."""
+    """An outcome, and for people its reason if the message is not acknowledged."""
 
     outcome: Outcome
     reason: str = ""
     is_table_unusable: bool = False
-    """Whether no event can be stored until someone mends what the reason says."""
+    """Whether no event can be stored until someone fixes what the reason says."""
+
+
+class Results(dict[int, Result]):
+    """What became of a batch's events, by their arrival, as far as it is known."""
+
+    unusable: Result | None = None
+    """What happens to all the others, once the table proved unusable."""
 
 
 class RejectedError(Exception):

@@ -13,7 +13,7 @@ _TIMESTAMP = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})T((?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60))"
     r"(?:\.([0-9]{1,9}))?(?:Z|\+00:00)"
 )
-_MEND = "send a JSON number or an RFC 3339 timestamp in UTC such as 2025-03-30T01:00:00.5Z"
+_FIX = "send a JSON number or an RFC 3339 timestamp in UTC such as 2025-03-30T01:00:00.5Z"
 _KINDS = {type(None): "null", bool: "a boolean", dict: "an object", list: "an array"}
 _SHOWN = 40
 
@@ -41,13 +41,13 @@ def parse_version(value: object) -> Version:
     if isinstance(value, Number):
         return value
     if not isinstance(value, str):
-        raise RejectedError(f"is {_KINDS[type(value)]}; {_MEND}")
+        raise RejectedError(f"is {_KINDS[type(value)]}; {_FIX}")
     match = _TIMESTAMP.fullmatch(value)
     if match is None:
-        raise RejectedError(f"has the form {_form(value)}; {_MEND}")
+        raise RejectedError(f"has the form {_form(value)}; {_FIX}")
     day, clock, fraction = match.groups("")
     if not _is_on_the_calendar(day, clock):
-        raise RejectedError(f"is no moment of the calendar; {_MEND}")
+        raise RejectedError(f"is no moment of the calendar; {_FIX}")
     return Timestamp(f"{day}T{clock}", fraction.rstrip("0"), value)
 
 
