@@ -19,6 +19,14 @@ WIDTH: Final = 24 // COLUMNS
 HEIGHT: Final = 6
 ALARMS_HEIGHT: Final = 3
 
+# Where each partition's console is, after the region's name.
+CONSOLES: Final = {
+    "aws": "console.aws.amazon.com",
+    "aws-cn": "console.amazonaws.cn",
+    "aws-us-gov": "console.amazonaws-us-gov.com",
+    "aws-eusc": "console.amazonaws-eusc.eu",
+}
+
 
 def create_dashboard(
     name: str,
@@ -30,13 +38,15 @@ def create_dashboard(
     function: lambda_.Function,
     mapping: lambda_.EventSourceMapping,
     alarms: Sequence[cloudwatch.MetricAlarm],
+    region: pulumi.Output[str],
+    partition: pulumi.Output[str],
 ) -> pulumi.Output[str]:
     """Make the dashboard; return its URL in AWS's console.
 
     Body: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
     """
     listed = {"title": "Alarms", "alarms": [alarm.arn for alarm in alarms]}
-    style = {"region": settings.region, "view": "timeSeries", "stat": "Sum", "period": 60}
+    style = {"region": region, "view": "timeSeries", "stat": "Sum", "period": 60}
     graphs = [
         _widget(
             "metric",
@@ -50,16 +60,16 @@ def create_dashboard(
         f"{name}-dashboard",
         # Dashboards alone are global to the account: the region keeps two of a name apart.
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
-        dashboard_name=f"{settings.function_name}-{settings.region}",
+        dashboard_name=pulumi.Output.concat(settings.function_name, "-", region),
         dashboard_body=pulumi.Output.json_dumps(
             {"widgets": [_widget("alarm", (0, 0), (24, ALARMS_HEIGHT), listed), *graphs]}
         ),
         opts=opts,
     )
-    region = settings.region
-    return pulumi.Output.concat(
-        f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}",
-        "#dashboards/dashboard/",
+    return pulumi.Output.format(
+        "https://{0}.{1}/cloudwatch/home?region={0}#dashboards/dashboard/{2}",
+        region,
+        partition.apply(lambda known: CONSOLES.get(known, CONSOLES["aws"])),
         dashboard.dashboard_name,
     )
 
