@@ -73,7 +73,7 @@ class _Answers(Preview):
         return resource_id, state
 
     def name_of(self, type_: str, name: str, inputs: Mapping[str, Any]) -> str:
-        """Return a name that is valid wherever the real one would be, and found again in any text."""
+        """Return a name that is valid where the real one would be, and found again in any text."""
         return f"name-of-{_logical_id(name)}-"
 
 

@@ -54,7 +54,7 @@ def test_each_has_resources_and_names_of_its_own(registered: Run) -> None:
     orders, users = own["orders"], own["users"]
     assert len(registered.resources) == len(OTHERS) + 2 + len(orders) + len(users)
     assert orders.keys() == users.keys()
-    assert {"queue", "table", "function", "alarm-topic", "dashboard"} <= orders.keys()
+    assert {"queue", "table", "function", "dashboard"} <= orders.keys()
     for resource, names in orders.items():
         assert names.isdisjoint(users[resource]), resource
 
