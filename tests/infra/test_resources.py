@@ -12,6 +12,7 @@ from tests.infra.expected import (
     QUEUE,
     QUEUE_URL,
     TABLE,
+    document,
     inputs,
     plain,
     send,
