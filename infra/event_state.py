@@ -44,6 +44,9 @@ class EventState(pulumi.ComponentResource):
         # https://www.pulumi.com/docs/iac/concepts/resources/options/deletebeforereplace/
         opts = pulumi.ResourceOptions(parent=self, delete_before_replace=False)
         queues = create_queues(name, settings, opts)
+        partition, region = (
+            queues.events.arn.apply(lambda arn, part=part: arn.split(":")[part]) for part in (1, 3)
+        )
         table = create_table(name, settings, opts)
         log_group = create_log_group(name, settings, opts)
         role = create_execution_role(
@@ -65,6 +68,8 @@ class EventState(pulumi.ComponentResource):
             function=function,
             mapping=mapping,
             alarms=alarms,
+            region=region,
+            partition=partition,
         )
 
         self.queue_url: pulumi.Output[str] = queues.events.url

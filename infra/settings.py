@@ -107,6 +107,9 @@ class Settings(BaseModel):
     alarm_topic_arn: Annotated[
         str | None, _rule('the ARN of a standard SNS topic, or "" for unset', TOPIC_ARN)
     ] = None
+    runbook_url: Annotated[
+        str | None, _rule('an address that begins with https://, or "" for unset', r"https://\S+")
+    ] = None
     sender_arns: Annotated[
         tuple[Annotated[str, _rule("", rf"{TOPIC_ARN}(\.fifo)?|{RULE_ARN}")], ...],
         _rule("the ARN of an SNS topic or of an EventBridge rule (arn:aws:events:...:rule/NAME)"),
