@@ -62,11 +62,10 @@ def create_dashboard(
         dashboard_body=pulumi.Output.json_dumps({"widgets": widgets}),
         opts=opts,
     )
-    console = partition.apply(lambda known: CONSOLES.get(known, CONSOLES["aws"]))
     return pulumi.Output.format(
         "https://{0}.{1}/cloudwatch/home?region={0}#dashboards/dashboard/{2}",
         region,
-        console,
+        partition.apply(lambda known: CONSOLES.get(known, CONSOLES["aws"])),
         dashboard.dashboard_name,
     )
 
