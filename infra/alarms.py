@@ -88,7 +88,8 @@ def _alarms(
     invocations = ("AWS/Lambda", {"FunctionName": function.name})
     counts = (COUNTS_NAMESPACE, {"FunctionName": function.name})
     writes = ("AWS/DynamoDB", {"TableName": table.name})
-    puts = ("AWS/DynamoDB", {"TableName": table.name, "Operation": "PutItem"})
+    operation: Mapping[str, pulumi.Input[str]] = {"TableName": table.name, "Operation": "PutItem"}
+    puts = ("AWS/DynamoDB", operation)
     return (
         # Not NumberOfMessagesSent, which does not count what SQS itself moves. One is enough.
         # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/dead-letter-queues-alarms-cloudwatch.html
