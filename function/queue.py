@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from function.event import Rejection
-from function.request import NoAnswerError, Request, Task
+from function.request import Answer, NoAnswerError, Request, Task
 
 FIRST_SECONDS, LONGEST_SECONDS = 30, 900
 """A failed message's pause, doubled by each delivery. What waits is in flight, of which a queue has
@@ -58,10 +58,9 @@ class Queue:
         ]
         parameters = {"QueueUrl": self._url, "Entries": entries}
         try:
-            answer = yield _request("ChangeMessageVisibilityBatch", parameters)
-            said = json.loads(answer.body) if answer else {}
-            if answer is None or answer.status != 200 or not answer.request_id:
-                refused.add(str(said.get("__type", "no request id")).rpartition("#")[2])
+            said, trouble = _read((yield _request("ChangeMessageVisibilityBatch", parameters)))
+            if trouble:
+                refused.add(trouble)
                 return
             changed = {entry["Id"] for entry in said.get("Successful", ())}
             failed = {entry["Id"]: entry.get("Code") for entry in said.get("Failed", ())}
@@ -88,19 +87,16 @@ class Queue:
             "MessageAttributes": attributes,
         }
         try:
-            answer = yield _request("SendMessage", parameters)
-            said = json.loads(answer.body) if answer else {}
-            if answer is None or answer.status != 200 or not answer.request_id:
-                trouble = str(said.get("__type", "no request id")).rpartition("#")[2]
+            said, trouble = _read((yield _request("SendMessage", parameters)))
+            if trouble:
+                pass
             elif said.get("MD5OfMessageBody") != _md5(body.encode()):
                 trouble = "another body than it was sent"
             elif said.get("MD5OfMessageAttributes") != md5_of_attributes(attributes):
                 trouble = "other attributes than it was sent"
-            else:
-                trouble = ""
         except NoAnswerError as error:
             trouble = f"no answer from SQS: {error}"
-        except (ValueError, AttributeError):
+        except ValueError:
             trouble = "an answer that is not SQS's"
         confirmed[record["messageId"]] = trouble
 
@@ -108,6 +104,14 @@ class Queue:
 def _request(operation: str, parameters: Mapping[str, Any]) -> Request:
     body = json.dumps(parameters).encode()
     return Request("sqs", f"AmazonSQS.{operation}", body, os.urandom(16).hex())
+
+
+def _read(answer: Answer | None) -> tuple[dict[str, Any], str]:
+    """Return what SQS said, and why that confirms nothing, if so. Raises ValueError if nothing."""
+    if answer is None or not isinstance(said := json.loads(answer.body), dict):
+        raise ValueError
+    trouble = "" if answer.status == 200 else str(said.get("__type", f"status {answer.status}"))
+    return said, trouble.rpartition("#")[2] or ("" if answer.request_id else "no request id")
 
 
 def _pause_seconds(record: Mapping[str, Any]) -> int:

@@ -84,15 +84,9 @@ class Settings(BaseModel):
     function_timeout_seconds: int = _whole(1, 900, default=30)
     function_memory_mb: int = _whole(128, 10_240, default=512)
     managed_retries: bool = _flag()
-    max_receive_count: int = _whole(
-        1, 1000, default_factory=lambda given: 30 if given.get("managed_retries") else 5
-    )
+    max_receive_count: int = _whole(1, 1000, default=None)
     append_only: bool = _flag()
-    version_attribute: str = _rule(
-        f'{_MEMBER_WORDS}, or "" for none',
-        f"{_MEMBER}|",
-        default_factory=lambda given: "" if given.get("append_only") else "timestamp",
-    )
+    version_attribute: str = _rule(f'{_MEMBER_WORDS}, or "" for none', f"{_MEMBER}|", default=None)
     require_version: bool = _flag()
     read_before_write: bool = _flag()
     log_retention_days: RetentionDays = _rule(
@@ -113,8 +107,12 @@ class Settings(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _read(cls, value: object) -> object:
-        """Take the double that a whole number is between Pulumi's languages."""
+    def _read(cls, value: object, info: ValidationInfo) -> object:
+        """Take the double that a whole number is between languages; make defaults of other keys."""
+        if value is None and info.field_name == "max_receive_count":
+            return 30 if info.data.get("managed_retries") else 5
+        if value is None and info.field_name == "version_attribute":
+            return "" if info.data.get("append_only") else "timestamp"
         return int(value) if isinstance(value, float) and value.is_integer() else value
 
     # The rules between keys: each is asked when the keys above it that it needs are right.

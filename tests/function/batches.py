@@ -31,10 +31,16 @@ class Context:
 
     remaining: int = 30_000
     function_name: str = "EventUpsertLambda"
+    aws_request_id: str = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
 
     def get_remaining_time_in_millis(self) -> int:
         """Return what the test chose."""
         return self.remaining
+
+
+def md5(text: str) -> str:
+    """Return what SQS tells of a body."""
+    return hashlib.md5(text.encode(errors="replace"), usedforsecurity=False).hexdigest()
 
 
 def record(body: object, message_id: str = "", received: int = 1) -> dict[str, Any]:
@@ -42,7 +48,7 @@ def record(body: object, message_id: str = "", received: int = 1) -> dict[str, A
     text = body if isinstance(body, str) else json.dumps(body)
     return {
         "messageId": message_id or f"059f36b4-87a3-44ab-83d2-{next(_numbers):012d}",
-        "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a...",
+        "receiptHandle": f"handle of {message_id}",
         "body": text,
         "attributes": {
             "ApproximateReceiveCount": str(received),
@@ -51,7 +57,7 @@ def record(body: object, message_id: str = "", received: int = 1) -> dict[str, A
             "ApproximateFirstReceiveTimestamp": "1743296400001",
         },
         "messageAttributes": {},
-        "md5OfBody": hashlib.md5(text.encode(errors="replace"), usedforsecurity=False).hexdigest(),
+        "md5OfBody": md5(text),
         "eventSource": "aws:sqs",
         "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:event-state-queue",
         "awsRegion": "us-east-1",

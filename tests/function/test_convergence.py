@@ -1,28 +1,26 @@
-"""Whatever the order, repetition, batching, concurrency and failures: the newest event stays.
+"""Whatever the order, repetition, batching, concurrency and failures: the right event stays.
 
-Two promises. The table ends with the newest event of each id. And no message is acknowledged before
-its event, or a newer one of its id, is stored. What is newest is decided by model.py.
+Two promises, under each policy, with every option. The table ends as tests/model.py says. And no
+message is acknowledged before its event, or one that supersedes it, is stored, or before SQS
+confirmed it as a dead letter.
 """
 
 import json
-import threading
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any, Final
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 import tests.function.profiles  # noqa: F401 chooses hypothesis's profile
-from function.exchange import Answer
-from function.guard import Guard
+from function.request import Answer, NoAnswerError, Request
 from function.upsert import Upsert
 from tests.function.batches import invoke, record
-from tests.function.memory_table import MemoryTable, error
-from tests.function.model import age, identical, stored
+from tests.function.memory import FIRST, MANAGED, NEWEST, READ, Driver, Memory, error, ok, upsert
+from tests.model import decode, expected, is_same, rank, stored
 
 SECOND = "2025-03-30T01:00:00"
 INSTANTS = [
@@ -72,228 +70,217 @@ def bodies(draw: st.DrawFn) -> str:
         members.append(f'"version": {version}')
     if kind == 1:
         members.append('"poison": true')
-    members.append(f'"state": {draw(st.sampled_from(["1", "0.1", "12345678901234567890.5"]))}')
+    members.append(f'"state": {draw(st.sampled_from(["1", "1.0", "12345678901234567890.5"]))}')
     return "{" + ", ".join(members) + "}"
-
-
-def meaning(body: str) -> dict[str, Any] | None:
-    """Return the event in a body, or None where there is none."""
-    if body in BROKEN:
-        return None
-    members: dict[str, Any] = json.loads(body, parse_int=Decimal, parse_float=Decimal)
-    return members
 
 
 def storable(bodies: Iterable[str]) -> list[dict[str, Any]]:
     """Return the events in bodies that DynamoDB takes."""
-    return [event for body in bodies if (event := meaning(body)) and "poison" not in event]
+    events = [decode(body) for body in bodies if body not in BROKEN]
+    return [event for event in events if "poison" not in event]
 
 
-def age_of(members: dict[str, Any]) -> Any:
-    return age(members.get("version"))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _no_pauses() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("function.store.THROTTLED_SECONDS", 1e-9)
-        patch.setattr("function.store.TRANSIENT_SECONDS", 1e-9)
-        yield
-
-
-BEFORE: list[Callable[[], Answer]] = [
-    lambda: error("ProvisionedThroughputExceededException"),
-    lambda: error("InternalServerError", status=500),
-    lambda: refuse(ConnectionRefusedError("nobody there")),
+BEFORE: Final[list[Callable[[Request], Answer]]] = [
+    lambda _: error("ProvisionedThroughputExceededException"),
+    lambda _: error("InternalServerError", status=500),
+    lambda _: refuse("nobody there"),
 ]
+LOST, LATER, HALF, DELETED, NESTED = range(len(BEFORE), len(BEFORE) + 5)
 
 
-def refuse(reason: OSError) -> NoReturn:
-    raise reason
-
-
-class FaultyTable(MemoryTable):
-    """A table that fails as told: before a write took effect, after it, or not at all."""
-
-    def __init__(self, faults: list[int], turn: Callable[[], None] = lambda: None) -> None:
-        """faults: for each attempt an index of BEFORE; one more: too late; larger: none."""
-        super().__init__()
-        self._faults = iter(faults)
-        self._turn = turn
-
-    def __call__(self, body: bytes, invocation_id: str, attempt: int) -> Answer:
-        """Put an item, or fail as told."""
-        self._turn()
-        fault = next(self._faults, 99)
-        if fault < len(BEFORE):
-            return BEFORE[fault]()
-        answer = super().__call__(body, invocation_id, attempt)
-        if fault == len(BEFORE):
-            raise TimeoutError("too late")
-        return answer
+def refuse(reason: str) -> Answer:
+    raise NoAnswerError(reason)
 
 
 @dataclass
-class Queue:
-    """SQS as the promises see it: messages come again until they are acknowledged."""
+class World:
+    """A queue that brings messages again until they are acknowledged, and a table that fails."""
 
     bodies: dict[str, str]
     waiting: list[str]
-    received: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    faults: Iterator[int]
+    sizes: Iterator[int]
+    memory: Memory = field(default_factory=Memory)
+    received: Counter[str] = field(default_factory=Counter)
     acknowledged: set[str] = field(default_factory=set)
+    late: list[Request] = field(default_factory=list)
+    deletions: Counter[str] = field(default_factory=Counter)
+    core: Upsert | None = None
+    is_append_only: bool = False
+    first: dict[tuple[str, int], Any] = field(default_factory=dict)
+    is_settled: Callable[[dict[str, Any], dict[str, Any]], bool] = lambda event, item: True
 
-    def take(self, size: int) -> list[str]:
-        """Take up to size message ids, no id twice."""
+    def answer(self, request: Request) -> Answer:
+        """Answer a request, or fail it: before it took effect, after, later, or in part."""
+        fault = next(self.faults, 99)
+        if fault < len(BEFORE):
+            return BEFORE[fault](request)
+        if fault == LATER:
+            self.late.append(request)
+            raise NoAnswerError("too late")
+        if fault == DELETED and self.memory.items:
+            key = sorted(self.memory.items)[0]
+            del self.memory.items[key]
+            self.deletions[key] += 1
+        if fault == NESTED:  # another execution environment goes on meanwhile
+            self.deliver()
+        if self.late and fault % 2:
+            self.memory(self.late.pop(0))
+        if fault == HALF and "BatchGetItem" not in request.target:
+            return foreign(request)
+        answer = self.memory(request)
+        for key, item in self.memory.items.items() if self.is_append_only else ():
+            first = self.first.setdefault((key, self.deletions[key]), item)
+            assert first is item, "an item was changed"
+        if fault == LOST:
+            raise NoAnswerError("lost on its way back")
+        return half(answer) if fault == HALF else answer
+
+    def deliver(self) -> None:
+        """Hand a batch over; check what it acknowledged; put back what it did not."""
+        size = next(self.sizes, 10)
         taken = list(dict.fromkeys(self.waiting[:size]))
         del self.waiting[:size]
-        return taken
-
-    def deliver(self, upsert: Upsert, table: MemoryTable, taken: list[str]) -> None:
-        """Hand a batch over; check what it acknowledged; put back what it did not."""
-        for message_id in taken:
-            self.received[message_id] += 1
-            assert self.received[message_id] < 100, "never acknowledged, though faults have ended"
+        self.received.update(taken)
+        assert not taken or max(self.received.values()) < 150, "never acknowledged"
+        before = self.deletions.copy()
         records = [record(self.bodies[each], each, self.received[each]) for each in taken]
-        reported = invoke(upsert, *records)
+        assert self.core
+        reported = invoke(self.core, *records)
+        letters = Counter(letter["body"] for letter in self.memory.letters)
         for message_id in taken:
-            if message_id not in reported:
-                self.acknowledged.add(message_id)
-                event = meaning(self.bodies[message_id])
-                assert event is not None, "acknowledged what is no event"
-                in_table = stored(table.items[event["event_id"]])
-                assert age_of(in_table) >= age_of(event), "acknowledged and not stored"
-            elif self.received[message_id] < 3 or storable([self.bodies[message_id]]):
-                self.waiting.append(message_id)
+            body = self.bodies[message_id]
+            if message_id in reported:
+                if self.received[message_id] < 3 or storable([body]):
+                    self.waiting.append(message_id)
+                continue
+            self.acknowledged.add(message_id)
+            if letters[body]:
+                continue
+            assert body not in BROKEN, "acknowledged what is no event"
+            event = decode(body)  # a refused one may share the fate of a newer one
+            key = event["event_id"]
+            if self.deletions[key] == before[key]:
+                assert self.is_settled(event, stored(self.memory.items[key])), "not stored"
+
+    def run(self, core: Upsert) -> None:
+        """Deliver until the queue is empty, and let the last late requests arrive."""
+        self.core = core
+        while self.waiting:
+            self.deliver()
+        for request in self.late:
+            self.memory(request)
 
 
-def check_newest(table: MemoryTable, queue: Queue) -> None:
-    """Check that the table holds the newest event of each id, and nothing else."""
-    events = storable(queue.bodies.values())
-    assert table.items.keys() == {event["event_id"] for event in events}
-    for event_id, item in table.items.items():
-        of_id = [event for event in events if event["event_id"] == event_id]
-        newest = max(map(age_of, of_id))
-        assert any(identical(stored(item), event) for event in of_id if age_of(event) == newest)
-    assert all(
-        each in queue.acknowledged for each, body in queue.bodies.items() if storable([body])
-    )
+def half(answer: Answer) -> Answer:
+    """Return an answer with the half of what was read."""
+    said = json.loads(answer.body)
+    responses = {"events": said["Responses"]["events"][1:]}
+    return ok({"Responses": responses, "UnprocessedKeys": {"events": {}}})
+
+
+def foreign(request: Request) -> Answer:
+    """Return an answer of something in between, which did nothing of what was asked."""
+    if "PutItem" in request.target:
+        return ok({})._replace(is_checked=False)
+    return ok({"MD5OfMessageBody": "another", "MD5OfMessageAttributes": "another"})
 
 
 @st.composite
-def queues(draw: st.DrawFn) -> Queue:
-    """Draw messages in any order, some of them delivered several times."""
+def worlds(draw: st.DrawFn, most_fault: int = NESTED) -> World:
+    """Draw messages in any order, some of them delivered several times, and what fails when."""
     numbered = {f"m{i}": body for i, body in enumerate(draw(st.lists(bodies(), max_size=10)))}
     repeated = draw(st.lists(st.sampled_from(sorted(numbered)), max_size=4)) if numbered else []
-    return Queue(numbered, draw(st.permutations([*numbered, *repeated])))
+    faults = st.one_of(st.integers(0, most_fault), st.just(99), st.just(98))
+    return World(
+        numbered,
+        draw(st.permutations([*numbered, *repeated])),
+        iter(draw(st.lists(faults, max_size=20))),
+        iter(draw(st.lists(st.integers(1, 6), max_size=12))),
+    )
 
 
-faults = st.lists(st.integers(0, 8), max_size=20)
-sizes = st.integers(1, 6)
+def core_of(world: World, choices: list[int], *options: dict[str, str]) -> Upsert:
+    """Make the function's core in a world; choices: which task goes on."""
+    order = iter(choices)
+    driver = Driver(world.answer, lambda most: next(order, 0) % most)
+    return upsert(driver, **{key: value for option in options for key, value in option.items()})
 
 
-@given(queues(), faults, st.lists(sizes, max_size=12), st.sampled_from([1, 1, 3]))
+options = st.lists(st.sampled_from([READ, MANAGED]), max_size=2)
+choices = st.lists(st.integers(0, 3), max_size=30)
+
+
+@given(worlds(), choices, options)
 def test_any_delivery_ends_with_the_newest_event_of_each_id(
-    queue: Queue, faults: list[int], sizes: list[int], workers: int
+    world: World, choices: list[int], options: list[dict[str, str]]
 ) -> None:
-    table = FaultyTable(faults)
-    upsert = Upsert(table.store(), workers, Guard("version"))
-    rounds = iter(sizes)
-    while queue.waiting:
-        queue.deliver(upsert, table, queue.take(next(rounds, 10)))
-    check_newest(table, queue)
+    world.is_settled = lambda event, item: rank(item, "version") >= rank(event, "version")
+    world.run(core_of(world, choices, NEWEST, *options))
+    events = storable(world.bodies.values())
+    if not world.deletions:
+        assert world.memory.items.keys() == {event["event_id"] for event in events}
+    for key, item in world.memory.items.items():
+        of_id = [event for event in events if event["event_id"] == key]
+        newest = max(rank(event, "version") for event in of_id)
+        kept = [event for event in of_id if is_same(stored(item), event)]
+        assert kept, "what nobody sent"
+        assert world.deletions[key] or rank(kept[0], "version") == newest
+    check_messages(world, managed=MANAGED in options)
 
 
-class Turns:
-    """Lets one of several threads at a time go on, as a list of choices says."""
-
-    def __init__(self, choices: list[int]) -> None:
-        self._choices = iter(choices)
-        self._changed = threading.Condition()
-        self._running = 0
-        self._waiting: list[object] = []
-
-    def wait(self) -> None:
-        """Wait in a running thread until it is this one's turn."""
-        me = object()
-        with self._changed:
-            self._waiting.append(me)
-            self._running -= 1
-            self._changed.notify_all()
-            assert self._changed.wait_for(lambda: me not in self._waiting, timeout=30)
-
-    def run(self, *invocations: Callable[[], None]) -> None:
-        """Run invocations side by side; raise what one of them raised."""
-        raised: list[BaseException] = []
-
-        def invocation(call: Callable[[], None]) -> None:
-            try:
-                call()
-            except BaseException as error:
-                raised.append(error)
-            finally:
-                with self._changed:
-                    self._running -= 1
-                    self._changed.notify_all()
-
-        threads = [threading.Thread(target=invocation, args=(each,)) for each in invocations]
-        self._running = len(threads)
-        for thread in threads:
-            thread.start()
-        with self._changed:
-            while True:
-                assert self._changed.wait_for(lambda: not self._running, timeout=30)
-                if not self._waiting:
-                    break
-                self._waiting.pop(next(self._choices, 0) % len(self._waiting))
-                self._running += 1
-                self._changed.notify_all()
-        for thread in threads:
-            thread.join()
-        for each in raised:
-            raise each
-
-
-@given(queues(), faults, st.lists(st.tuples(sizes, sizes), max_size=6), st.lists(st.integers(0, 1)))
-def test_two_invocations_at_once_end_with_the_newest_event_of_each_id(
-    queue: Queue, faults: list[int], sizes: list[tuple[int, int]], choices: list[int]
+@given(worlds(), choices, st.lists(st.just(MANAGED), max_size=1))
+def test_any_delivery_ends_with_one_event_of_each_id_unchanged(
+    world: World, choices: list[int], options: list[dict[str, str]]
 ) -> None:
-    turns = Turns(choices)
-    table = FaultyTable(faults, turns.wait)
-    # Two execution environments: Lambda runs one invocation at a time in each.
-    here, there = (Upsert(table.store(), 1, Guard("version")) for _ in range(2))
-    rounds = iter(sizes)
-    while queue.waiting:
-        one, other = (queue.take(size) for size in next(rounds, (5, 5)))
-        turns.run(
-            lambda taken=one: queue.deliver(here, table, taken),  # type: ignore[misc]
-            lambda taken=other: queue.deliver(there, table, taken),  # type: ignore[misc]
-        )
-    check_newest(table, queue)
+    world.is_settled = is_same
+    core = core_of(world, choices, FIRST, *options)
+    world.is_append_only = True
+    world.core = core
+    for _ in range(40):  # without managed retries a conflict is never acknowledged
+        world.deliver()
+    for each, body in world.bodies.items():
+        for event in storable([body]):
+            item = world.memory.items.get(event["event_id"])
+            if item is not None and is_same(stored(item), event) and not world.deletions:
+                assert each in world.acknowledged
 
 
-@given(st.lists(bodies(), max_size=12), st.lists(sizes, max_size=12))
-def test_without_a_guard_the_last_arrival_of_each_id_stays(
-    arriving: list[str], sizes: list[int]
+def check_messages(world: World, *, managed: bool) -> None:
+    """Check that each message is acknowledged, or else can never be stored."""
+    letters = {letter["body"] for letter in world.memory.letters}
+    for each, body in world.bodies.items():
+        if storable([body]):
+            assert each in world.acknowledged
+            assert body not in letters
+        elif body in BROKEN:
+            assert (each in world.acknowledged) == (managed and body in letters)
+
+
+@given(st.lists(bodies(), max_size=12), st.lists(st.integers(1, 6), max_size=12))
+@pytest.mark.parametrize("policy", ["first", "last"])
+def test_without_failures_the_first_or_the_last_arrival_of_each_id_stays(
+    policy: Any, arriving: list[str], sizes: list[int]
 ) -> None:
-    table = MemoryTable()
-    upsert = Upsert(table.store(), 1, Guard())
-    rounds = iter(sizes)
-    waiting = list(arriving)
+    memory = Memory()
+    core = upsert(memory, **(FIRST if policy == "first" else {}))
+    rounds, waiting = iter(sizes), list(arriving)
     while waiting:
         size = next(rounds, 10)
-        invoke(upsert, *map(record, waiting[:size]))
+        invoke(core, *map(record, waiting[:size]))
         del waiting[:size]
-    last = {event["event_id"]: event for event in storable(arriving)}
-    assert table.items.keys() == last.keys()
-    assert all(identical(stored(item), last[key]) for key, item in table.items.items())
+    remains = expected(storable(arriving), policy)
+    assert is_same({key: stored(item) for key, item in memory.items.items()}, remains)
 
 
 @given(st.lists(bodies(), min_size=1, max_size=8))
-@example([f'{{"event_id": "a", "version": "{SECOND}{rest}"}}' for rest in ("Z", ".0Z", "Z", ".0Z")])
 @example(['{"event_id": "a", "version": 1.0}', '{"event_id": "a", "version": 1}'])
 def test_debouncing_ends_as_writing_one_by_one_does(arriving: list[str]) -> None:
-    together, one_by_one = MemoryTable(), MemoryTable()
-    invoke(Upsert(together.store(), 1, Guard("version")), *map(record, arriving))
+    together, one_by_one = Memory(), Memory()
+    invoke(upsert(together, **NEWEST), *map(record, arriving))
     for body in arriving:
-        invoke(Upsert(one_by_one.store(), 1, Guard("version")), record(body))
-    assert together.items == one_by_one.items
+        invoke(upsert(one_by_one, **NEWEST), record(body))
+    assert together.items.keys() == one_by_one.items.keys()
+    for key, item in together.items.items():
+        same_moment = rank(stored(item), "version"), rank(stored(one_by_one.items[key]), "version")
+        assert same_moment[0] == same_moment[1]

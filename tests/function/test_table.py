@@ -1,0 +1,368 @@
+"""What each answer means for the item, which are tried again, and when no more."""
+
+import json
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore.retries import standard
+
+from function import table
+from function.event import Event, parse
+from function.outcome import Outcome, Result
+from function.policy import First, Last, Newest
+from function.request import Answer, NoAnswerError
+from tests.function.batches import EXAMPLE, EXAMPLE_ITEM, invoke, record
+from tests.function.memory import FIRST, NEWEST, READ, Driver, Memory, error, ok, upsert
+
+OK = ok({})
+WRITTEN = Result(Outcome.WRITTEN)
+FOREIGN = Result(Outcome.FAILED, "an answer that is not DynamoDB's")
+
+Reply = Answer | Exception
+
+
+class Endpoint(Driver):
+    """Answers as told, the last one again and again."""
+
+    def __init__(self, *replies: Reply, requests: float = float("inf")) -> None:
+        self._replies = list(replies)
+        super().__init__(lambda _: self._reply(), requests=requests)
+
+    def _reply(self) -> Answer:
+        reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+
+def event(body: object = EXAMPLE, arrival: int = 0, policy: Last | None = None) -> Event:
+    parsed = parse(record(body), arrival, "event_id", (policy or Last()).version)
+    assert isinstance(parsed, Event)
+    return parsed
+
+
+def write(endpoint: Endpoint, policy: Last | None = None, *events: Event) -> Any:
+    """Write events, or the example, and return what became of the first."""
+    results = table.Results()
+    group = events or (event(policy=policy),)
+    writes = table.Table("table", "event_id", policy or Last()).write(group, results)
+    endpoint.run([writes], 0, 0)
+    return results[0]
+
+
+def test_an_item_is_put_with_its_condition() -> None:
+    endpoint, policy = Endpoint(OK), Newest("timestamp")
+    assert write(endpoint, policy) == WRITTEN
+    assert write(endpoint, policy) == WRITTEN
+    request, other = endpoint.begun
+    condition = policy.condition(event(policy=policy))
+    asked = {"TableName": "table", "Item": EXAMPLE_ITEM, **condition}
+    assert json.loads(request.body) == asked
+    assert request._replace(body=b"") == (
+        *("dynamodb", "DynamoDB_20120810.PutItem", b"", request.invocation_id, 1, False, 65_536),
+    )
+    assert len(request.invocation_id) == 32
+    assert request.invocation_id != other.invocation_id
+
+
+def test_without_a_condition_there_is_none() -> None:
+    endpoint = Endpoint(OK)
+    assert write(endpoint) == WRITTEN
+    assert json.loads(endpoint.begun[0].body) == {"TableName": "table", "Item": EXAMPLE_ITEM}
+
+
+def refused(message: str) -> Answer:
+    return error("ValidationException", message=message)
+
+
+# As DynamoDB words them; some differ in case between its own pages and its answers.
+ITEM_FAULTS = [
+    "Item size has exceeded the maximum allowed size",
+    "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels",
+    "One or more parameter values were invalid: Empty attribute name",
+    "One or more parameter values were invalid: An Attribute name must not be empty",
+    "One or more parameter values were invalid: Size of hashkey has exceeded the maximum size",
+    "One or more parameter values are not valid. The AttributeValue for a key attribute cannot "
+    "contain an empty string value. Key: event_id",
+    "Number overflow. Attempting to store a number with magnitude larger than supported range",
+    "Attempting to store more than 38 significant digits in a Number",
+]
+KEY_FAULTS = [
+    "One or more parameter values were invalid: Type mismatch for key event_id expected: N "
+    "actual: S",
+    "One or more parameter values were invalid: Missing the key id in the item",
+    "The provided key element does not match the schema",
+]
+OTHER_FAULTS = [
+    "One or more parameter values were invalid: Type mismatch for Index Key status Expected: N "
+    "Actual: S IndexName: by-status",
+    "Invalid ConditionExpression: Expression size has exceeded the maximum allowed size",
+    "ExpressionAttributeNames contains invalid key",
+    "something new",
+]
+
+
+@pytest.mark.parametrize("message", ITEM_FAULTS)
+def test_what_is_certainly_the_items_fault_is_rejected(message: str) -> None:
+    reason = f"ValidationException: {message}"[:300]
+    assert write(Endpoint(refused(message))) == Result(Outcome.REJECTED, reason)
+
+
+@pytest.mark.parametrize("message", KEY_FAULTS)
+def test_a_key_that_does_not_match_makes_the_table_unusable(message: str) -> None:
+    fix = "give the table the key that KEY_ATTRIBUTE names, of type S"
+    reason = f"ValidationException: {message}; {fix}"
+    assert write(Endpoint(refused(message))) == Result(Outcome.FAILED, reason, True)
+
+
+@pytest.mark.parametrize("message", OTHER_FAULTS)
+def test_any_other_refusal_is_a_failure(message: str) -> None:
+    result = write(Endpoint(refused(message)))
+    assert result == Result(Outcome.FAILED, f"ValidationException: {message}")
+
+
+@pytest.mark.parametrize(
+    ("answer", "result"),
+    [
+        (error("ConditionalCheckFailedException"), Result(Outcome.SUPERSEDED)),
+        (
+            Answer(400, b'{"__type": "ValidationException", "Message": "Item size"}', "id"),
+            Result(Outcome.REJECTED, "ValidationException: Item size"),
+        ),
+        (
+            error("SerializationException"),
+            Result(Outcome.FAILED, "SerializationException: because"),
+        ),
+        (Answer(413, b"\xff[1]"), Result(Outcome.FAILED, "413: \ufffd[1]")),
+        (error("ExpiredTokenException"), Result(Outcome.FAILED, "ExpiredTokenException: because")),
+        (error("NeverHeardOf"), Result(Outcome.FAILED, "NeverHeardOf: because")),
+        (Answer(404, b"{}", "id"), Result(Outcome.FAILED, "404: ")),
+        (Answer(307, b"", "id"), Result(Outcome.FAILED, "307: ")),
+        (Answer(204, b"{}", "id"), Result(Outcome.FAILED, "204: ")),
+        (Answer(400, b'{"__type": 7, "message": {}}', "id"), Result(Outcome.FAILED, "7: {}")),
+        (
+            error("ConditionalCheckFailedException", status=409),
+            Result(Outcome.FAILED, "ConditionalCheckFailedException: because"),
+        ),
+    ],
+)
+def test_what_would_come_again_is_not_tried_again(answer: Answer, result: Result) -> None:
+    endpoint = Endpoint(answer)
+    assert write(endpoint) == result
+    assert len(endpoint.begun) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OK._replace(request_id=""),
+        OK._replace(is_checked=False),
+        OK._replace(body=b""),
+        OK._replace(body=b"<html>"),
+        OK._replace(body=b"[]"),
+        OK._replace(body=b"null"),
+        OK._replace(body=b"\xff{}"),
+        OK._replace(body=b"[" * 60_000),
+        error("ConditionalCheckFailedException")._replace(is_checked=False),
+        error("ConditionalCheckFailedException")._replace(request_id=""),
+    ],
+)
+def test_nothing_is_acknowledged_that_dynamodb_did_not_say(answer: Answer) -> None:
+    endpoint = Endpoint(answer)
+    assert write(endpoint) == FOREIGN
+    assert len(endpoint.begun) == 3
+    assert write(Endpoint(answer, OK)) == WRITTEN
+
+
+def test_what_is_tried_again_is_what_botocore_tries_again() -> None:
+    model = botocore.session.get_session().get_service_model("dynamodb").operation_model("PutItem")
+    modeled = {shape.name for shape in model.error_shapes if "retryable" in shape.metadata}
+    transient: Any = standard.TransientRetryableChecker
+    throttled: Any = standard.ThrottledRetryableChecker
+    assert set(throttled._THROTTLED_ERROR_CODES) == table.THROTTLED
+    assert {*transient._TRANSIENT_ERROR_CODES, *modeled} - table.THROTTLED == table.TRANSIENT
+    assert set(transient._TRANSIENT_STATUS_CODES) == table.TRANSIENT_STATUS
+
+
+BACKOFF: Any = standard.ExponentialBackoff
+THROTTLED = BACKOFF._DEFAULT_BACKOFF_CONFIG["throttling_base_scale"]
+TRANSIENT = BACKOFF._SERVICE_BACKOFF_CONFIG["dynamodb"]["non_throttling_base_scale"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason", "longest"),
+    [
+        *((error(code), f"{code}: because", THROTTLED) for code in sorted(table.THROTTLED)),
+        *((error(code), f"{code}: because", TRANSIENT) for code in sorted(table.TRANSIENT)),
+        *((Answer(status, b"oh"), f"{status}: oh", TRANSIENT) for status in (500, 502, 503, 504)),
+        (error("ThrottlingException", 503), "ThrottlingException: because", THROTTLED),
+        (NoAnswerError("none"), "no answer from DynamoDB: none", TRANSIENT),
+    ],
+)
+def test_what_passes_is_tried_three_times_with_full_jitter(
+    monkeypatch: pytest.MonkeyPatch, reply: Reply, reason: str, longest: float
+) -> None:
+    monkeypatch.setattr("function.table.random.random", lambda: 0.25)
+    endpoint = Endpoint(reply)
+    assert write(endpoint) == Result(Outcome.FAILED, reason)
+    assert endpoint.pauses == [0.25 * longest, 0.5 * longest]
+    is_fresh = isinstance(reply, Exception)
+    first, *_ = endpoint.begun
+    assert endpoint.begun == [
+        first,
+        first._replace(attempt=2, is_fresh=is_fresh),
+        first._replace(attempt=3, is_fresh=is_fresh),
+    ]
+
+
+def test_what_has_passed_is_written() -> None:
+    endpoint = Endpoint(error("ThrottlingException"), NoAnswerError("gone"), OK)
+    assert write(endpoint) == WRITTEN
+    assert [request.is_fresh for request in endpoint.begun] == [False, False, True]
+
+
+@pytest.mark.parametrize("reply", [error("ThrottlingException"), NoAnswerError("gone")])
+def test_the_reason_of_the_last_attempt_stands_when_time_is_up(reply: Reply) -> None:
+    result = write(Endpoint(reply, OK, requests=1))
+    assert result.outcome is Outcome.FAILED
+    assert "gone" in result.reason or "ThrottlingException" in result.reason
+
+
+def test_a_throttled_write_says_what_throttled_it() -> None:
+    reasons = [{"reason": "TableWriteKeyRangeThroughputExceeded", "resource": "arn:aws:..."}]
+    answer = error("ThrottlingException", ThrottlingReasons=reasons)
+    said = "ThrottlingException: because, TableWriteKeyRangeThroughputExceeded"
+    assert write(Endpoint(answer)) == Result(Outcome.FAILED, said)
+
+
+@pytest.mark.parametrize(
+    ("code", "fix"),
+    [
+        (
+            "AccessDeniedException",
+            "allow the function's role dynamodb:PutItem on the table, and its key",
+        ),
+        ("ResourceNotFoundException", "create the table, or point TABLE_NAME and the region at it"),
+        ("UnrecognizedClientException", "give the function valid credentials"),
+        ("InvalidSignatureException", "give the function valid credentials"),
+        ("IncompleteSignatureException", "give the function credentials"),
+        ("MissingAuthenticationTokenException", "give the function credentials"),
+    ],
+)
+def test_a_table_out_of_reach_says_what_to_fix(code: str, fix: str) -> None:
+    endpoint = Endpoint(error(code))
+    reason = f"{code}: because; {fix}"
+    assert write(endpoint) == Result(Outcome.FAILED, reason, is_table_unusable=True)
+    assert len(endpoint.begun) == 1
+
+
+@pytest.mark.parametrize(
+    "said", ["Signature expired: 1 is now earlier", "Signature not yet current"]
+)
+def test_an_expired_signature_is_signed_anew_before_credentials_are_blamed(said: str) -> None:
+    expired = error("InvalidSignatureException", message=said)
+    assert write(Endpoint(expired, OK)) == WRITTEN
+    endpoint = Endpoint(expired)
+    reason = f"InvalidSignatureException: {said}; give the function valid credentials"
+    assert write(endpoint) == Result(Outcome.FAILED, reason, is_table_unusable=True)
+    assert len(endpoint.begun) == 3
+
+
+def test_a_reason_is_short() -> None:
+    assert len(write(Endpoint(NoAnswerError("x" * 999))).reason) == 300
+    assert len(write(Endpoint(error("Odd", message="x" * 999))).reason) == 300
+
+
+def test_append_only_asks_for_the_item_that_stands_and_judges_by_it() -> None:
+    stands = {**EXAMPLE_ITEM, "user_id": {"N": "4.2E1"}}
+    said = error("ConditionalCheckFailedException", Item=stands)
+    endpoint, policy = Endpoint(said), First("event_id")
+    assert write(endpoint, policy) == Result(Outcome.SUPERSEDED)
+    assert endpoint.begun[0].most_bytes == 4_000_000
+    other = error("ConditionalCheckFailedException", Item={**stands, "user_id": {"N": "43"}})
+    conflict = "another event is stored under its id, and the table is append-only"
+    assert write(Endpoint(other), policy) == Result(Outcome.REJECTED, conflict)
+
+
+def test_append_only_acknowledges_nothing_if_the_item_did_not_come_back() -> None:
+    reason = "ConditionalCheckFailedException without the item that is stored"
+    result = write(Endpoint(error("ConditionalCheckFailedException")), First("event_id"))
+    assert result == Result(Outcome.FAILED, reason)
+
+
+def states(*versions: int) -> list[dict[str, Any]]:
+    return [record({"event_id": f"e{i}", "version": v}, f"m{i}") for i, v in enumerate(versions)]
+
+
+def test_a_read_saves_the_writes_of_what_is_stored_or_older() -> None:
+    memory = Memory()
+    core = upsert(memory, **NEWEST, **READ)
+    assert invoke(core, *states(1, 2, 3)) == set()
+    assert memory.requests == ["BatchGetItem", "PutItem", "PutItem", "PutItem"]
+    memory.requests.clear()
+    assert invoke(core, *states(1, 1, 4)) == set()
+    assert memory.requests == ["BatchGetItem", "PutItem"]
+    assert memory.items["e1"]["version"] == {"N": "2"}
+    assert memory.items["e2"]["version"] == {"N": "4"}
+
+
+def test_a_read_asks_for_a_hundred_ids_at_most_and_only_for_those_with_a_version() -> None:
+    memory = Memory()
+    unversioned = record({"event_id": "none"})
+    assert invoke(upsert(memory, **NEWEST, **READ), unversioned, *states(*range(150))) == set()
+    assert memory.requests.count("BatchGetItem") == 2
+    assert memory.requests.count("PutItem") == 151
+
+
+@pytest.mark.parametrize(
+    "attribute", [{"NULL": True}, {"S": "yesterday"}, {"L": []}, {"B": "QQ=="}]
+)
+def test_a_stored_version_that_is_none_settles_nothing(attribute: dict[str, Any]) -> None:
+    memory = Memory()
+    memory.items["e0"] = {"event_id": {"S": "e0"}, "version": attribute}
+    invoke(upsert(memory, **NEWEST, **READ), *states(1))
+    assert memory.requests == ["BatchGetItem", "PutItem"]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        NoAnswerError("late"),
+        error("ThrottlingException"),
+        error("AccessDeniedException"),
+        ok({"Responses": {}, "UnprocessedKeys": {"events": {}}}),
+        ok({"Responses": {"events": [{"event_id": {"S": "e0"}}]}})._replace(is_checked=False),
+        ok([]),
+    ],
+)
+def test_whatever_a_read_does_not_tell_is_written(reply: Reply) -> None:
+    memory = Memory()
+    stored = {"event_id": {"S": "e0"}, "version": {"N": "9"}}
+    memory.items["e0"] = stored
+    endpoint = Endpoint(reply, error("ConditionalCheckFailedException"))
+    assert invoke(upsert(endpoint, **NEWEST, **READ), *states(1)) == set()
+    assert [request.target for request in endpoint.begun] == [
+        "DynamoDB_20120810.BatchGetItem",
+        "DynamoDB_20120810.PutItem",
+    ]
+
+
+def test_a_foreign_answer_to_a_read_settles_nothing() -> None:
+    memory = Memory()
+
+    def answer(request: Any) -> Answer:
+        if "BatchGetItem" in request.target:
+            settled = [{"event_id": {"S": "e0"}, "version": {"N": "9"}}]
+            return ok({"Responses": {"events": settled}})._replace(request_id="")
+        return memory(request)
+
+    assert invoke(upsert(answer, **NEWEST, **READ), *states(1)) == set()
+    assert memory.items["e0"]["version"] == {"N": "1"}
+
+
+@pytest.mark.parametrize("more", [{}, FIRST])
+def test_a_read_is_no_precondition(more: dict[str, str]) -> None:
+    memory = Memory()
+    assert invoke(upsert(memory, **READ, **more), *states(1)) == set()
+    assert memory.requests == ["PutItem"]
