@@ -16,8 +16,7 @@ from tools.dead_letters import with_reasons
 from tools.demo_events import BROKEN, Group, Item, groups
 from tools.deployed import DeadLetter, Deployed, outcomes, wait_for
 from tools.emulator import Emulator
-from tools.event import is_same
-from tools.load.message import to_json
+from tools.event import is_same, to_json
 from tools.stacks import load_stack
 from tools.template import make_template
 from tools.up import OUTPUTS_FILE, commands_to_try, deploy

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
+from tools.console import printable
 from tools.deployed import Deployed, QueueSettings, wait_for
-from tools.event import decode, is_same, printable
-from tools.load.message import to_json
+from tools.event import decode, is_same, to_json
 from tools.send import GRACE_SECONDS, SKEW_SECONDS
 
 LOOK_SECONDS: Final = 0.25

@@ -254,7 +254,7 @@ def test_a_missing_permission_is_named_before_anything_is_sent(
 def test_without_a_queue_it_says_so(stack: MockedStack) -> None:
     working = Working(stack, _newest, queueUrl=f"{stack.url}-not")
     working.settings = stack.deployed.settings  # type: ignore[method-assign]
-    with pytest.raises(ToolError, match=r"There is no queue https://.*/q-not: pass what"):
+    with pytest.raises(ToolError, match=r"^There is no such queue: pass what"):
         _smoke(working)
 
 
