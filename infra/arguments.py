@@ -66,8 +66,8 @@ class EventStateArgs(TypedDict, total=False):
     alarm_topic_arn: pulumi.Input[str]
     """ARN of a standard SNS topic that is told of alarms, instead of an address. Default: none."""
     runbook_url: str
-    """Page that the alarms' descriptions link to, https://; each adds "#" and the alarm's name.
-    Default: none, they name the project's own docs/operations.md."""
+    """Address, https://, of the page that the alarms' descriptions link to; each adds "#" and the
+    alarm's name. Default: none."""
     topic_arns: list[pulumi.Input[str]]
     """ARNs of the SNS topics that may send to the queue. Default: none."""
     rule_arns: list[pulumi.Input[str]]

@@ -75,7 +75,7 @@ def _said(problem: Problem) -> str:
     key, stack = to_camel(problem.key), pulumi.get_stack()
     if not problem.is_known:
         fix = f"pulumi config rm --stack {stack} {problem.key}"
-    elif isinstance(problem.value, list):  # which no command sets as a whole
+    elif problem.key in ("topic_arns", "rule_arns"):  # no command sets a list as a whole
         fix = f"edit Pulumi.{stack}.yaml"
     else:
         where = f"--path '{key}'" if "[" in key else key

@@ -18,12 +18,7 @@ from infra.table import create_table
 
 
 class EventState(pulumi.ComponentResource):
-    """Event-carried state: each event of the queue becomes the item of its key, and nothing older
-    than what is stored overwrites it.
-
-    It can stand in any Pulumi program, more than once; its name begins the name of each of its
-    resources.
-    """  # noqa: D205 (the schema's description is this text as it is)
+    """A queue, a function and a table that keeps the newest event of each key, whatever comes."""
 
     queue_url: pulumi.Output[str]
     """URL of the queue that producers send events to."""

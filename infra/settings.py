@@ -84,15 +84,9 @@ class Settings(BaseModel):
     function_timeout_seconds: int = _whole(1, 900, default=30)
     function_memory_mb: int = _whole(128, 10_240, default=512)
     managed_retries: bool = _flag()
-    max_receive_count: int = _whole(
-        1, 1000, default_factory=lambda given: 30 if given.get("managed_retries") else 5
-    )
+    max_receive_count: int = _whole(1, 1000, default=None)
     append_only: bool = _flag()
-    version_attribute: str = _rule(
-        f'{_MEMBER_WORDS}, or "" for none',
-        f"{_MEMBER}|",
-        default_factory=lambda given: "" if given.get("append_only") else "timestamp",
-    )
+    version_attribute: str = _rule(f'{_MEMBER_WORDS}, or "" for none', f"{_MEMBER}|", default=None)
     require_version: bool = _flag()
     read_before_write: bool = _flag()
     log_retention_days: RetentionDays = _rule(
@@ -111,11 +105,15 @@ class Settings(BaseModel):
     expiry_attribute: str | None = _rule(_MEMBER_WORDS, _MEMBER, default=None)
     permissions_boundary_arn: CheckedArn | None = None
 
-    @field_validator("*", mode="before")
+    @field_validator("max_receive_count", "version_attribute", mode="before")
     @classmethod
-    def _read(cls, value: object) -> object:
-        """Take the double that a whole number is between Pulumi's languages."""
-        return int(value) if isinstance(value, float) and value.is_integer() else value
+    def _depend(cls, value: object, info: ValidationInfo) -> object:
+        """Make the defaults that another key decides."""
+        if value is None and info.field_name == "max_receive_count":
+            return 30 if info.data.get("managed_retries") else 5
+        if value is None and info.field_name == "version_attribute":
+            return "" if info.data.get("append_only") else "timestamp"
+        return value
 
     # The rules between keys: each is asked when the keys above it that it needs are right.
 
@@ -196,8 +194,12 @@ class Settings(BaseModel):
 
         An argument that is None counts as left out. The names that are left out are `names`.
         """
-        named = dict.fromkeys(("queue_name", "table_name", "function_name"), names)
-        given = {**named, **{key: value for key, value in args.items() if value is not None}}
+        given: dict[str, Any] = dict.fromkeys(("queue_name", "table_name", "function_name"), names)
+        for key, value in args.items():
+            if value is not None:
+                # Between languages a whole number is a double.
+                whole = isinstance(value, float) and value.is_integer() and int(value)
+                given[key] = value if whole is False else whole
         try:
             return cls.model_validate(given)
         except ValidationError as error:

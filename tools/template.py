@@ -54,7 +54,7 @@ def make_template(stack: Stack, program: Path = PROJECT) -> Template:
 
 
 class _Answers(Preview):
-    """Answers with what can be told apart again: names are references, as Fn::Sub writes them."""
+    """Answers with what can be told apart again: each name stands for a reference."""
 
     def __init__(self, stack: Stack) -> None:
         super().__init__(stack)
@@ -73,9 +73,8 @@ class _Answers(Preview):
         return resource_id, state
 
     def name_of(self, type_: str, name: str, inputs: Mapping[str, Any]) -> str:
-        """Return the reference that gives the name."""
-        first = next(iter(_kind(type_, name).outputs.values()), "")
-        return _reference(name, first)
+        """Return a name that is valid where the real one would be, and found again in any text."""
+        return f"name-of-{_logical_id(name)}-"
 
 
 class _Body:

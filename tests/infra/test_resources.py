@@ -4,8 +4,11 @@ import json
 from typing import Any, Final
 
 import pytest
+from pydantic.alias_generators import to_camel
 
+from infra.arguments import EventStateArgs
 from tests.infra.registered import (
+    BOUNDARY,
     EMAIL,
     EVERYTHING,
     KEY,
@@ -25,7 +28,11 @@ QUEUE_URL: Final = "https://sqs.us-east-1.amazonaws.com/123456789012/event-state
 TABLE: Final = f"arn:aws:dynamodb:{ACCOUNT}:table/event-state-target-table"
 LOG_GROUP: Final = "/aws/lambda/EventUpsertLambda"
 ALARM_TOPIC: Final = f"arn:aws:sns:{ACCOUNT}:EventUpsertLambda-alarms"
-VARIABLES: Final = {"TABLE_NAME": "event-state-target-table", "VERSION_ATTRIBUTE": "timestamp"}
+VARIABLES: Final = {
+    "TABLE_NAME": "event-state-target-table",
+    "KEY_ATTRIBUTE": "event_id",
+    "VERSION_ATTRIBUTE": "timestamp",
+}
 
 
 def _document(*statements: dict[str, Any]) -> dict[str, Any]:
@@ -111,7 +118,7 @@ PROD: Final[dict[str, dict[str, Any]]] = {
         "serverSideEncryption": {"enabled": False},
         "ttl": {"enabled": False},
     },
-    "log-group": {"name": LOG_GROUP, "retentionInDays": 30},
+    "log-group": {"name": LOG_GROUP, "retentionInDays": 30, "deletionProtectionEnabled": True},
     "role": {
         "description": "Execution role of the Lambda function EventUpsertLambda",
         "assumeRolePolicy": _document(
@@ -125,7 +132,7 @@ PROD: Final[dict[str, dict[str, Any]]] = {
     "role-policy": {"role": "event-state-role", "policy": _document(*ROLE)},
     "function": {
         "name": "EventUpsertLambda",
-        "description": "Stores each event of the queue as the item of its event_id",
+        "description": "Stores each event of the queue as an item of the table",
         "role": "arn:aws:iam::123456789012:role/event-state-role",
         "runtime": "python3.13",
         "architectures": ["arm64"],
@@ -133,7 +140,12 @@ PROD: Final[dict[str, dict[str, Any]]] = {
         "timeout": 30,
         "memorySize": 512,
         "environment": {"variables": VARIABLES},
-        "loggingConfig": {"logFormat": "JSON", "logGroup": LOG_GROUP},
+        "loggingConfig": {
+            "logFormat": "JSON",
+            "logGroup": LOG_GROUP,
+            "applicationLogLevel": "INFO",
+            "systemLogLevel": "INFO",
+        },
         "tracingConfig": {"mode": "PassThrough"},
     },
     "event-source-mapping": {
@@ -165,6 +177,33 @@ def test_prod_registers_exactly_these_resources_with_exactly_these_inputs() -> N
 
 # What a key changes in prod: the inputs that are other than before, and None for one that is gone.
 Changes = dict[str, dict[str, Any]]
+
+
+def _variables(**changes: str | None) -> Changes:
+    variables = {key: value for key, value in {**VARIABLES, **changes}.items() if value}
+    return {"function": {"environment": {"variables": variables}}}
+
+
+def _permissions(*added: dict[str, Any]) -> Changes:
+    return {"role-policy": {"policy": _document(*ROLE, *added)}}
+
+
+def _receives(count: int) -> Changes:
+    policy = {"deadLetterTargetArn": f"{QUEUE}-dlq", "maxReceiveCount": count}
+    return {"queue": {"redrivePolicy": policy}}
+
+
+RETRIES: Final = (
+    _allow("DelayRetries", ["sqs:ChangeMessageVisibility"], QUEUE),
+    _allow("SendDeadLetters", ["sqs:SendMessage"], f"{QUEUE}-dlq"),
+)
+ENCRYPTED: Final[Changes] = {
+    "queue": {"kmsMasterKeyId": KEY, "sqsManagedSseEnabled": None},
+    "dead-letter-queue": {"kmsMasterKeyId": KEY, "sqsManagedSseEnabled": None},
+    "table": {"serverSideEncryption": {"enabled": True, "kmsKeyArn": KEY}},
+    "log-group": {"kmsKeyId": KEY},
+    "function": {"kmsKeyArn": KEY},
+}
 KEYS: Final[list[tuple[dict[str, str], Changes]]] = [
     (
         {"batchSize": "500", "batchWindowSeconds": "7"},
@@ -189,37 +228,62 @@ KEYS: Final[list[tuple[dict[str, str], Changes]]] = [
         },
     ),
     ({"functionMemoryMb": "256"}, {"function": {"memorySize": 256}}),
-    (
-        {"maxReceiveCount": "9"},
-        {"queue": {"redrivePolicy": {"deadLetterTargetArn": f"{QUEUE}-dlq", "maxReceiveCount": 9}}},
-    ),
+    ({"maxReceiveCount": "9"}, _receives(9)),
     (
         {"versionAttribute": "sequence"},
+        _variables(VERSION_ATTRIBUTE="sequence"),
+    ),
+    ({"versionAttribute": ""}, _variables(VERSION_ATTRIBUTE=None)),
+    ({"requireVersion": "true"}, _variables(REQUIRE_VERSION="true")),
+    ({"appendOnly": "true"}, _variables(VERSION_ATTRIBUTE=None, APPEND_ONLY="true")),
+    (
+        {"keyAttribute": "order_id"},
         {
+            **_variables(KEY_ATTRIBUTE="order_id"),
+            "table": {"hashKey": "order_id", "attributes": [{"name": "order_id", "type": "S"}]},
+        },
+    ),
+    (
+        {"readBeforeWrite": "true"},
+        {
+            **_variables(READ_BEFORE_WRITE="true"),
+            **_permissions(_allow("ReadVersions", ["dynamodb:BatchGetItem"], TABLE)),
+        },
+    ),
+    (
+        {"managedRetries": "true"},
+        {
+            **_variables(QUEUE_URL=QUEUE_URL, DEAD_LETTER_QUEUE_URL=f"{QUEUE_URL}-dlq"),
+            **_permissions(*RETRIES),
+            **_receives(30),
+        },
+    ),
+    (
+        {"managedRetries": "true", "maxReceiveCount": "9", "kmsKeyArn": KEY},
+        {
+            **ENCRYPTED,
             "function": {
-                "environment": {"variables": {**VARIABLES, "VERSION_ATTRIBUTE": "sequence"}}
-            }
+                **ENCRYPTED["function"],
+                **_variables(QUEUE_URL=QUEUE_URL, DEAD_LETTER_QUEUE_URL=f"{QUEUE_URL}-dlq")[
+                    "function"
+                ],
+            },
+            **_permissions(*RETRIES, _allow("UseKey", ["kms:Decrypt", "kms:GenerateDataKey"], KEY)),
+            "queue": {**ENCRYPTED["queue"], **_receives(9)["queue"]},
         },
     ),
-    (
-        {"versionAttribute": ""},
-        {"function": {"environment": {"variables": {"TABLE_NAME": VARIABLES["TABLE_NAME"]}}}},
-    ),
+    ({"permissionsBoundaryArn": BOUNDARY}, {"role": {"permissionsBoundary": BOUNDARY}}),
     ({"logRetentionDays": "400"}, {"log-group": {"retentionInDays": 400}}),
-    ({"protectData": "false"}, {"table": {"deletionProtectionEnabled": False}}),
     (
-        {"kmsKeyArn": KEY},
+        {"protectData": "false"},
         {
-            "queue": {"kmsMasterKeyId": KEY, "sqsManagedSseEnabled": None},
-            "dead-letter-queue": {"kmsMasterKeyId": KEY, "sqsManagedSseEnabled": None},
-            "table": {"serverSideEncryption": {"enabled": True, "kmsKeyArn": KEY}},
-            "log-group": {"kmsKeyId": KEY},
-            "role-policy": {"policy": _document(*ROLE, _allow("UseKey", ["kms:Decrypt"], KEY))},
-            "function": {"kmsKeyArn": KEY},
+            "table": {"deletionProtectionEnabled": False},
+            "log-group": {"deletionProtectionEnabled": False},
         },
     ),
+    ({"kmsKeyArn": KEY}, {**ENCRYPTED, **_permissions(_allow("UseKey", ["kms:Decrypt"], KEY))}),
     (
-        {"senderArns": json.dumps([TOPIC_OF_EVENTS])},
+        {"topicArns": json.dumps([TOPIC_OF_EVENTS])},
         {
             "queue-policy": {
                 "policy": _document(
@@ -233,7 +297,10 @@ KEYS: Final[list[tuple[dict[str, str], Changes]]] = [
         },
     ),
     (
-        {"senderArns": json.dumps([RULE, TOPIC_OF_EVENTS, f"{RULE}-2"])},
+        {
+            "topicArns": json.dumps([TOPIC_OF_EVENTS]),
+            "ruleArns": json.dumps([RULE, f"{RULE}-2"]),
+        },
         {
             "queue-policy": {
                 "policy": _document(
@@ -283,9 +350,9 @@ def test_a_key_changes_exactly_this(config: dict[str, str], changes: Changes) ->
 
 
 def test_every_key_that_is_no_name_and_no_alarms_is_among_these() -> None:
-    keys = {key.partition(":")[2] for key in stack_with("prod").config if "event-state:" in key}
+    keys = {to_camel(key) for key in EventStateArgs.__annotations__}
     assert {key for config, _ in KEYS for key in config} == keys - {
-        *("queueName", "tableName", "functionName", "alarmEmail", "alarmTopicArn"),
+        *("queueName", "tableName", "functionName", "alarmEmail", "alarmTopicArn", "runbookUrl"),
     }
 
 
@@ -311,7 +378,7 @@ def test_the_dev_stack_differs_in_names_alone() -> None:
 
 
 def test_an_e_mail_address_adds_a_topic_for_these_alarms_alone() -> None:
-    with_topic, without = (_inputs(registered(alarmEmail=email)) for email in (EMAIL, ""))
+    with_topic, without = _inputs(registered(alarmEmail=EMAIL)), _inputs(registered())
     alarms = {
         f"arn:aws:cloudwatch:{ACCOUNT}:alarm:{inputs['name']}"
         for name, inputs in without.items()
@@ -347,6 +414,7 @@ def test_a_stack_exports_exactly_these_outputs(name: str) -> None:
         "queueArn": f"{QUEUE}{suffix}",
         "deadLetterQueueUrl": f"{QUEUE_URL}{suffix}-dlq",
         "tableName": f"event-state-target-table{suffix}",
+        "keyAttribute": "event_id",
         "versionAttribute": "timestamp",
         "functionName": f"EventUpsertLambda{suffix}",
         "dashboardUrl": "https://us-east-1.console.aws.amazon.com/cloudwatch/home"
@@ -356,16 +424,13 @@ def test_a_stack_exports_exactly_these_outputs(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_each_resource_is_a_child_of_the_component_and_known_by_its_old_name_too(name: str) -> None:
-    """Stacks from before the component's name began its children's must keep their data."""
+def test_each_resource_is_a_child_of_the_component(name: str) -> None:
     component = variant(name)["event-state"]
     children = [each for each in variant(name).run.resources if each is not component]
     assert (component.type, component.name) == ("event-state:index:EventState", "event-state")
-    assert component.aliases == ()
     for each in children:
         assert each.parent == component.urn
         assert each.name.startswith("event-state-")
-        assert each.aliases == (each.name.removeprefix("event-state-"),)
 
 
 def test_the_redrive_policy_is_written_as_sqs_writes_it_back() -> None:
@@ -380,7 +445,7 @@ def test_what_holds_data_is_protected_where_the_stack_says_so(name: str) -> None
     program = variant(name)
     protected = {each for each in program.names() if program[each].protect}
     assert protected == (
-        {"table", "queue", "dead-letter-queue"} if name.startswith("prod") else set()
+        {"table", "queue", "dead-letter-queue", "log-group"} if name.startswith("prod") else set()
     )
 
 
