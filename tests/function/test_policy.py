@@ -49,7 +49,6 @@ FOREIGN: list[dict[str, Any]] = [
     {"B": "MjAyNQ=="},
 ]
 NEWEST = Newest("version")
-CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 
 
 def version(attribute: dict[str, Any]) -> Version:
@@ -135,7 +134,8 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
         try:
             host, port = server.get_host_and_port()
             url = f"http://{host}:{port}"
-            client = boto3.client("dynamodb", "us-east-1", endpoint_url=url, **CREDENTIALS)
+            session = boto3.Session("test", "test", region_name="us-east-1")
+            client = session.client("dynamodb", endpoint_url=url)
             # Its own fault: it answers 500 where two types are compared, DynamoDB false.
             yield of_client(client, over_http(url), compares_types=False)
         finally:
