@@ -58,7 +58,7 @@ def _stream(count: int, random: Random) -> Iterator[Message]:
         if dice < REPEATED and sent:
             # Mostly something recent, now and then something from long ago.
             back = random.choice((10, 100, len(sent)))
-            message = random.choice(sent[-back:])
+            message = sent[random.randrange(max(0, len(sent) - back), len(sent))]
         elif dice < REPEATED + BROKEN:
             message = Message(body=_broken(random, len(sent)), storable=False)
         elif random.randrange(100) < HOT:
