@@ -95,6 +95,7 @@ def test_up_prints_one_line_of_json_and_a_signal_leaves_nothing(
             "queueArn": "arn:aws:sqs:us-east-1:000000000000:event-state-queue",
             "deadLetterQueueUrl": f"{endpoint}/000000000000/event-state-queue-dlq",
             "tableName": "event-state-target-table",
+            "keyAttribute": "event_id",
             "versionAttribute": "timestamp",
             "functionName": "EventUpsertLambda",
             "dashboardUrl": "https://us-east-1.console.aws.amazon.com/cloudwatch/home"
@@ -155,7 +156,7 @@ def test_a_bad_config_names_every_problem_and_starts_nothing(tmp_path: Path, com
     assert len(lines) == 3
     assert "2 problems" in lines[0]
     assert lines[1].startswith("  - queueName is 'a b': it must be 1-76 letters, digits")
-    assert lines[2].startswith("  - batchSize is '0': it must be a whole number from 1 to 10000")
+    assert lines[2].startswith("  - batchSize is 0: it must be a whole number from 1 to 10000")
 
 
 def test_preview_as_json_needs_no_aws_and_is_complete() -> None:
