@@ -134,7 +134,6 @@ def fanned_in() -> Iterator[_FannedIn]:
         {
             "topicArns": [TOPIC],
             "ruleArns": [RULE],
-            "managedRetries": False,  # SQS moves what is rejected
             "changeStream": True,
             "expiryAttribute": "expires_at",
         }
