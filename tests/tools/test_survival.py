@@ -180,6 +180,35 @@ def test_a_read_only_project_is_enough(tmp_path: Path) -> None:
             path.chmod(0o755)
 
 
+def test_make_in_a_read_only_folder_says_so_and_clean_removes_what_was_made(
+    tmp_path: Path,
+) -> None:
+    for name in ("Makefile", "requirements.txt", "requirements-dev.txt"):
+        shutil.copy(PROJECT / name, tmp_path)
+    given = {path.name for path in tmp_path.iterdir()}
+
+    def make(target: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["/usr/bin/env", "make", target, f"PYTHON={sys.executable}"],
+            cwd=tmp_path,
+            preexec_fn=_obey_permissions,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    tmp_path.chmod(0o555)
+    said = make("demo").stderr.splitlines()
+    tmp_path.chmod(0o755)
+    assert said[0].startswith("error: .venv is set up in this folder, which you may not write to")
+    assert not [line for line in said if "apt" in line]
+
+    for name in (".venv", ".mypy_cache", ".ruff_cache", ".hypothesis", "__pycache__"):
+        (tmp_path / name / "__pycache__").mkdir(parents=True)
+    assert make("clean").returncode == 0
+    assert {path.name for path in tmp_path.iterdir()} == given
+
+
 def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     def full() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
