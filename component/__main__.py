@@ -1,4 +1,4 @@
-"""The component as a Pulumi package: one class, for programs in any of Pulumi's languages."""
+"""Serves the component to the Pulumi engine, which knows the language of no program."""
 
 import re
 import sys

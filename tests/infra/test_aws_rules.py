@@ -55,7 +55,15 @@ def _configs(draw: st.DrawFn) -> dict[str, str]:
     batch, timeout = draw(st.integers(1, 10_000)), draw(st.integers(1, 900))
     window, managed = draw(st.integers(1 if batch > 10 else 0, 300)), draw(FLAGS)
     pause = max(6 * timeout + window, 900 if managed else 0)
-    policy = draw(st.sampled_from(["newest", "last", "first"]))
+    policies: dict[str, dict[str, Any]] = {
+        "newest": {
+            "versionAttribute": version,
+            "requireVersion": draw(FLAGS),
+            "readBeforeWrite": draw(FLAGS),
+        },
+        "last": {"versionAttribute": ""},
+        "first": {"appendOnly": True},
+    }
     config: dict[str, Any] = {
         "aws__region": region,
         "queueName": draw(st.text(WORD, min_size=1, max_size=76)),
@@ -73,15 +81,7 @@ def _configs(draw: st.DrawFn) -> dict[str, str]:
         "topicArns": json.dumps(draw(st.lists(TOPICS, max_size=3))),
         "ruleArns": json.dumps(draw(st.lists(_rules(region), max_size=3))),
         "changeStream": draw(FLAGS),
-        **{
-            "newest": {
-                "versionAttribute": version,
-                "requireVersion": draw(FLAGS),
-                "readBeforeWrite": draw(FLAGS),
-            },
-            "last": {"versionAttribute": ""},
-            "first": {"appendOnly": True},
-        }[policy],
+        **policies[draw(st.sampled_from(list(policies)))],
         **draw(
             st.sampled_from(
                 [
