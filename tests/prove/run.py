@@ -88,7 +88,7 @@ def prove(count: int, seed: int, options: Options, tell: Tell) -> Report:
     """Run once, and report."""
     started = time.monotonic()
     stack = _stack(is_short=count <= SHORT)
-    load = messages(count, seed)
+    load = messages(count, seed, versioned=options.policy == "newest")
     with (
         tempfile.TemporaryDirectory() as folder,
         Emulator(region=stack.region) as aws,
