@@ -81,7 +81,7 @@ def _change(under: Engine) -> None:
     under.stack.remove_config("permissionsBoundaryArn")
     _up(under, {"logRetentionDays": "7", "batchSize": "5", "functionMemoryMb": "1024"})
     under.stack.remove_config(tag, path=True)
-    archive = pulumi.AssetArchive({"function/handler.py": pulumi.StringAsset("")})
+    archive = pulumi.AssetArchive({"function/handler.py": pulumi.StringAsset("pass")})
     with patch.object(infra.function, "source_archive", lambda: archive):
         _up(under, {name: EVERYTHING[name] for name in ("kmsKeyArn", "permissionsBoundaryArn")})
     under.stack.remove_config("alarmEmail")
