@@ -176,6 +176,8 @@ class Connection:
         if self._socket:
             self._socket.close()
 
+    __del__ = close
+
 
 def _resolve(host: str, port: int) -> Generator[Wish, None, list[Any]]:
     """Return the addresses of a host, by a thread: nothing else bounds getaddrinfo's time."""

@@ -83,7 +83,7 @@ def _members(body: object) -> dict[str, Any]:
 _TEXTS = {
     "\ufeff": "it begins with a byte order mark; send it as UTF-8 without one",
     r'\s*"\s*\{': "it is JSON in a JSON string; serialise the event once",
-    r"(?:ey|ew|IH)[A-Za-z0-9+/]+=*\s*\Z": "it looks like base64; send the JSON itself",
+    r"(?:ey[IJ]|ewog|ew0K)[A-Za-z0-9+/]*=*\s*\Z": "it looks like base64; send the JSON itself",
     # https://github.com/awslabs/amazon-sqs-java-extended-client-lib
     r'\s*\[\s*"[\w.]*PayloadS3Pointer"': "it is the extended client library's pointer to S3; send "
     "the event itself, for DynamoDB stores no more than SQS carries",

@@ -1,7 +1,7 @@
 """Whatever lies in the queue: an answer that AWS understands, and no unstored message deleted."""
 
+import itertools
 import json
-import threading
 from typing import Any
 
 import pytest
@@ -9,50 +9,41 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import tests.function.profiles  # noqa: F401 chooses hypothesis's profile
-from function.event import Item
-from function.guard import Guard
-from function.outcome import Outcome, Result
-from function.upsert import Upsert
+from function.request import Answer, Request
 from tests.function.batches import Context, batch, failed, record
-from tests.function.memory_table import MemoryTable
+from tests.function.memory import Driver, error, ok, upsert
 
 MIB = 1_048_576
-FAILURES = [
-    Result(Outcome.FAILED, "slow"),
-    Result(Outcome.REJECTED, "too large"),
-]
+OK, SUPERSEDED = ok({}), error("ConditionalCheckFailedException")
+FAILURES = [error("NotNow"), error("ValidationException", message="Item size has exceeded")]
 
 
-class Unreliable:
-    """A store that fails by turns; it knows whose writes it confirmed."""
+class Unreliable(Driver):
+    """A table that fails by turns; it knows whose writes it confirmed."""
 
-    def __init__(self, results: list[Result]) -> None:
-        self._results = results
-        self._lock = threading.Lock()
-        self._puts = 0
+    def __init__(self, answers: list[Answer]) -> None:
+        self._answers = itertools.cycle(answers)
         self.stored: set[str] = set()
+        super().__init__(self._put)
 
-    def put(self, item: Item, condition: object, stop_at: float) -> Result:
-        """Answer with the next of the results."""
-        with self._lock:
-            result = self._results[self._puts % len(self._results)]
-            self._puts += 1
-            if result.outcome.acknowledges:
-                self.stored.add(item["event_id"]["S"])
-            return result
+    def _put(self, request: Request) -> Answer:
+        answer = next(self._answers)
+        if answer in (OK, SUPERSEDED):
+            self.stored.add(json.loads(request.body)["Item"]["event_id"]["S"])
+        return answer
 
 
-def check(bodies: list[str], store: Any = None) -> set[int]:
+def check(bodies: list[str], answers: list[Answer]) -> set[int]:
     """Hand bodies over as one batch; return the places of the messages that stay in the queue.
 
     A message may leave only if an event of the id that it tells was stored.
     """
-    store = store or Unreliable([Result(Outcome.WRITTEN)])
+    table = Unreliable(answers)
     event = batch(*(record(body, f"m{place}") for place, body in enumerate(bodies)))
-    stay = failed(Upsert(store, 2, Guard("timestamp"))(event, Context()), event)
+    stay = failed(upsert(table, VERSION_ATTRIBUTE="timestamp")(event, Context()), event)
     for place, body in enumerate(bodies):
         if f"m{place}" not in stay:
-            assert json.loads(body)["event_id"] in store.stored
+            assert json.loads(body)["event_id"] in table.stored
     return {int(identifier[1:]) for identifier in stay}
 
 
@@ -123,16 +114,12 @@ def bodies() -> st.SearchStrategy[str]:
 
 @given(
     st.lists(bodies(), max_size=10),
-    st.lists(
-        st.sampled_from([*FAILURES, *[Result(Outcome.WRITTEN), Result(Outcome.SUPERSEDED)]]),
-        min_size=1,
-        max_size=5,
-    ),
+    st.lists(st.sampled_from([*FAILURES, OK, SUPERSEDED]), min_size=1, max_size=5),
 )
 def test_any_batch_is_answered_and_nothing_unstored_is_deleted(
-    texts: list[str], results: list[Result]
+    texts: list[str], answers: list[Answer]
 ) -> None:
-    check(texts, Unreliable(results))
+    check(texts, answers)
 
 
 def records() -> st.SearchStrategy[Any]:
@@ -168,9 +155,9 @@ def records() -> st.SearchStrategy[Any]:
 @example({"Records": [{}]})
 @example({"Records": [{"messageId": ""}]})
 def test_any_event_is_answered_or_refused_before_anything_is_written(event: Any) -> None:
-    store = Unreliable([Result(Outcome.WRITTEN)])
+    store = Unreliable([OK])
     try:
-        answer = Upsert(store, 2, Guard("timestamp"))(event, Context())
+        answer = upsert(store, VERSION_ATTRIBUTE="timestamp")(event, Context())
     except ValueError:
         assert store.stored == set()  # and so the whole batch stays in the queue
         given_ids = (
@@ -208,7 +195,7 @@ def _event(member: str) -> str:
     ],
 )
 def test_a_body_of_a_mebibyte_that_no_table_holds_is_rejected(member: str) -> None:
-    assert check([_event(member)]) == {0}
+    assert check([_event(member)], [OK]) == {0}
 
 
 @pytest.mark.parametrize(
@@ -222,13 +209,4 @@ def test_a_body_of_a_mebibyte_that_no_table_holds_is_rejected(member: str) -> No
     ],
 )
 def test_a_body_of_a_mebibyte_that_is_an_event_goes_to_the_table(member: str) -> None:
-    assert check([_event(member)]) == set()
-
-
-def test_a_body_that_dynamodb_refuses_stays_beside_one_that_it_stores() -> None:
-    table = MemoryTable()
-    event = batch(
-        record({"event_id": "a", "poison": "x" * MIB}, "m0"), record({"event_id": "b"}, "m1")
-    )
-    assert failed(Upsert(table.store(), 2, Guard())(event, Context()), event) == {"m0"}
-    assert list(table.items) == ["b"]
+    assert check([_event(member)], [OK]) == set()

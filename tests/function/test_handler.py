@@ -76,14 +76,23 @@ def test_a_missing_table_fails_every_message(
     assert "create the table, or point TABLE_NAME" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["TABLE_NAME", "AWS_DEFAULT_REGION"])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("TABLE_NAME", "TABLE_NAME is not set; name the table of events"),
+        (
+            "AWS_DEFAULT_REGION",
+            "AWS_REGION is not set; Lambda sets it, elsewhere name the table's region",
+        ),
+    ],
+)
 def test_without_table_or_region_the_function_does_not_start(
-    load: Loader, monkeypatch: pytest.MonkeyPatch, name: str
+    load: Loader, monkeypatch: pytest.MonkeyPatch, name: str, said: str
 ) -> None:
     load()
     monkeypatch.delenv(name)
     sys.modules.pop("function.handler")
-    with pytest.raises(KeyError, match=name):
+    with pytest.raises(ValueError, match=f"^{said}$"):
         importlib.import_module("function.handler")
 
 

@@ -3,119 +3,119 @@
 import io
 import json
 import sys
+import time
+from typing import Any
 
 import pytest
 
-from function import report
 from function.outcome import Outcome, Result
+from function.report import Report
 from tests.function.batches import record
 
-
-def test_a_rejected_message_is_named_with_its_reason() -> None:
-    line = report.unacknowledged(
-        record({"secret": 1}, "m-1", received=3),
-        None,
-        Result(Outcome.REJECTED, "event_id is missing"),
-    )
-    assert json.loads(line) == {
-        "level": "ERROR",
-        "outcome": "rejected",
-        "reason": "event_id is missing",
-        "messageId": "m-1",
-        "event_id": None,
-        "receiveCount": "3",
-    }
+NOW = 1743296400.25  # 2025-03-30T01:00:00.25Z
 
 
-def test_a_failed_message_is_a_warning_with_its_event_id() -> None:
-    line = report.unacknowledged(
-        record({}, "m-2"), "evt-\ud800\n1", Result(Outcome.FAILED, "ThrottlingException: slow")
-    )
-    assert line.isascii()
-    assert "\n" not in line
-    assert json.loads(line) == {
-        "level": "WARN",
-        "outcome": "failed",
-        "reason": "ThrottlingException: slow",
-        "messageId": "m-2",
-        "event_id": "evt-\ud800\n1",
-        "receiveCount": "1",
-    }
+@pytest.fixture
+def report(monkeypatch: pytest.MonkeyPatch) -> Report:
+    monkeypatch.setattr(time, "time", lambda: NOW)
+    monkeypatch.setattr(time, "gmtime", lambda real=time.gmtime: real(NOW))
+    return Report("EventUpsertLambda", "c6af9ac6")
+
+
+def written(report: Report, capsys: pytest.CaptureFixture[str]) -> list[Any]:
+    report.write()
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_rejected_message_is_named_with_its_reason(
+    report: Report, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rejected = Result(Outcome.REJECTED, "event_id is missing")
+    report.unacknowledged(record({"secret": 1}, "m-1", received=3), None, rejected)
+    failed = Result(Outcome.FAILED, "SlowDown: x")
+    report.unacknowledged(record({}, "m-2"), "evt-\ud800\n1", failed)
+    common = {"timestamp": "2025-03-30T01:00:00Z", "requestId": "c6af9ac6"}
+    assert written(report, capsys) == [
+        {
+            **common,
+            "level": "ERROR",
+            "reason": "event_id is missing",
+            "outcome": "rejected",
+            "messageId": "m-1",
+            "event_id": None,
+            "receiveCount": "3",
+        },
+        {
+            **common,
+            "level": "WARN",
+            "reason": "SlowDown: x",
+            "outcome": "failed",
+            "messageId": "m-2",
+            "event_id": "evt-\ud800\n1",
+            "receiveCount": "1",
+        },
+    ]
 
 
 @pytest.mark.parametrize("attributes", [{}, {"attributes": None}, {"attributes": {}}])
-def test_a_message_without_a_receive_count_is_reported_too(attributes: dict[str, object]) -> None:
-    line = report.unacknowledged({"messageId": "m"} | attributes, "a", Result(Outcome.FAILED, "x"))
-    assert json.loads(line)["receiveCount"] is None
+def test_a_message_without_a_receive_count_is_reported_too(
+    report: Report, capsys: pytest.CaptureFixture[str], attributes: dict[str, object]
+) -> None:
+    report.unacknowledged({"messageId": "m"} | attributes, "a", Result(Outcome.FAILED, "x"))
+    assert written(report, capsys)[0]["receiveCount"] is None
 
 
-def test_an_unusable_table_is_one_line() -> None:
-    assert json.loads(report.unusable("create the table", 7)) == {
-        "level": "ERROR",
-        "outcome": "failed",
-        "reason": "create the table",
-        "messages": 7,
-    }
-
-
-def test_the_counts_are_metrics_of_the_function() -> None:
-    outcomes = [
-        Outcome.WRITTEN,
-        Outcome.FAILED,
-        Outcome.WRITTEN,
-        Outcome.COALESCED,
-        Outcome.SUPERSEDED,
-        Outcome.WRITTEN,
-        Outcome.FAILED,
+def test_the_counts_are_metrics_of_the_function(
+    report: Report, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report.counts({"Written": 3, "Failed": 0})
+    assert written(report, capsys) == [
+        {
+            "_aws": {
+                "Timestamp": 1743296400250,
+                "CloudWatchMetrics": [
+                    {
+                        "Namespace": "EventState",
+                        "Dimensions": [["FunctionName"]],
+                        "Metrics": [
+                            {"Name": "Written", "Unit": "Count"},
+                            {"Name": "Failed", "Unit": "Count"},
+                        ],
+                    }
+                ],
+            },
+            "FunctionName": "EventUpsertLambda",
+            "Written": 3,
+            "Failed": 0,
+        }
     ]
-    assert json.loads(report.counts(outcomes, "EventUpsertLambda", 1743296400000)) == {
-        "_aws": {
-            "Timestamp": 1743296400000,
-            "CloudWatchMetrics": [
-                {
-                    "Namespace": "EventState",
-                    "Dimensions": [["FunctionName"]],
-                    "Metrics": [
-                        {"Name": "Written", "Unit": "Count"},
-                        {"Name": "Superseded", "Unit": "Count"},
-                        {"Name": "Coalesced", "Unit": "Count"},
-                        {"Name": "Rejected", "Unit": "Count"},
-                        {"Name": "Failed", "Unit": "Count"},
-                    ],
-                }
-            ],
-        },
-        "FunctionName": "EventUpsertLambda",
-        "Written": 3,
-        "Superseded": 1,
-        "Coalesced": 1,
-        "Rejected": 0,
-        "Failed": 2,
-    }
 
 
-def test_lines_go_to_standard_output_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_go_to_standard_output_at_once(
+    report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(raw)))
-    report.write(['{"a": 1}', '{"b": 2}'])
-    assert raw.getvalue() == b'{"a": 1}\n{"b": 2}\n'
+    report.counts({})
+    report.counts({})
+    report.write()
+    assert raw.getvalue().count(b"}\n") == 2
 
 
-def test_a_closed_standard_output_does_not_undo_what_was_written(
-    monkeypatch: pytest.MonkeyPatch,
+class Broken(io.StringIO):
+    """Standard output that is gone."""
+
+    def write(self, text: str) -> int:
+        """Raise."""
+        raise BrokenPipeError
+
+
+def test_a_standard_output_that_is_gone_does_not_undo_what_was_written(
+    report: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed = io.StringIO()
     closed.close()
-    monkeypatch.setattr(sys, "stdout", closed)
-    report.write(["{}"])
-
-
-def test_a_broken_standard_output_does_not_undo_what_was_written(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    class Broken(io.StringIO):
-        def write(self, text: str) -> int:
-            raise BrokenPipeError
-
-    monkeypatch.setattr(sys, "stdout", Broken())
-    report.write(["{}"])
+    for gone in (closed, Broken()):
+        monkeypatch.setattr(sys, "stdout", gone)
+        report.counts({})
+        report.write()

@@ -10,9 +10,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import tests.function.profiles  # noqa: F401 chooses hypothesis's profile
+from function.endpoint import Endpoint
 from function.signature import sign
 
 words = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60)
+HERE = Endpoint("dynamodb", "us-east-1", True, "h", 443, "h", "/")
 LATEST = datetime.datetime(2099, 12, 31, 23, 59, 59, tzinfo=datetime.UTC).timestamp()
 
 
@@ -25,8 +27,9 @@ LATEST = datetime.datetime(2099, 12, 31, 23, 59, 59, tzinfo=datetime.UTC).timest
     st.just("") | words,
     st.sampled_from(["dynamodb.us-east-1.amazonaws.com", "127.0.0.1:4566", "[::1]:8000"]),
     st.sampled_from(["/", "/4711/", "/a/b~c/"]),
+    st.sampled_from([("dynamodb", "DynamoDB_20120810.PutItem"), ("sqs", "AmazonSQS.SendMessage")]),
 )
-@example(b"{}", 0, "us-east-1", "A", "B", "C", "localhost", "/")
+@example(b"{}", 0, "us-east-1", "A", "B", "C", "localhost", "/", ("sqs", "x"))
 def test_it_is_botocore_s(
     body: bytes,
     moment: int,
@@ -36,25 +39,28 @@ def test_it_is_botocore_s(
     token: str,
     host: str,
     path: str,
+    asked: tuple[str, str],
 ) -> None:
+    service, target = asked
     environment = {
         "AWS_ACCESS_KEY_ID": key_id,
         "AWS_SECRET_ACCESS_KEY": secret,
         "AWS_SESSION_TOKEN": token,
     }
-    lines = sign(body, moment + 0.9, region, environment, host, path).splitlines()
+    endpoint = Endpoint(service, region, True, "", 0, host, path)
+    lines = sign(body, target, moment + 0.9, endpoint, environment).splitlines()
     request = AWSRequest(
         "POST",
         f"https://{host}{path}",
         data=body,
         headers={
             "Content-Type": "application/x-amz-json-1.0",
-            "X-Amz-Target": "DynamoDB_20120810.PutItem",
+            "X-Amz-Target": target,
         },
     )
     now = datetime.datetime.fromtimestamp(moment, datetime.UTC)
     with patch("botocore.auth.get_current_datetime", return_value=now):
-        SigV4Auth(Credentials(key_id, secret, token or None), "dynamodb", region).add_auth(request)
+        SigV4Auth(Credentials(key_id, secret, token or None), service, region).add_auth(request)
     signed = {name.lower(): str(value) for name, value in request.headers.items()}
     assert dict(line.split(":", 1) for line in lines) == signed | {"host": host}
 
@@ -62,7 +68,7 @@ def test_it_is_botocore_s(
 def test_each_day_and_each_secret_has_a_key_of_its_own() -> None:
     def signature(moment: float, secret: str) -> str:
         environment = {"AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": secret}
-        return sign(b"{}", moment, "us-east-1", environment, "h", "/").rpartition("=")[2]
+        return sign(b"{}", "t", moment, HERE, environment).rpartition("=")[2]
 
     moments = [(0.0, "a"), (86_400.0, "a"), (0.0, "b"), (0.0, "a")]
     first, *others, again = [signature(*each) for each in moments]
@@ -72,6 +78,6 @@ def test_each_day_and_each_secret_has_a_key_of_its_own() -> None:
 
 def test_without_credentials_it_is_for_aws_to_say_so() -> None:
     empty = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": ""}
-    signed = sign(b"{}", 0, "us-east-1", {}, "h", "/")
-    assert signed == sign(b"{}", 0, "us-east-1", empty, "h", "/")
+    signed = sign(b"{}", "t", 0, HERE, {})
+    assert signed == sign(b"{}", "t", 0, HERE, empty)
     assert "Credential=/19700101/us-east-1/dynamodb/aws4_request, " in signed

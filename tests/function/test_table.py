@@ -9,7 +9,7 @@ from botocore.retries import standard
 
 from function import table
 from function.event import Event, parse
-from function.outcome import Outcome, Result
+from function.outcome import Outcome, Result, Results
 from function.policy import First, Last, Newest
 from function.request import Answer, NoAnswerError
 from tests.function.batches import EXAMPLE, EXAMPLE_ITEM, invoke, record
@@ -44,7 +44,7 @@ def event(body: object = EXAMPLE, arrival: int = 0, policy: Last | None = None) 
 
 def write(endpoint: Endpoint, policy: Last | None = None, *events: Event) -> Any:
     """Write events, or the example, and return what became of the first."""
-    results = table.Results()
+    results = Results()
     group = events or (event(policy=policy),)
     writes = table.Table("table", "event_id", policy or Last()).write(group, results)
     endpoint.run([writes], 0, 0)

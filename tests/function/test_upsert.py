@@ -1,125 +1,126 @@
-"""One batch: who is written, who shares whose fate, and what is answered when."""
+"""One batch: who is written, who shares whose fate, what is logged, and what is answered when."""
 
 import json
-import threading
-import time
-from collections.abc import Callable
+import re
 from typing import Any
 
 import pytest
 
-from function.event import Item
-from function.guard import Guard
-from function.outcome import Outcome, Result
+from function.request import Answer, NoAnswerError, Request
 from function.upsert import Upsert
-from tests.function.batches import EXAMPLE, EXAMPLE_ITEM, Context, batch, failed, invoke, record
-from tests.function.memory_table import MemoryTable
-
-WRITTEN = Result(Outcome.WRITTEN)
-SUPERSEDED = Result(Outcome.SUPERSEDED)
-REJECTED = Result(Outcome.REJECTED, "too large")
-FAILED = Result(Outcome.FAILED, "slow")
+from tests.function.batches import EXAMPLE, EXAMPLE_ITEM, Context, batch, invoke, record
+from tests.function.memory import FIRST, MANAGED, READ, Driver, Memory, error, ok, upsert
 
 NO_BATCH = "the event is no batch of SQS messages: it has no Records"
 NO_ID = "a record has no messageId: it could not be reported"
+GUARD = {"VERSION_ATTRIBUTE": "v"}
+TOO_LARGE = error("ValidationException", message="Item size has exceeded")
+SLOW = error("SlowDown")
+NAMES = ("Written", "Superseded", "Coalesced", "Rejected", "Failed")
 
 
-class Script:
-    """A store that answers as told by event_id and version, and notes what it was asked."""
+class Script(Driver):
+    """A table that answers as told by `event_id` or `event_id:version`, and notes the puts."""
 
-    def __init__(self, results: dict[str, Result | Callable[[], Result]] | None = None) -> None:
-        """results: by `event_id` or `event_id:version`; written if not told."""
-        self._results = results or {}
+    def __init__(self, answers: dict[str, Answer] | None = None, **more: Any) -> None:
+        """Answer as told, and as an empty table if not told."""
+        self._answers = answers or {}
         self.puts: list[str] = []
-        self.stop_at = 0.0
+        super().__init__(self._put, **more)
 
-    def put(self, item: Item, condition: object, stop_at: float) -> Result:
-        """Note the event, and answer for it as told."""
-        self.stop_at = stop_at
+    def _put(self, request: Request) -> Answer:
+        item = json.loads(request.body)["Item"]
         name = ":".join(
             item[member][kind] for member, kind in (("event_id", "S"), ("v", "N")) if member in item
         )
-        self.puts.append(name)
-        result = self._results.get(name, WRITTEN)
-        return result if isinstance(result, Result) else result()
+        if request.attempt == 1:
+            self.puts.append(name)
+        return self._answers.get(name) or Memory()(request)
 
 
-def state(event_id: str, version: int | None = None) -> dict[str, Any]:
+def state(event_id: str, version: int | None = None, received: int = 1) -> dict[str, Any]:
     body = {"event_id": event_id} if version is None else {"event_id": event_id, "v": version}
-    return record(body, f"{event_id}:{version}")
+    return record(body, f"{event_id}:{version}", received)
 
 
 def logged(capsys: pytest.CaptureFixture[str]) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """Return the lines of the log but the last, and from the last the counts that are not 0."""
     *lines, metrics = map(json.loads, capsys.readouterr().out.splitlines())
     assert metrics["FunctionName"] == "EventUpsertLambda"
-    names = ("Written", "Superseded", "Coalesced", "Rejected", "Failed")
-    return lines, {name: metrics[name] for name in names if metrics[name]}
-
-
-def unusable() -> Result:
-    return Result(Outcome.FAILED, "create the table", is_table_unusable=True)
+    for line in lines:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", line.pop("timestamp"))
+        assert line.pop("requestId") == Context.aws_request_id
+    defined = metrics["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+    return lines, {each["Name"]: metrics[each["Name"]] for each in defined if metrics[each["Name"]]}
 
 
 def test_the_example_is_stored_as_it_is() -> None:
-    table = MemoryTable()
-    assert invoke(Upsert(table.store(), 1, Guard("timestamp")), record(EXAMPLE)) == set()
-    assert table.items == {"evt-1001": EXAMPLE_ITEM}
+    memory = Memory()
+    assert invoke(upsert(memory, VERSION_ATTRIBUTE="timestamp"), record(EXAMPLE)) == set()
+    assert memory.items == {"evt-1001": EXAMPLE_ITEM}
+
+
+def test_with_the_tables_name_alone_the_last_arrival_wins() -> None:
+    script = Script()
+    assert invoke(upsert(script), state("a", 2), state("a", 3), state("a", 1)) == set()
+    assert script.puts == ["a:1"]
+    (request,) = script.begun
+    item = {"event_id": {"S": "a"}, "v": {"N": "1"}}
+    assert json.loads(request.body) == {"TableName": "events", "Item": item}
+
+
+def test_another_member_may_be_the_key() -> None:
+    driver = Driver(lambda _: ok({}))
+    order = record({"order_id": "o-1", "v": 1}, "m")
+    nameless = record({"event_id": "e"}, "n")
+    assert invoke(upsert(driver, KEY_ATTRIBUTE="order_id", **FIRST), order, nameless) == {"n"}
+    put = json.loads(driver.begun[0].body)
+    assert put["Item"] == {"order_id": {"S": "o-1"}, "v": {"N": "1"}}
+    assert put["ExpressionAttributeNames"] == {"#key": "order_id"}
 
 
 def test_an_empty_batch_is_answered_empty(capsys: pytest.CaptureFixture[str]) -> None:
-    assert invoke(Upsert(Script(), 4, Guard())) == set()
+    assert invoke(upsert(Script())) == set()
     assert logged(capsys) == ([], {})
 
 
-@pytest.mark.parametrize("workers", [1, 4, 16])
-def test_every_id_is_written_once(workers: int, capsys: pytest.CaptureFixture[str]) -> None:
-    store = Script()
+def test_every_id_is_written_once_in_the_order_of_arrival(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    script = Script()
     ids = [f"evt-{i}" for i in range(25)]
-    assert invoke(Upsert(store, workers, Guard()), *map(state, ids)) == set()
-    assert sorted(store.puts) == sorted(ids)
+    assert invoke(upsert(script), *map(state, ids)) == set()
+    assert script.puts == ids
     assert logged(capsys) == ([], {"Written": 25})
 
 
-def test_one_worker_keeps_the_order_of_arrival() -> None:
-    store = Script()
-    invoke(Upsert(store, 1, Guard()), *map(state, "badc"))
-    assert store.puts == ["b", "a", "d", "c"]
-
-
 def test_only_the_newest_of_an_id_is_written(capsys: pytest.CaptureFixture[str]) -> None:
-    store = Script()
+    script = Script()
     records = [state("a", 2), state("a", 3), state("b"), state("a", 1)]
-    assert invoke(Upsert(store, 1, Guard("v")), *records) == set()
-    assert store.puts == ["a:3", "b"]
-    assert logged(capsys) == ([], {"Written": 2, "Coalesced": 2})
-
-
-def test_without_a_guard_the_last_arrival_of_an_id_is_written() -> None:
-    store = Script()
-    assert invoke(Upsert(store, 1, Guard()), state("a", 2), state("a", 3), state("a", 1)) == set()
-    assert store.puts == ["a:1"]
+    assert invoke(upsert(script, **GUARD), *records) == set()
+    assert script.puts == ["a:3", "b"]
+    assert logged(capsys) == ([], {"Written": 2, "Coalesced": 2, "Unversioned": 1})
 
 
 def test_a_superseded_winner_acknowledges_its_group(capsys: pytest.CaptureFixture[str]) -> None:
-    store = Script({"a:3": SUPERSEDED})
-    assert invoke(Upsert(store, 1, Guard("v")), state("a", 3), state("a", 1)) == set()
-    assert store.puts == ["a:3"]
+    script = Script({"a:3": error("ConditionalCheckFailedException")})
+    assert invoke(upsert(script, **GUARD), state("a", 3), state("a", 1)) == set()
+    assert script.puts == ["a:3"]
     assert logged(capsys) == ([], {"Superseded": 1, "Coalesced": 1})
 
 
 def test_a_failed_winner_fails_its_group_and_no_other(capsys: pytest.CaptureFixture[str]) -> None:
-    store = Script({"a:3": FAILED})
+    script = Script({"a:3": SLOW})
     records = [state("a", 2), state("b"), state("a", 3), state("a", 1)]
-    assert invoke(Upsert(store, 1, Guard("v")), *records) == {"a:1", "a:2", "a:3"}
-    assert store.puts == ["a:3", "b"]
+    assert invoke(upsert(script, **GUARD), *records) == {"a:1", "a:2", "a:3"}
+    assert script.puts == ["a:3", "b"]
     lines, counts = logged(capsys)
-    assert counts == {"Written": 1, "Failed": 3}
+    assert counts == {"Written": 1, "Failed": 3, "Unversioned": 1}
     assert lines == [
         {
             "level": "WARN",
+            "reason": "SlowDown: because",
             "outcome": "failed",
-            "reason": "slow",
             "messageId": f"a:{version}",
             "event_id": "a",
             "receiveCount": "1",
@@ -131,65 +132,95 @@ def test_a_failed_winner_fails_its_group_and_no_other(capsys: pytest.CaptureFixt
 def test_a_rejected_winner_fails_alone_and_the_next_is_written(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    store = Script({"a:3": REJECTED})
-    records = [state("a", 1), state("a", 3), state("a", 2)]
-    assert invoke(Upsert(store, 1, Guard("v")), *records) == {"a:3"}
-    assert store.puts == ["a:3", "a:2"]
+    script = Script({"a:3": TOO_LARGE})
+    records = [state("a", 1), state("a", 3, received=4), state("a", 2)]
+    assert invoke(upsert(script, **GUARD), *records) == {"a:3"}
+    assert script.puts == ["a:3", "a:2"]
     lines, counts = logged(capsys)
     assert counts == {"Written": 1, "Coalesced": 1, "Rejected": 1}
     assert lines == [
         {
             "level": "ERROR",
+            "reason": "ValidationException: Item size has exceeded",
             "outcome": "rejected",
-            "reason": "too large",
             "messageId": "a:3",
             "event_id": "a",
-            "receiveCount": "1",
+            "receiveCount": "4",
         }
     ]
 
 
 def test_after_a_rejected_winner_a_failed_one_fails_the_rest() -> None:
-    store = Script({"a:4": REJECTED, "a:3": FAILED})
+    script = Script({"a:4": TOO_LARGE, "a:3": SLOW})
     records = [state("a", 1), state("a", 3), state("a", 4), state("a", 2)]
-    assert invoke(Upsert(store, 1, Guard("v")), *records) == {"a:1", "a:2", "a:3", "a:4"}
-    assert store.puts == ["a:4", "a:3"]
+    assert invoke(upsert(script, **GUARD), *records) == {"a:1", "a:2", "a:3", "a:4"}
+    assert script.puts == ["a:4", "a:3"]
 
 
 def test_a_group_of_rejected_events_fails_whole() -> None:
-    store = Script({"a:1": REJECTED, "a:2": REJECTED})
-    assert invoke(Upsert(store, 1, Guard("v")), state("a", 1), state("a", 2)) == {"a:1", "a:2"}
-    assert store.puts == ["a:2", "a:1"]
+    script = Script({"a:1": TOO_LARGE, "a:2": TOO_LARGE})
+    assert invoke(upsert(script, **GUARD), state("a", 1), state("a", 2)) == {"a:1", "a:2"}
+    assert script.puts == ["a:2", "a:1"]
+
+
+def test_append_only_tries_the_earliest_and_judges_the_others_by_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    memory = Memory()
+    same, other = record({"event_id": "a", "v": 1.0}, "same"), record({"event_id": "a"}, "other")
+    assert invoke(upsert(memory, **FIRST), state("a", 1), other, same) == {"other"}
+    assert memory.requests == ["PutItem"]
+    lines, counts = logged(capsys)
+    assert counts == {"Written": 1, "Coalesced": 1, "Rejected": 1}
+    assert [line["reason"] for line in lines] == [
+        "another event is stored under its id, and the table is append-only"
+    ]
+    assert invoke(upsert(memory, **FIRST), other, same) == {"other"}
+    assert memory.requests == ["PutItem", "PutItem"]
+    assert logged(capsys)[1] == {"Coalesced": 1, "Rejected": 1}
+
+
+def test_a_version_that_is_required_and_missing_is_rejected(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    core = upsert(Memory(), REQUIRE_VERSION="true", **GUARD)
+    assert invoke(core, state("a"), state("b", 1)) == {"a:None"}
+    (line,), counts = logged(capsys)
+    assert line["reason"] == "v is missing, and every event needs a version"
+    assert counts == {"Written": 1, "Rejected": 1}
+
+
+def test_versions_more_than_a_day_ahead_and_saved_writes_are_counted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    memory = Memory()
+    core = upsert(memory, VERSION_ATTRIBUTE="timestamp", **READ)
+    future = record({"event_id": "f", "timestamp": "9999-12-31T00:00:00Z"})
+    invoke(core, record(EXAMPLE), future)
+    assert logged(capsys)[1] == {"Written": 2, "FutureVersions": 1}
+    invoke(core, record(EXAMPLE), record(EXAMPLE), record({"event_id": "u"}))
+    counts = {"Written": 1, "Superseded": 1, "Coalesced": 1, "SavedWrites": 1, "Unversioned": 1}
+    assert logged(capsys)[1] == counts
 
 
 def test_a_broken_message_is_reported_and_its_neighbours_are_stored(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    store = Script()
-    records = [state("a"), record('{"event_id": NaN}', "broken", received=4), state("b")]
-    assert invoke(Upsert(store, 1, Guard()), *records) == {"broken"}
-    assert store.puts == ["a", "b"]
-    assert logged(capsys) == (
-        [
-            {
-                "level": "ERROR",
-                "outcome": "rejected",
-                "reason": "NaN is not a JSON number",
-                "messageId": "broken",
-                "event_id": None,
-                "receiveCount": "4",
-            }
-        ],
-        {"Written": 2, "Rejected": 1},
-    )
+    script = Script()
+    records = [state("a"), record('{"event_id": NaN}', "broken"), state("b")]
+    assert invoke(upsert(script), *records) == {"broken"}
+    assert script.puts == ["a", "b"]
+    (line,), counts = logged(capsys)
+    assert (line["event_id"], line["reason"]) == (None, "NaN is not a JSON number")
+    assert counts == {"Written": 2, "Rejected": 1}
 
 
 def test_a_message_that_came_twice_in_one_batch_is_reported_once_if_either_failed() -> None:
-    store = Script({"a": FAILED})
+    script = Script({"a": SLOW})
     records = [record({"event_id": "b"}, "m"), record({"event_id": "a"}, "m")]
-    assert invoke(Upsert(store, 1, Guard()), *records) == {"m"}
+    assert invoke(upsert(script), *records) == {"m"}
     records = [record({"event_id": "a"}, "m"), record({"event_id": "a"}, "m")]
-    assert invoke(Upsert(store, 1, Guard()), *records) == {"m"}
+    assert invoke(upsert(script), *records) == {"m"}
 
 
 @pytest.mark.parametrize(
@@ -209,161 +240,121 @@ def test_a_message_that_came_twice_in_one_batch_is_reported_once_if_either_faile
 def test_what_cannot_be_answered_for_raises_before_anything_is_written(
     event: Any, problem: str
 ) -> None:
-    store = Script()
+    script = Script()
     with pytest.raises(ValueError, match=f"^{problem}$"):
-        Upsert(store, 1, Guard())(event, Context())
-    assert store.puts == []
+        upsert(script)(event, Context())
+    assert script.puts == []
 
 
 def test_an_unusable_table_fails_every_message_with_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    store = Script({"b": unusable})
-    records = [state("a"), record("x", "broken"), state("b"), state("c"), state("d")]
-    assert invoke(Upsert(store, 1, Guard()), *records) == {"broken", "b:None", "c:None", "d:None"}
-    assert store.puts == ["a", "b"]
+    script = Script({"b": error("AccessDeniedException")})
+    broken, *states = record("x", "broken"), *(state(f"{i}") for i in range(8))
+    failures = invoke(upsert(script), state("b"), broken, *states)
+    assert failures >= {"broken", "b:None", "4:None", "7:None"}
+    assert script.puts[0] == "b"
+    assert len(script.puts) <= 4
     lines, counts = logged(capsys)
-    assert counts == {"Written": 1, "Rejected": 1, "Failed": 3}
     assert [line.get("messageId") for line in lines] == [None, "broken"]
     assert lines[0] == {
         "level": "ERROR",
+        "reason": "AccessDeniedException: because; allow the function's role dynamodb:PutItem on "
+        "the table, and its key",
         "outcome": "failed",
-        "reason": "create the table",
-        "messages": 3,
+        "messages": counts["Failed"],
     }
 
 
-def test_every_worker_stops_at_an_unusable_table() -> None:
-    store = Script({f"evt-{i}": unusable for i in range(100)})
-    records = [state(f"evt-{i}") for i in range(100)]
-    assert len(invoke(Upsert(store, 4, Guard()), *records)) == 100
-    assert len(store.puts) <= 4
-
-
-def test_workers_write_at_once() -> None:
-    together = threading.Barrier(4, timeout=5)
-
-    def meet() -> Result:
-        together.wait()
-        return WRITTEN
-
-    store = Script({f"evt-{i}": meet for i in range(8)})
-    assert invoke(Upsert(store, 4, Guard()), *(state(f"evt-{i}") for i in range(8))) == set()
-
-
-def test_no_more_writes_are_under_way_than_workers() -> None:
-    lock = threading.Lock()
-    under_way = [0]
-    most = [0]
-
-    def count() -> Result:
-        with lock:
-            under_way[0] += 1
-            most[0] = max(most[0], under_way[0])
-        time.sleep(0.005)
-        with lock:
-            under_way[0] -= 1
-        return WRITTEN
-
-    store = Script({f"evt-{i}": count for i in range(12)})
-    assert invoke(Upsert(store, 3, Guard()), *(state(f"evt-{i}") for i in range(12))) == set()
-    assert most == [3]
-
-
-@pytest.mark.parametrize("workers", [1, 4])
-def test_a_hanging_table_is_answered_before_the_deadline(
-    workers: int, capsys: pytest.CaptureFixture[str]
+def test_what_is_not_confirmed_when_time_runs_out_is_failed(
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    ended = threading.Event()
-
-    def hang() -> Result:
-        ended.wait(30)
-        return WRITTEN
-
-    store = Script({"b": hang})
-    records = [state(event_id) for event_id in "abc"]
-    started = time.monotonic()
-    reported = invoke(Upsert(store, workers, Guard()), *records, remaining=1000)
-    took = time.monotonic() - started
-    ended.set()
-    late = {"b:None"} if workers > 1 else {"b:None", "c:None"}
-    assert reported == late
-    assert 0.88 < took < 0.98  # a tenth of the reserve of 0.2 s is left for the answer
+    script = Script(requests=2)
+    failures = invoke(upsert(script), *map(state, "abcdef"))
+    assert failures == {f"{event_id}:None" for event_id in "cdef"}
     lines, counts = logged(capsys)
-    assert counts == {"Written": 3 - len(late), "Failed": len(late)}
     assert {line["reason"] for line in lines} == {"not confirmed before time ran out"}
+    assert counts == {"Written": 2, "Failed": 4}
 
 
-def test_no_write_begins_when_time_is_nearly_up() -> None:
-    store = Script()
-    assert invoke(Upsert(store, 1, Guard()), state("a"), remaining=200) == {"a:None"}
-    assert store.puts == []
+class Clock(Driver):
+    """Notes until when tasks may begin and are waited for."""
+
+    def run(self, tasks: Any, begin_until: float, wait_until: float) -> None:
+        """Note the moments."""
+        self.moments = [*getattr(self, "moments", []), (begin_until, wait_until)]
+        super().run(tasks, begin_until, wait_until)
 
 
-def test_the_store_is_told_when_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("function.upsert.time.monotonic", lambda: 1000.0)
-    store = Script()
-    assert invoke(Upsert(store, 1, Guard()), state("a"), remaining=10_000) == set()
-    assert store.stop_at == 1009
-
-
-def test_a_tenth_of_a_long_timeout_is_kept_in_reserve(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [1000.0]
-    monkeypatch.setattr("function.upsert.time.monotonic", lambda: now[0])
-
-    def take(seconds: float) -> Callable[[], Result]:
-        def spend() -> Result:
-            now[0] += seconds
-            return WRITTEN
-
-        return spend
-
-    # Binary fractions, so that the last second of writing ends to the bit: 30 - 3 = 27.
-    store = Script({"a": take(27 - 1 / 64), "b": take(1 / 64)})
-    assert invoke(Upsert(store, 1, Guard()), *map(state, "abc")) == {"c:None"}
-    assert store.puts == ["a", "b"]
-
-
-def test_a_group_whose_winner_is_rejected_too_late_tries_no_other(
+@pytest.mark.parametrize(
+    ("remaining", "more", "moments"),
+    [
+        (30_000, {}, [(1027, 1028.5)]),
+        (1_000, {}, [(1000.8, 1000.9)]),
+        (30_000, MANAGED, [(1024.5, 1026), (1027.25, 1028.5)]),
+        (30_000, {**GUARD, **READ}, [(1027, 1027), (1027, 1028.5)]),
+        (1_000, MANAGED, [(1000.6, 1000.7), (1000.8, 1000.9)]),
+    ],
+)
+def test_time_is_kept_back_for_what_is_under_way_for_retries_and_for_the_answer(
     monkeypatch: pytest.MonkeyPatch,
+    remaining: int,
+    more: dict[str, str],
+    moments: list[tuple[float, float]],
 ) -> None:
-    now = [1000.0]
-    monkeypatch.setattr("function.upsert.time.monotonic", lambda: now[0])
-
-    def reject() -> Result:
-        now[0] += 27.1
-        return REJECTED
-
-    store = Script({"a:2": reject})
-    assert invoke(Upsert(store, 1, Guard("v")), state("a", 1), state("a", 2)) == {"a:1", "a:2"}
-    assert store.puts == ["a:2"]
+    monkeypatch.setattr("function.upsert.time.monotonic", lambda: 1000.0)
+    clock = Clock(Memory())
+    invoke(upsert(clock, **more), state("a", 1), remaining=remaining)
+    assert clock.moments == [pytest.approx(each) for each in moments]
 
 
-def test_a_worker_that_breaks_acknowledges_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def breaks() -> Result:
-        raise SystemExit
+@pytest.mark.parametrize("surprise", [KeyError("x"), MemoryError(), RecursionError()])
+def test_a_surprise_is_never_acknowledged_and_told_once_with_its_place(
+    capsys: pytest.CaptureFixture[str], surprise: Exception
+) -> None:
+    def answer(request: Request) -> Answer:
+        return Memory()(request)
 
-    monkeypatch.setattr("threading.excepthook", lambda _: None)
-    assert invoke(Upsert(Script({"a": breaks}), 1, Guard()), state("a"), state("b")) == {
-        "a:None",
-        "b:None",
-    }
+    core, name = upsert(answer), type(surprise).__name__
+
+    def breaks(*_: object, **__: object) -> Answer:
+        raise surprise
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("function.table._meaning", breaks)
+        assert invoke(core, *map(state, "ab")) == {"a:None", "b:None"}
+    lines, counts = logged(capsys)
+    place = next(line["reason"] for line in lines)
+    assert re.fullmatch(rf"unexpected {name} at test_upsert.py:\d+", place)
+    assert "in breaks" in lines[0]["traceback"]
+    assert [line.get("traceback", "") != "" for line in lines] == [True, False, False]
+    assert [line["reason"] for line in lines] == [place] * 3
+    assert counts == {"Failed": 2}
 
 
-def test_the_counts_carry_the_time_in_milliseconds(capsys: pytest.CaptureFixture[str]) -> None:
-    before = time.time()
-    event = batch()
-    failed(Upsert(Script(), 1, Guard())(event, Context()), event)
-    stamp = json.loads(capsys.readouterr().out)["_aws"]["Timestamp"]
-    assert before * 1000 - 1 <= stamp <= time.time() * 1000
+def test_a_loop_that_breaks_acknowledges_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    class Broken(Driver):
+        def run(self, *_: object) -> None:
+            raise OSError("no more file descriptors")
+
+    assert invoke(upsert(Broken(Memory())), state("a")) == {"a:None"}
+    assert logged(capsys)[0][0]["reason"].startswith("unexpected OSError at ")
 
 
-def test_a_write_under_way_does_not_keep_the_process_alive() -> None:
-    daemons: list[bool] = []
+def test_a_connection_that_fails_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    def answer(_: Request) -> Answer:
+        raise NoAnswerError("none within 2 s, connecting to 10.0.0.1")
 
-    def note() -> Result:
-        daemons.append(threading.current_thread().daemon)
-        return WRITTEN
+    assert invoke(upsert(answer), state("a")) == {"a:None"}
+    ((line,), _) = logged(capsys)
+    assert line["reason"] == "no answer from DynamoDB: none within 2 s, connecting to 10.0.0.1"
 
-    assert invoke(Upsert(Script({"a": note}), 1, Guard()), state("a")) == set()
-    assert daemons == [True]
+
+def test_without_a_table_the_function_does_not_start() -> None:
+    with pytest.raises(ValueError, match=r"^TABLE_NAME is not set; name the table of events$"):
+        Upsert({"TABLE_NAME": ""}, Script())
+
+
+def test_a_batch_is_read_from_records_alone() -> None:
+    event = {**batch(state("a")), "more": 1}
+    assert upsert(Script())(event, Context()) == {"batchItemFailures": []}

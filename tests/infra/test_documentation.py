@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from typing import Final
 
 from tests.infra.registered import EVERYTHING, registered, variant
@@ -33,7 +34,7 @@ def test_every_check_that_is_not_met_has_its_reason() -> None:
 
 def test_the_keys_policy_fits_the_stack_prod() -> None:
     (document,) = re.findall(r"```json\n(.+?)```", _section("A customer key"), re.S)
-    account, logs, alarms, senders = json.loads(document)["Statement"]
+    account, logs, alarms, topics, rules = json.loads(document)["Statement"]
     program = variant(EVERYTHING)
     group = f"log-group:{program['log-group'].inputs['name']}"
     assert account["Principal"] == {"AWS": "arn:aws:iam::123456789012:root"}
@@ -43,12 +44,18 @@ def test_the_keys_policy_fits_the_stack_prod() -> None:
             "kms:EncryptionContext:aws:logs:arn": f"arn:aws:logs:us-east-1:123456789012:{group}"
         }
     }
-    publisher = program.inputs("alarm-topic-policy")["policy"]["Statement"][0]["Principal"]
-    assert alarms["Principal"] == publisher
+    publish = program.inputs("alarm-topic-policy")["policy"]["Statement"][0]
+    assert alarms["Principal"] == publish["Principal"]
+    (pattern,) = alarms["Condition"]["ArnLike"].values()
+    assert all(
+        fnmatchcase(arn, pattern) for arn in publish["Condition"]["ArnEquals"]["aws:SourceArn"]
+    )
     statements = program.inputs("queue-policy")["policy"]["Statement"]
-    assert senders["Principal"]["Service"] == [
-        each["Principal"]["Service"] for each in statements if each["Effect"] == "Allow"
+    assert [topics["Principal"], rules["Principal"]] == [
+        each["Principal"] for each in statements if each["Effect"] == "Allow"
     ]
+    # EventBridge gives KMS no source: with a condition on it, nothing would arrive.
+    assert ("Condition" in topics, "Condition" in rules) == (True, False)
 
 
 def test_a_tombstone_outlives_every_message_that_may_still_be_delivered() -> None:

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from .proxy import Fault
-from .run import Report, Tell, prove
+from .run import Options, Report, Tell, prove
 from .sabotage import SABOTAGES
 
 MESSAGES: Final = 50_000
@@ -40,7 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report = prove(
             options.messages,
             seed,
-            fault=options.fault,
+            Options(
+                policy=options.policy,
+                reads=options.read,
+                managed=options.managed,
+                sabotage=options.sabotage or "",
+            ),
             tell=_bar(progress) if console.is_terminal else _lines(console),
         )
     _show(console, report, seed)
@@ -68,6 +73,7 @@ def _show(console: Console, report: Report, seed: int) -> None:
             "stored": found.stored,
             "superseded by a newer one": found.superseded,
             "dead letters that no table could hold": found.unstorable,
+            "dead letters that conflict with what stands": found.conflicts,
             "dead letters after failing each time": found.given_up,
         },
         "verdict": {
@@ -124,7 +130,17 @@ def _parser() -> argparse.ArgumentParser:
         "--seed", type=int, help="what decides messages and faults (a new one each time)"
     )
     parser.add_argument(
-        "--fault", choices=SABOTAGES, help="a fault to put into the handler, to see it caught"
+        "--policy", choices=("newest", "first"), default="newest", help="(%(default)s)"
+    )
+    parser.add_argument("--read", action="store_true", help="with readBeforeWrite")
+    parser.add_argument(
+        "--managed",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="with managedRetries (%(default)s)",
+    )
+    parser.add_argument(
+        "--sabotage", choices=SABOTAGES, help="a fault to put into the function, to see it caught"
     )
     return parser
 

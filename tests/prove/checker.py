@@ -9,19 +9,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from .load import Message
 
 # An event, as JSON decodes it, or an item, as DynamoDB hands it back: numbers as Decimal.
 Event = Mapping[str, Any]
 
+Policy = Literal["newest", "first"]
+
 VERSION: Final = "timestamp"
 
 
 @dataclass(kw_only=True)
 class Account:
-    """What became of the messages; each is in exactly one of the first five counts."""
+    """What became of the messages; each is in exactly one of the first six counts."""
 
     stored: int = 0
     """It is the item of its id."""
@@ -29,6 +31,8 @@ class Account:
     """A newer event of its id is the item."""
     unstorable: int = 0
     """No table could hold it, and it is a dead letter."""
+    conflicts: int = 0
+    """Another event of its id was first, under the policy `first`, and it is a dead letter."""
     given_up: int = 0
     """It was delivered as often as is allowed, failed each time, and is a dead letter."""
     lost: list[str] = field(default_factory=list)
@@ -49,10 +53,11 @@ def account(
     items: Iterable[Event],
     dead_letters: Sequence[tuple[str, str]],
     left_in_queue: int,
+    policy: Policy = "newest",
 ) -> Account:
     """Account for the messages sent, by message id.
 
-    dead_letters: message id and body of each.
+    dead_letters: message id in the queue and body of each; one may be there more than once.
     left_in_queue: how many messages the queue still holds.
     """
     result = Account()
@@ -61,7 +66,7 @@ def account(
 
     dead: set[str] = set()
     for message_id, body in dead_letters:
-        if message_id not in sent or message_id in dead:
+        if message_id not in sent:
             result.unexplained.append(f"dead letter {message_id}: {_short(body)}")
         elif body != sent[message_id].body:
             result.wrong.append(f"dead letter {message_id}: {_short(body)}")
@@ -82,11 +87,13 @@ def account(
         if event_id not in events:
             result.unexplained.append(f"item {_short(str(item))}")
     for event_id, of_id in events.items():
-        _account_for_id(result, of_id, stored.get(event_id))
+        _account_for_id(result, of_id, stored.get(event_id), policy)
     return result
 
 
-def _account_for_id(result: Account, events: list[tuple[Event, bool]], item: Event | None) -> None:
+def _account_for_id(
+    result: Account, events: list[tuple[Event, bool]], item: Event | None, policy: Policy
+) -> None:
     """Account for the events of one id; each comes with whether it is a dead letter.
 
     A dead letter may have been stored as well: written, and the confirmation never heard.
@@ -96,9 +103,11 @@ def _account_for_id(result: Account, events: list[tuple[Event, bool]], item: Eve
     for event, is_dead in events:
         if _equal(item, event):
             result.stored += 1
+        elif is_dead and policy == "first" and is_an_event:
+            result.conflicts += 1
         elif is_dead:
             result.given_up += 1
-        elif item is not None and is_an_event and age(event) < age(item):
+        elif policy == "newest" and item is not None and is_an_event and age(event) < age(item):
             result.superseded += 1
         else:
             lost.append(_short(str(event)))

@@ -47,6 +47,7 @@ class Context:
     """What Lambda's context object tells the handler."""
 
     function_name = "EventUpsertLambda"
+    aws_request_id = "id"
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the milliseconds that are always left."""

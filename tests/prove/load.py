@@ -32,8 +32,11 @@ class Message:
     storable: bool = True
 
 
-def messages(count: int, seed: int) -> list[Message]:
-    """Make `count` messages in the order they are sent."""
+def messages(count: int, seed: int, *, versioned: bool = True) -> list[Message]:
+    """Make `count` messages in the order they are sent.
+
+    versioned: whether an event whose version is none cannot be stored.
+    """
     random = Random(f"messages {seed}")
     placed: list[tuple[float, Message]] = []
     for place, message in enumerate(_stream(count, random)):
@@ -42,7 +45,13 @@ def messages(count: int, seed: int) -> list[Message]:
         adrift = message.storable and not message.body.startswith(_OVERSIZED_ID)
         placed.append((place + (random.gauss(0, DISORDER) if adrift else 0), message))
     placed.sort(key=lambda each: each[0])
-    return [message for _, message in placed]
+    return [
+        Message(body=message.body) if _NO_VERSION in message.body and not versioned else message
+        for _, message in placed
+    ]
+
+
+_NO_VERSION = '"timestamp": "2025-03-30T01:00:00+02:00"'
 
 
 _OVERSIZED_ID = '{"event_id": "oversized-'
@@ -58,7 +67,7 @@ def _stream(count: int, random: Random) -> Iterator[Message]:
         if dice < REPEATED and sent:
             # Mostly something recent, now and then something from long ago.
             back = random.choice((10, 100, len(sent)))
-            message = random.choice(sent[-back:])
+            message = sent[random.randrange(max(0, len(sent) - back), len(sent))]
         elif dice < REPEATED + BROKEN:
             message = Message(body=_broken(random, len(sent)), storable=False)
         elif random.randrange(100) < HOT:
@@ -164,7 +173,7 @@ def _broken(random: Random, number: int) -> str:
             f'{head}, "value": {"1" * 39}}}',
             f'{head}, "value": 1E+126}}',
             f'{head}, "value": "\\ud800"}}',
-            f'{head}, "timestamp": "2025-03-30T01:00:00+02:00"}}',
+            f"{head}, {_NO_VERSION}}}",
             f'{head}, "value": {"[" * 40}{"]" * 40}}}',
             f"{head}, ",
         )

@@ -1,7 +1,8 @@
-"""Stands between the function and the table, and fails as networks, tables and machines do.
+"""Stands between the function and AWS, and fails as networks, tables, queues and machines do.
 
-A fault meets a write: all that the client sends for it, or only the first request. Which writes,
-which faults: decided by the seed for the first write, the second, and so on, in order of arrival.
+A fault meets a call, most of them writes: all that the client sends for it, or only the first
+request. Which calls, which faults: decided by the seed for the first call, the second, and so on,
+in order of arrival.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import re
 import signal
 import ssl
 import threading
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -53,6 +55,10 @@ class Fault(Enum):
     KILLED_BEFORE = "invocation killed before one of its writes", 1
     KILLED_AFTER = "invocation killed after one of its writes", 1
     FROZEN = "invocation frozen until it timed out", 1
+    DARK = "all connections of a process went dark", 2
+    LAST = "answer that ends its connection, which then is silent", 8
+    EXPIRED = "signature expired", 4
+    IN_PART = "read or pauses answered in part", 8
 
     def __init__(self, title: str, weight: int) -> None:
         self.title = title
@@ -119,6 +125,7 @@ class Proxy:
         self._function_seconds = function_seconds
         self._plans: dict[bytes, Plan | None] = {}
         self._handshakes_to_stop = 0
+        self._dark_since: dict[int, float] = {}  # by process
         self._tasks: set[asyncio.Task[None]] = set()
         self._under_way: Counter[bytes] = Counter()
         self._loop = asyncio.new_event_loop()
@@ -165,7 +172,7 @@ class Proxy:
         assert task
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        upstream = _Upstream(self._target_port)
+        upstream, opened = _Upstream(self._target_port), self._loop.time()
         try:
             if self._handshakes_to_stop:
                 self._handshakes_to_stop -= 1
@@ -177,6 +184,9 @@ class Proxy:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 body = await reader.readexactly(_length(head))
+                if opened <= self._dark_since.get(int(_field(_PROCESS, head)), 0):
+                    await reader.read()
+                    return
                 for piece in await self._answer(head, body, upstream):
                     if isinstance(piece, float):
                         await asyncio.sleep(piece)
@@ -196,7 +206,8 @@ class Proxy:
     async def _answer(self, head: bytes, body: bytes, upstream: "_Upstream") -> list[Piece]:
         pid = int(_field(_PROCESS, head))
         call = _field(_CALL, head)
-        event_id = _field(_EVENT_ID, body)
+        found = _EVENT_ID.search(body)
+        event_id = found[1] if found else call
         is_first = call not in self._plans
         if is_first:
             self.writes += 1
@@ -244,6 +255,18 @@ class Proxy:
             case Fault.HANDSHAKE:
                 self._handshakes_to_stop += 1
                 return [None]
+            case Fault.DARK:
+                self._dark_since[pid] = self._loop.time()
+                await asyncio.sleep(too_long)
+                return [None]
+            case Fault.EXPIRED:
+                message = "Signature expired: 20250330T010000Z is now earlier than it may be"
+                return [_error(400, "InvalidSignatureException", message)]
+            case Fault.IN_PART if b"BatchGetItem" in head:
+                return [_whole(json.dumps({"Responses": {}, "UnprocessedKeys": {"x": {}}}))]
+            case Fault.IN_PART if b"ChangeMessageVisibilityBatch" in head:
+                refused = {"Id": "0", "Code": "InternalError", "SenderFault": False}
+                return [_whole(json.dumps({"Successful": [], "Failed": [refused]}))]
             case Fault.KILLED_BEFORE:
                 _send(signal.SIGKILL, pid)
                 return [None]
@@ -261,6 +284,9 @@ class Proxy:
                 return [bytes([byte]) for byte in answer]
             case Fault.TWICE:
                 return [answer, 0.1 * plan.dice, answer] if plan.dice < 0.5 else [2 * answer]
+            case Fault.LAST:
+                last = answer.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+                return [_CONNECTION.sub(b"", last, count=1), 10 * too_long, None]
             case Fault.CLOSED:
                 return [answer, 0.1 * plan.dice, None]
             case Fault.KILLED_AFTER:
@@ -295,6 +321,7 @@ class _Upstream:
 _PROCESS: Final = re.compile(rb"^POST /(\d+)/? ")
 _CALL: Final = re.compile(rb"\r\namz-sdk-invocation-id: *([^\r]+)", re.IGNORECASE)
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_CONNECTION: Final = re.compile(rb"(?<=\r\n)connection: keep-alive\r\n", re.IGNORECASE)
 _EVENT_ID: Final = re.compile(rb'"event_id": \{"S": ("[^"]*")')
 
 
@@ -314,14 +341,24 @@ def _send(signal_: signal.Signals, pid: int) -> None:
         os.kill(pid, signal_)
 
 
-def _error(status: int, code: str) -> bytes:
-    error = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "injected"}
+def _error(status: int, code: str, message: str = "injected") -> bytes:
+    error = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message}
     return _response(status, json.dumps(error))
 
 
 def _response(status: int, body: str) -> bytes:
     return (
         f"HTTP/1.1 {status} Injected\r\nContent-Type: application/x-amz-json-1.0\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n{body}"
+    ).encode()
+
+
+def _whole(body: str) -> bytes:
+    """Return what proves itself as an answer of DynamoDB does."""
+    checksum = zlib.crc32(body.encode())
+    return (
+        f"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nx-amzn-RequestId: "
+        f"{os.urandom(8).hex()}\r\nx-amz-crc32: {checksum}\r\n"
         f"Content-Length: {len(body)}\r\n\r\n{body}"
     ).encode()
 

@@ -10,15 +10,14 @@ from typing import Any, Final
 
 from tools.deployed import Deployed, wait_for
 from tools.emulator import Emulator
-from tools.load.client import BATCH_MESSAGES
+from tools.sending import BATCH_MESSAGES
 from tools.stacks import PROJECT, Stack, load_stack
 from tools.template import Template, make_template, zip_of
 from tools.up import deploy
 
-from .checker import Account, account
+from .checker import Account, Policy, account
 from .load import Message, messages
 from .proxy import Fault, Proxy
-from .sabotage import MET_BY, sabotage
 
 FUNCTION_SECONDS: Final = 2
 # A long run needs many invocations at once, and enough deliveries that faults that pass do not end
@@ -33,10 +32,35 @@ VISIBILITY_SECONDS: Final = 3
 # each batch, and faults end when the last one is sent.
 BACKLOG: Final = 300
 POLL_SECONDS: Final = 0.1
+QUEUE_TYPE: Final = "AWS::SQS::Queue"
 DRAIN_SECONDS: Final = 120.0
+
+# What these faults in the function are only seen by.
+MET_BY: Final = {"any-length": Fault.WRONG_LENGTH}
 
 # Told now and then: what is going on, how much of it is done, and out of how much.
 Tell = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How the function is deployed."""
+
+    policy: Policy = "newest"
+    reads: bool = False
+    managed: bool = True
+    sabotage: str = ""
+    """The name of a fault to put into the function."""
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """The function's environment, as the component would write it."""
+        return {
+            "VERSION_ATTRIBUTE": "timestamp" if self.policy == "newest" else "",
+            "APPEND_ONLY": str(self.policy == "first").lower(),
+            "READ_BEFORE_WRITE": str(self.reads).lower(),
+            "SABOTAGE": self.sabotage,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,14 +84,11 @@ class Report:
         return self.account.holds and not self.violations
 
 
-def prove(count: int, seed: int, *, fault: str | None = None, tell: Tell) -> Report:
-    """Run once, and report.
-
-    fault: the name of a fault to put into the handler.
-    """
+def prove(count: int, seed: int, options: Options, tell: Tell) -> Report:
+    """Run once, and report."""
     started = time.monotonic()
     stack = _stack(is_short=count <= SHORT)
-    load = messages(count, seed)
+    load = messages(count, seed, versioned=options.policy == "newest")
     with (
         tempfile.TemporaryDirectory() as folder,
         Emulator(region=stack.region) as aws,
@@ -76,19 +97,17 @@ def prove(count: int, seed: int, *, fault: str | None = None, tell: Tell) -> Rep
             seed,
             FUNCTION_SECONDS,
             Path(folder) / "ca.pem",
-            MET_BY.get(fault or ""),
+            MET_BY.get(options.sabotage),
         ) as proxy,
     ):
-        source, watched_file = PROJECT / "function", Path(folder) / "watched"
-        if fault:
-            source = Path(folder) / "function"
-            sabotage(PROJECT / "function", source, fault)
+        watched_file = Path(folder) / "watched"
         variables = {
+            **options.variables,
             "AWS_ENDPOINT_URL_DYNAMODB": proxy.endpoint_url,
             "AWS_CA_BUNDLE": str(Path(folder) / "ca.pem"),
             "WATCHED_FILE": str(watched_file),
         }
-        flow = Deployed(deploy(aws, _template(stack, source, variables)))
+        flow = Deployed(deploy(aws, _template(stack, variables, managed=options.managed)))
         sent = _send(flow, load, tell)
         proxy.calm = True
         left = _drain(flow, tell)
@@ -107,6 +126,7 @@ def prove(count: int, seed: int, *, fault: str | None = None, tell: Tell) -> Rep
                 flow.items(),
                 [(letter.message_id, letter.body) for letter in flow.dead_letters()],
                 left,
+                options.policy,
             ),
             seconds=time.monotonic() - started,
         )
@@ -123,22 +143,34 @@ def _stack(*, is_short: bool) -> Stack:
     )
 
 
-def _template(stack: Stack, source: Path, variables: Mapping[str, str]) -> Template:
-    """Write the stack's template with the handler of `source`, watched, and the run's changes."""
+def _template(stack: Stack, variables: Mapping[str, Any], *, managed: bool) -> Template:
+    """Write the stack's template with the function watched, and the run's changes."""
     body = make_template(stack).body
+    queues = [
+        {"Ref": name} for name, each in body["Resources"].items() if each["Type"] == QUEUE_TYPE
+    ]
+    urls = dict(zip(("DEAD_LETTER_QUEUE_URL", "QUEUE_URL"), queues, strict=True))
     for resource in body["Resources"].values():
         properties = resource["Properties"]
         if resource["Type"] == "AWS::Lambda::Function":
             properties["Handler"] = "watched.handler"
-            properties["Environment"]["Variables"] |= variables
+            own = properties["Environment"]["Variables"] | variables
+            properties["Environment"]["Variables"] = own | (urls if managed else {})
         if "VisibilityTimeout" in properties:
             properties["VisibilityTimeout"] = VISIBILITY_SECONDS
+            assert urls["QUEUE_URL"] == {"Ref": _name_of(body, resource)}
+    here = Path(__file__).parent
     files = {
-        **{f"function/{path.name}": path for path in source.glob("*.py")},
+        **{f"function/{path.name}": path for path in (PROJECT / "function").glob("*.py")},
         "batches.py": PROJECT / "tests/function/batches.py",
-        "watched.py": Path(__file__).parent / "watched.py",
+        "sabotage.py": here / "sabotage.py",
+        "watched.py": here / "watched.py",
     }
     return Template(body=body, code=zip_of(files))
+
+
+def _name_of(body: dict[str, dict[str, Any]], resource: object) -> str:
+    return next(name for name, each in body["Resources"].items() if each is resource)
 
 
 def _send(flow: Deployed, load: list[Message], tell: Tell) -> dict[str, Message]:

@@ -92,15 +92,24 @@ def test_an_item_of_an_id_that_was_never_sent_is_unexplained() -> None:
 @pytest.mark.parametrize(
     ("dead_letters", "counts"),
     [
-        ([("b", "broken"), ("b", "broken")], (0, 0, 1, 0, 0, 0, 1)),
+        ([("b", "broken"), ("b", "broken")], (0, 0, 1, 0, 0, 0, 0)),
+        ([("b", "broken"), ("b", "altered")], (0, 0, 1, 0, 0, 1, 0)),
         ([("b", "broken"), ("c", "broken")], (0, 0, 1, 0, 0, 0, 1)),
         ([("b", "altered")], (0, 0, 1, 0, 0, 1, 0)),
     ],
 )
-def test_a_dead_letter_twice_or_of_nobody_or_altered_is_found(
+def test_a_dead_letter_may_come_twice_and_one_of_nobody_or_altered_is_found(
     dead_letters: list[tuple[str, str]], counts: tuple[int, ...]
 ) -> None:
     assert _counts(account({"b": BROKEN}, [], dead_letters, 0)) == counts
+
+
+def test_under_first_another_event_of_an_id_is_a_conflict_only_as_a_dead_letter() -> None:
+    other = [("m0", json.dumps(OLD))]
+    found = account(_sent(OLD, NEW, NEW), [_item(NEW)], other, 0, "first")
+    assert found == Account(stored=2, conflicts=1)
+    assert not account(_sent(OLD, NEW), [_item(NEW)], [], 0, "first").holds
+    assert not account(_sent(OLD, NEW), [], other, 0, "first").holds
 
 
 def test_what_is_left_in_the_queue_is_unexplained() -> None:

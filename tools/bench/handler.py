@@ -23,14 +23,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from function.loop import AT_ONCE
 from tools.bench.cpu_quota import cpu_quota
 from tools.bench.stub import Stub, running_stub
 from tools.bench.workload import TABLE, State, difference, repeated, sqs_event, state, written
 
 SUBJECT, BASELINE = "handler", "client_loop"
 MEMORY_MB = 512
-CONNECTIONS = 16  # that the handler uses at once, see function/handler.py
-WARM_UP_EVENTS = 16  # enough that each of a handler's threads has its connection
+WARM_UP_EVENTS = AT_ONCE  # enough that each of its connections is there
 REPEATING_BATCH = 100  # messages in the batch that shows what debouncing saves
 # Lambda on arm64 in us-east-1, read 2026-09-20: https://aws.amazon.com/lambda/pricing/
 USD_PER_GB_SECOND, USD_PER_INVOCATION = 0.0000133334, 0.0000002
@@ -65,7 +65,14 @@ class Plan:
         return len(self.variants) * rounds + 2 * (limited + len(self.repeated_percent))
 
 
-NAMES = (SUBJECT, BASELINE, "resource_loop", "powertools_batch", "powertools_idempotency")
+NAMES = (
+    SUBJECT,
+    BASELINE,
+    "threads",
+    "resource_loop",
+    "powertools_batch",
+    "powertools_idempotency",
+)
 FULL = Plan(
     variants={name: f"tools.bench.variants:{name}" for name in NAMES},
     sizes={10: Size(8, 10), 100: Size(5, 3), 1000: Size(2, 1)},
@@ -193,7 +200,7 @@ def benchmark(latency_ms: float, plan: Plan, advance: Callable[[str], None]) -> 
 
     Returns, all times in milliseconds and all ratios to the client loop:
     latency_ms: what the stub waits before each answer; round_trip_ms: what a bare socket measures
-    for one write; floor_ratio: {batch size: what as many round trips take, CONNECTIONS at once};
+    for one write; floor_ratio: {batch size: what as many round trips take, AT_ONCE at once};
     variants: {name: {wall_ratio: {batch size: ratio}, cpu_ratio: {same}, first_write_ms, wall_ms,
     cpu_ms_per_event}}, the last two as measured;
     limited: {memory_mb: {name: {wall_ratio, wall_ms}}} of batches of 10 in handler and client loop
@@ -211,7 +218,7 @@ def benchmark(latency_ms: float, plan: Plan, advance: Callable[[str], None]) -> 
         trip = report["round_trip_ms"] = stub.round_trip_ms()
         report["variants"] = compare(plan.variants, plan.sizes, stub, advance)
         base = report["variants"][BASELINE]["wall_ms"]
-        report["floor_ratio"] = {n: trip * ceil(int(n) / CONNECTIONS) / base[n] for n in base}
+        report["floor_ratio"] = {n: trip * ceil(int(n) / AT_ONCE) / base[n] for n in base}
         for memory_mb in plan.limited_memory_mb:
             with cpu_quota(memory_mb) as group:
                 compared = compare(pair, {10: plan.limited}, stub, advance, memory_mb, group)

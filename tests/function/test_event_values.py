@@ -1,0 +1,151 @@
+"""Whatever a body holds, it becomes exactly its state, or a rejection, and never an error."""
+
+import json
+import time
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import tests.function.profiles  # noqa: F401 chooses hypothesis's profile
+from function.event import Event, Rejection
+from tests.function.batches import record
+from tests.function.test_event import parse
+from tests.model import is_same, stored
+
+any_text = st.text(max_size=8) | st.sampled_from(["\ud800", "half\udfff"])
+digits = st.text("0123456789", min_size=1, max_size=45)
+integers = st.one_of(
+    st.just("0"), digits.map(lambda text: "1" + text), st.sampled_from("123456789")
+)
+fractions = st.one_of(st.just(""), digits.map(lambda text: "." + text))
+exponents = st.one_of(
+    st.just(""),
+    st.builds(
+        "{}{}{}".format,
+        st.sampled_from("eE"),
+        st.sampled_from(["", "+", "-"]),
+        st.one_of(st.integers(0, 180).map(str), st.sampled_from(["007", "125", "126", "130"])),
+    ),
+)
+literals = st.builds("{}{}{}{}".format, st.sampled_from(["", "-"]), integers, fractions, exponents)
+
+
+class Literal(str):
+    """A number as it is spelled in a body."""
+
+    __slots__ = ()
+
+
+values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | any_text | literals.map(Literal),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(any_text, inner, max_size=4),
+    max_leaves=8,
+)
+ids: st.SearchStrategy[Any] = st.one_of(
+    st.text(min_size=1, max_size=8), st.sampled_from(["", "ä" * 1024, "ä" * 1025]), values
+)
+
+
+def spelled(value: Any) -> str:
+    """Return a value as JSON."""
+    if isinstance(value, Literal):
+        return value
+    if isinstance(value, list):
+        return f"[{','.join(map(spelled, value))}]"
+    if isinstance(value, dict):
+        members = (f"{json.dumps(name)}:{spelled(inner)}" for name, inner in value.items())
+        return "{" + ",".join(members) + "}"
+    return json.dumps(value)
+
+
+def meant(value: Any) -> Any:
+    """Return a value with its numbers as Decimal."""
+    if isinstance(value, Literal):
+        return Decimal(value)
+    if isinstance(value, list):
+        return list(map(meant, value))
+    if isinstance(value, dict):
+        return {name: meant(inner) for name, inner in value.items()}
+    return value
+
+
+def storable(value: Any) -> bool:
+    """Tell whether DynamoDB holds a value."""
+    match value:
+        case Decimal():
+            significant = "".join(map(str, value.as_tuple().digits)).strip("0")
+            return not value or (len(significant) <= 38 and -130 <= value.adjusted() <= 125)
+        case str():
+            return not any(0xD800 <= ord(character) <= 0xDFFF for character in value)
+        case list():
+            return all(map(storable, value))
+        case dict():
+            return all(map(storable, [*value.keys(), *value.values()]))
+    return True
+
+
+def usable_id(value: Any) -> bool:
+    return isinstance(value, str) and storable(value) and 1 <= len(value.encode()) <= 2048
+
+
+@given(st.dictionaries(any_text, values, max_size=4), ids)
+@example({"x": Literal("-0.0")}, "a")
+@example({"x": Literal("9007199254740993")}, "a")
+@example({"x": Literal("0.12345678901234567890")}, "a")
+@example({"x": Literal("1e126")}, "a")
+@example({"x": "\ud800"}, "a")
+def test_a_json_object_is_stored_exactly_or_rejected(members: dict[str, Any], key: Any) -> None:
+    body = members | {"event_id": key}
+    meaning = meant(body)
+    event = parse(record(spelled(body)), 0)
+    if usable_id(meaning["event_id"]) and storable(meaning):
+        assert isinstance(event, Event)
+        assert event.event_id == key
+        assert is_same(stored(event.item), meaning)
+    else:
+        assert isinstance(event, Rejection)
+        assert event.reason
+
+
+@given(st.binary() | st.text(st.characters(exclude_categories=())))
+@example(b"\xff\xfe{}")
+@example("\ufeff{}")
+def test_noise_is_rejected_and_never_raises(noise: bytes | str) -> None:
+    body = noise if isinstance(noise, str) else noise.decode("latin-1")
+    rejection = parse(record(body), 0, "timestamp")
+    assert isinstance(rejection, Rejection)
+    assert rejection.reason
+
+
+@given(st.dictionaries(any_text, values, max_size=3), st.data())
+def test_a_damaged_body_never_raises(members: dict[str, Any], data: st.DataObject) -> None:
+    body = spelled(members | {"event_id": "a", "timestamp": "2025-03-30T01:00:00Z"})
+    start = data.draw(st.integers(0, len(body)))
+    end = data.draw(st.integers(start, len(body)))
+    damage = data.draw(st.sampled_from(["", "NaN", "[", "{", '"', "\\", "e", "-", "\x00", "1e9"]))
+    event = parse(record(body[:start] + damage + body[end:]), 0, "timestamp")
+    assert isinstance(event, Event | Rejection)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[" * 2**20,
+        '{"a":' * 2**18,
+        '{"event_id": "a", "x": ' + "1" * 2**20 + "}",
+        '{"event_id": "a", "x": [' + "1e1," * 2**18 + "1]}",
+        '{"event_id": "a", "x": "' + "\\ud800" * 2**17 + '"}',
+        '{"event_id": "' + "ä" * 2**20 + '"}',
+        '{"event_id": "a", "timestamp": "' + "2" * 2**20 + '"}',
+        "{" + ",".join(f'"{i}":{i}' for i in range(2**16)) + "}",
+        "\n" * 2**20,
+    ],
+    ids=["[", "{", "number", "numbers", "surrogates", "event_id", "version", "members", "lines"],
+)
+def test_a_body_as_long_as_sqs_allows_takes_a_moment(body: str) -> None:
+    started = time.process_time()
+    parse(record(body), 0, "timestamp")
+    assert time.process_time() - started < 5  # below 1 measured; quadratic work takes minutes

@@ -1,0 +1,328 @@
+"""Which event stays, on real evaluators of conditions, and the tests' own memory beside them."""
+
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise, permutations
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from function.connection import Service
+from function.event import Event, parse
+from function.loop import Loop
+from function.number import Number
+from function.outcome import Outcome, RejectedError, Result, Results
+from function.policy import First, Last, Newest, is_equal, rank
+from function.table import Table
+from function.upsert import Runner
+from function.version import Version, parse_version
+from tests.function.batches import record
+from tests.function.memory import Driver, Memory
+from tests.model import decode, is_same, stored
+from tests.model import rank as rank_of
+from tools.emulator import Emulator
+
+SECOND = "2025-03-30T01:00:00"
+VERSIONS: list[dict[str, Any]] = [
+    {},
+    *({"N": text} for text in ("-1", "0", "-0", "1", "1E0")),
+    *({"N": text} for text in ("9007199254740992", "9007199254740993")),
+    *({"S": f"{SECOND}{rest}"} for rest in (
+        "Z", "+00:00", ".0Z", ".000+00:00", ".5Z", ".50Z", ".5+00:00", ".05Z", ".51Z", ".509Z",
+        ".519Z", ".519+00:00", ".499999999Z", ".500000001Z", ".519000001+00:00",
+    )),
+    *({"S": text} for text in (
+        "2025-03-30T00:59:59.999999999Z", "2025-03-30T01:00:01Z", "2016-12-31T23:59:59.9Z",
+        "2016-12-31T23:59:60Z", "2016-12-31T23:59:60.5Z", "2017-01-01T00:00:00Z",
+    )),
+]  # fmt: skip
+FOREIGN: list[dict[str, Any]] = [
+    {"NULL": True},
+    {"BOOL": True},
+    {"L": []},
+    {"M": {"N": {"N": "9"}}},
+    {"B": "MjAyNQ=="},
+]
+NEWEST = Newest("version")
+
+
+def version(attribute: dict[str, Any]) -> Version:
+    if not attribute:
+        return None
+    return Number(attribute["N"]) if "N" in attribute else parse_version(attribute["S"])
+
+
+def item(key: str, attribute: dict[str, Any], state: str) -> dict[str, dict[str, Any]]:
+    versioned = {"version": attribute} if attribute else {}
+    return {"event_id": {"S": key}, "state": {"S": state}} | versioned
+
+
+def expected(before: dict[str, Any], after: dict[str, Any]) -> Outcome:
+    """Return the outcome that is promised, by the model's instants."""
+    if before in FOREIGN:
+        return Outcome.WRITTEN if after else Outcome.SUPERSEDED
+    old, new = (rank_of(stored({"v": one}) if one else {}, "v") for one in (before, after))
+    replaces = new > old or (new == old and ("S" not in after or after == before))
+    return Outcome.WRITTEN if replaces else Outcome.SUPERSEDED
+
+
+@dataclass
+class Store:
+    """A table to write to, and a way to see what it holds."""
+
+    runner: Runner
+    fill: Callable[[Iterable[dict[str, Any]]], None]
+    find: Callable[[str], Any]
+    compares_types: bool = True
+
+    def put(self, event: Event, policy: Last) -> Result:
+        """Write an event."""
+        results, now = Results(), time.monotonic()
+        write = Table("events", "event_id", policy).write([event], results)
+        self.runner.run([write], now + 10, now + 12)
+        return results[event.arrival]
+
+
+def over_http(url: str) -> Loop:
+    """Make the function's own loop, led to an endpoint."""
+    credentials = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    environment = {"AWS_ENDPOINT_URL": url, "AWS_REGION": "us-east-1", **credentials}
+    return Loop(Service("dynamodb", environment))
+
+
+def of_client(client: Any, loop: Loop, *, compares_types: bool) -> Store:
+    client.create_table(
+        TableName="events",
+        KeySchema=[{"AttributeName": "event_id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "event_id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+    def fill(items: Iterable[dict[str, Any]]) -> None:
+        for each in items:
+            client.put_item(TableName="events", Item=_as_boto(each))
+
+    def find(key: str) -> Any:
+        return client.get_item(TableName="events", Key={"event_id": {"S": key}}).get("Item")
+
+    return Store(loop, fill, find, compares_types)
+
+
+def _as_boto(given: dict[str, Any]) -> dict[str, Any]:
+    return {name: {"B": b"2025"} if "B" in value else value for name, value in given.items()}
+
+
+@pytest.fixture(scope="module", params=["MiniStack", "moto", "memory"])
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """Give each evaluator with an empty table `events`."""
+    if request.param == "memory":
+        memory = Memory()
+        fill = lambda items: memory.items.update({each["event_id"]["S"]: each for each in items})  # noqa: E731
+        yield Store(Driver(memory), fill, memory.items.get)
+    elif request.param == "MiniStack":
+        with Emulator() as aws:
+            loop = over_http(aws.endpoint_url)
+            yield of_client(aws.client("dynamodb"), loop, compares_types=True)
+    else:
+        server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+        server.start()
+        try:
+            host, port = server.get_host_and_port()
+            url = f"http://{host}:{port}"
+            session = boto3.Session("test", "test", region_name="us-east-1")
+            client = session.client("dynamodb", endpoint_url=url)
+            # Its own fault: it answers 500 where two types are compared, DynamoDB false.
+            yield of_client(client, over_http(url), compares_types=False)
+        finally:
+            server.stop()
+
+
+def test_every_pair_of_versions_ends_as_promised(store: Store) -> None:
+    pairs = [
+        (old, new)
+        for old, new in itertools.product(VERSIONS + FOREIGN, VERSIONS)
+        if store.compares_types or not old or not new or old.keys() == new.keys()
+    ]
+    store.fill(item(str(i), old, "stored") for i, (old, _) in enumerate(pairs))
+    promised, real = [], []
+    for i, (old, new) in enumerate(pairs):
+        event = Event(0, str(i), version(new), item(str(i), new, "new"))
+        promised.append((old, new, expected(old, new)))
+        real.append((old, new, store.put(event, NEWEST).outcome))
+    assert real == promised
+    for i, (_, _, outcome) in enumerate(promised):
+        is_new = store.find(str(i))["state"]["S"] == "new"
+        assert is_new == (outcome is Outcome.WRITTEN)
+
+
+def test_the_last_arrival_is_always_written(store: Store) -> None:
+    newer, older = (
+        Event(0, "last", None, item("last", {"N": number}, number)) for number in ("2", "1")
+    )
+    assert [store.put(each, Last()).outcome for each in (newer, older)] == [Outcome.WRITTEN] * 2
+    assert store.find("last") == older.item
+
+
+def test_the_first_arrival_stays_and_is_told_from_its_repeats(store: Store) -> None:
+    body = '{"event_id": "first", "a": {"b": [%s, null, true, "x"]}}'
+    one, same, other = (event(body % number) for number in ("1", "1.0", "1.1"))
+    policy = First("event_id")
+    outcomes = [store.put(each, policy).outcome for each in (one, same, other)]
+    assert outcomes == [Outcome.WRITTEN, Outcome.SUPERSEDED, Outcome.REJECTED]
+    assert store.find("first") == one.item
+
+
+def event(body: str) -> Event:
+    parsed = parse(record(body), 0, "event_id", Last().version)
+    assert isinstance(parsed, Event)
+    return parsed
+
+
+def test_an_item_comes_back_from_the_table_as_it_was_sent(store: Store) -> None:
+    body = (
+        '{"event_id": "exact", "big": 12345678901234567890123456789012345678, "tenth": 0.1,'
+        ' "tiny": -1.5e-120, "zero": -0.0e99, "text": "ä🎉\\u0000", "empty": "",'
+        ' "inner": {"x": [null, true, [], {}]}}'
+    )
+    assert store.put(event(body), Last()).outcome is Outcome.WRITTEN
+    assert is_same(stored(store.find("exact")), decode(body))
+
+
+def test_a_read_tells_what_is_stored_under_each_id(store: Store) -> None:
+    kept = {"r1": {"N": "7"}, "r2": {"S": f"{SECOND}Z"}, "r3": {}}
+    store.fill(item(key, attribute, "stored") for key, attribute in kept.items())
+    found: dict[str, Any] = {}
+    asked = [Event(0, key, None, {}) for key in ("r1", "r2", "r3", "r4")]
+    now = time.monotonic()
+    store.runner.run([Table("events", "event_id", NEWEST).read(asked, found)], now + 5, now + 5)
+    assert found == {
+        key: {"event_id": {"S": key}, **({"version": kept[key]} if kept[key] else {})}
+        for key in ("r1", "r2", "r3")
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (f'"{"x" * 450_000}"', "Item size"),
+        ("[" * 32 + "1" + "]" * 32, "Nesting Levels"),
+    ],
+    ids=["too large", "too deep"],
+)
+def test_what_dynamodb_refuses_is_rejected(value: str, reason: str) -> None:
+    with Emulator() as aws:
+        loop = over_http(aws.endpoint_url)
+        table = of_client(aws.client("dynamodb"), loop, compares_types=True)
+        result = table.put(event(f'{{"event_id": "refused", "x": {value}}}'), Last())
+        assert result.outcome is Outcome.REJECTED
+        assert result.reason.startswith("ValidationException: ")
+        assert reason in result.reason
+        assert table.find("refused") is None
+
+
+def test_the_version_is_the_member_that_is_compared() -> None:
+    members = {"a": Number("1"), "b": Number("2")}
+    assert Newest("b").version(members) == Number("2")
+    assert Newest("c").version(members) is None
+    with pytest.raises(RejectedError, match=r"^timestamp is null; send a JSON number or"):
+        Newest("timestamp").version({"timestamp": None})
+    with pytest.raises(RejectedError, match=r"^c is missing, and every event needs a version$"):
+        Newest("c", is_required=True).version(members)
+
+
+def test_versions_rank_from_none_over_numbers_to_timestamps() -> None:
+    rising: list[Version] = [
+        None,
+        *map(Number, ("-1E125", "0", "9007199254740992", "9007199254740993", "1E125")),
+        *map(
+            parse_version,
+            (
+                *("0001-01-01T00:00:00Z", f"{SECOND}Z", f"{SECOND}.05Z", f"{SECOND}.5Z"),
+                *(f"{SECOND}.51Z", "2025-03-30T01:00:01Z", "2025-06-30T23:59:59.999999999Z"),
+                *("2025-06-30T23:59:60Z", "2025-07-01T00:00:00Z"),
+            ),
+        ),
+    ]
+    assert all(rank(older) < rank(newer) for older, newer in pairwise(rising))
+    assert rank(Number("1")) == rank(Number("10E-1"))
+    assert rank(parse_version(f"{SECOND}.5Z")) == rank(parse_version(f"{SECOND}.50+00:00"))
+
+
+def group(policy: Last, *versions: object) -> list[int]:
+    """Return the arrivals of events of one id in the order in which they are tried."""
+    events = []
+    for arrival, each in enumerate(versions):
+        body = json.dumps({"event_id": "a"} | ({} if each is None else {"version": each}))
+        parsed = parse(record(body), arrival, "event_id", policy.version)
+        assert isinstance(parsed, Event)
+        events.append(parsed)
+    return [each.arrival for each in policy.order(events)]
+
+
+@pytest.mark.parametrize("shuffle", list(permutations(range(5)))[::7])
+def test_a_newer_version_is_tried_first_wherever_it_stands(shuffle: tuple[int, ...]) -> None:
+    rising = [None, 9, 10.5, f"{SECOND}Z", f"{SECOND}.5Z"]
+    tried = group(NEWEST, *(rising[i] for i in shuffle))
+    assert tried == [shuffle.index(i) for i in (4, 3, 2, 1, 0)]
+
+
+def test_of_equal_versions_the_last_arrival_is_tried_first() -> None:
+    assert group(NEWEST, 1, 1.0, 1, 0) == [2, 1, 0, 3]
+    assert group(NEWEST, None, None) == [1, 0]
+    assert group(Last(), 3, 1, 2) == [2, 1, 0]
+    assert group(First("event_id"), 3, 1, 2) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("kept", "new", "settled"),
+    [
+        ({"N": "1"}, {"N": "1.0"}, True),
+        ({"N": "2"}, {"N": "1"}, True),
+        ({"N": "1"}, {"N": "2"}, False),
+        ({"S": f"{SECOND}.5Z"}, {"S": f"{SECOND}.50+00:00"}, True),
+        ({"S": f"{SECOND}Z"}, {"N": "9"}, True),
+        ({"N": "9"}, {"S": f"{SECOND}Z"}, False),
+        ({"S": "zzz"}, {"S": f"{SECOND}Z"}, False),
+        ({"NULL": True}, {"N": "9"}, False),
+        ({}, {"N": "9"}, False),
+        ({"N": "9"}, {}, False),
+    ],
+)
+def test_a_stored_version_settles_what_is_not_newer(
+    kept: dict[str, Any], new: dict[str, Any], settled: bool
+) -> None:
+    new_event = Event(0, "a", version(new), item("a", new, "new"))
+    assert NEWEST.is_settled(new_event, item("a", kept, "stored")) is settled
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        ({"N": "1"}, {"N": "1.0"}, True),
+        ({"N": "1"}, {"S": "1"}, False),
+        ({"S": "a"}, {"S": "a"}, True),
+        ({"BOOL": True}, {"BOOL": False}, False),
+        ({"L": [{"N": "1"}]}, {"L": [{"N": "1"}, {"N": "1"}]}, False),
+        ({"L": [{"N": "1E1"}, {"NULL": True}]}, {"L": [{"N": "10"}, {"NULL": True}]}, True),
+        ({"M": {"a": {"N": "1"}}}, {"M": {"a": {"N": "1.00"}}}, True),
+        ({"M": {"a": {"N": "1"}}}, {"M": {"a": {"N": "1"}, "b": {"NULL": True}}}, False),
+        ({"M": {"a": {"N": "1"}}}, {"M": {"b": {"N": "1"}}}, False),
+    ],
+)
+def test_values_are_equal_as_dynamodb_compares_them(
+    one: dict[str, Any], other: dict[str, Any], equal: bool
+) -> None:
+    assert is_equal(one, other) is equal
+    assert is_equal(other, one) is equal
+
+
+def test_the_longest_condition_is_far_from_what_dynamodb_refuses() -> None:
+    text = f"{SECOND}.123456789+00:00"
+    longest = NEWEST.condition(Event(0, "a", parse_version(text), {}))
+    assert len(longest["ConditionExpression"]) < 4096  # bytes, "Quotas": expression parameters
+    assert longest["ConditionExpression"].count(":v") == 10  # of 100 operands of IN
