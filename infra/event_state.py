@@ -1,44 +1,57 @@
 """The pattern as one component: producers -> queue -> function -> table."""
 
+from typing import Optional
+
 import pulumi
+from pydantic.alias_generators import to_camel
 
 from infra.alarms import create_alarms
+from infra.arguments import EventStateArgs
 from infra.dashboard import create_dashboard
 from infra.function import create_function
 from infra.logs import create_log_group
 from infra.mapping import create_event_source_mapping
 from infra.queue import create_queues
 from infra.role import create_execution_role
-from infra.settings import Settings
+from infra.settings import settings_of
 from infra.table import create_table
 
 
 class EventState(pulumi.ComponentResource):
-    """Event-carried state: each event of the queue becomes the item of its event_id.
+    """A queue, a function and a table that keeps the newest event of each key, whatever comes."""
 
-    It can stand in any Pulumi program, more than once. `name` begins the name of each of its
-    resources; `settings` is a value, and nothing here reads Pulumi's config; `opts` may bring an
-    AWS provider of the settings' region.
-    """
+    queue_url: pulumi.Output[str]
+    """URL of the queue that producers send events to."""
+    queue_arn: pulumi.Output[str]
+    """ARN of the queue."""
+    dead_letter_queue_url: pulumi.Output[str]
+    """URL of the queue that keeps what could not be stored."""
+    dead_letter_queue_arn: pulumi.Output[str]
+    """ARN of the dead-letter queue."""
+    table_name: pulumi.Output[str]
+    """Name of the table."""
+    table_arn: pulumi.Output[str]
+    """ARN of the table."""
+    table_stream_arn: Optional[pulumi.Output[str]]  # noqa: UP045 (the schema knows no other form)
+    """ARN of the table's stream, with changeStream."""
+    function_name: pulumi.Output[str]
+    """Name of the function that stores the events."""
+    function_arn: pulumi.Output[str]
+    """ARN of the function."""
+    role_arn: pulumi.Output[str]
+    """ARN of the function's role."""
+    key_attribute: pulumi.Output[str]
+    """Member that identifies the state."""
+    version_attribute: pulumi.Output[str]
+    """Member that orders the events of one key, or "" if none does."""
+    dashboard_url: pulumi.Output[str]
+    """Address of the dashboard in AWS's console."""
 
     def __init__(
-        self, name: str, settings: Settings, opts: pulumi.ResourceOptions | None = None
+        self, name: str, args: EventStateArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        def aliased(
-            made: pulumi.ResourceTransformationArgs,
-        ) -> pulumi.ResourceTransformationResult | None:
-            # Stacks made when children were named without the component must keep their data.
-            if made.resource is self:
-                return None
-            old = pulumi.Alias(name=made.name.removeprefix(f"{name}-"))
-            also = pulumi.ResourceOptions(aliases=[old])
-            return pulumi.ResourceTransformationResult(
-                made.props, pulumi.ResourceOptions.merge(made.opts, also)
-            )
-
-        opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(transformations=[aliased]))
+        settings = settings_of(name, args)
         super().__init__("event-state:index:EventState", name, None, opts)
-
         # A renamed resource is made before the old one goes, so that a name that is taken leaves
         # it as it is. Said to each, for pulumi-aws asks for the opposite wherever a name is given:
         # https://www.pulumi.com/docs/iac/concepts/resources/options/deletebeforereplace/
@@ -47,15 +60,17 @@ class EventState(pulumi.ComponentResource):
         table = create_table(name, settings, opts)
         log_group = create_log_group(name, settings, opts)
         role = create_execution_role(
-            name, settings, opts, log_group=log_group, queue=queues.events, table=table
+            name, settings, opts, log_group=log_group, queues=queues, table=table
         )
         function = create_function(
-            name, settings, opts, role=role, log_group=log_group, table=table
+            name, settings, opts, role=role, log_group=log_group, queues=queues, table=table
         )
         mapping = create_event_source_mapping(
             name, settings, opts, queue=queues.events, function=function
         )
         alarms = create_alarms(name, settings, opts, queues=queues, table=table, function=function)
+        # The provider's own, whichever that is: arn:PARTITION:sqs:REGION:ACCOUNT:NAME
+        place = queues.events.arn.apply(lambda arn: arn.split(":"))
         dashboard_url = create_dashboard(
             name,
             settings,
@@ -65,23 +80,22 @@ class EventState(pulumi.ComponentResource):
             function=function,
             mapping=mapping,
             alarms=alarms,
+            region=place[3],
+            partition=place[1],
         )
 
-        self.queue_url: pulumi.Output[str] = queues.events.url
-        self.queue_arn: pulumi.Output[str] = queues.events.arn
-        self.dead_letter_queue_url: pulumi.Output[str] = queues.dead_letters.url
-        self.table_name: pulumi.Output[str] = table.name
+        self.queue_url = queues.events.url
+        self.queue_arn = queues.events.arn
+        self.dead_letter_queue_url = queues.dead_letters.url
+        self.dead_letter_queue_arn = queues.dead_letters.arn
+        self.table_name = table.name
+        self.table_arn = table.arn
         self.table_stream_arn = table.stream_arn if settings.change_stream else None
-        self.function_name: pulumi.Output[str] = function.name
-        self.dashboard_url: pulumi.Output[str] = dashboard_url
-        self.register_outputs(
-            {
-                "queueUrl": self.queue_url,
-                "queueArn": self.queue_arn,
-                "deadLetterQueueUrl": self.dead_letter_queue_url,
-                "tableName": self.table_name,
-                "tableStreamArn": self.table_stream_arn,
-                "functionName": self.function_name,
-                "dashboardUrl": self.dashboard_url,
-            }
-        )
+        self.function_name = function.name
+        self.function_arn = function.arn
+        self.role_arn = role.role.arn
+        self.key_attribute = pulumi.Output.from_input(settings.key_attribute)
+        self.version_attribute = pulumi.Output.from_input(settings.version_attribute)
+        self.dashboard_url = dashboard_url
+        outputs = [name for name in EventState.__annotations__ if getattr(self, name) is not None]
+        self.register_outputs({to_camel(name): getattr(self, name) for name in outputs})

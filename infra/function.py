@@ -6,6 +6,7 @@ from typing import Final
 import pulumi
 from pulumi_aws import cloudwatch, dynamodb, lambda_
 
+from infra.queue import Queues
 from infra.role import ExecutionRole
 from infra.settings import Settings
 
@@ -21,32 +22,54 @@ def create_function(
     *,
     role: ExecutionRole,
     log_group: cloudwatch.LogGroup,
+    queues: Queues,
     table: dynamodb.Table,
 ) -> lambda_.Function:
     """Make the function, once its role may do what the handler does."""
-    variables: dict[str, pulumi.Input[str]] = {"TABLE_NAME": table.name}
-    if settings.version_attribute:
-        variables["VERSION_ATTRIBUTE"] = settings.version_attribute
     return lambda_.Function(
         f"{name}-function",
         name=settings.function_name,
-        description="Stores each event of the queue as the item of its event_id",
+        description="Stores each event of the queue as an item of the table",
         role=role.role.arn,
+        # The newest that the function's tests run on; Lambda keeps it until 2029.
+        # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
         runtime=lambda_.Runtime.PYTHON3D13,
         architectures=["arm64"],
         handler=HANDLER,
         code=source_archive(),
         timeout=settings.function_timeout_seconds,
         memory_size=settings.function_memory_mb,
-        environment=lambda_.FunctionEnvironmentArgs(variables=variables),
+        environment=lambda_.FunctionEnvironmentArgs(variables=_variables(settings, queues, table)),
         kms_key_arn=settings.kms_key_arn,
         logging_config=lambda_.FunctionLoggingConfigArgs(
-            log_format="JSON", log_group=log_group.name
+            log_format="JSON",
+            log_group=log_group.name,
+            # Said, so that what was set by hand is undone. Above INFO the counts would be lost,
+            # which are a line of the log, and Lambda's own line on time and memory.
+            application_log_level="INFO",
+            system_log_level="INFO",
         ),
         # Follows the caller's decision to trace; Active would need permissions of its own.
         tracing_config=lambda_.FunctionTracingConfigArgs(mode="PassThrough"),
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[role.policy])),
     )
+
+
+def _variables(
+    settings: Settings, queues: Queues, table: dynamodb.Table
+) -> dict[str, pulumi.Input[str]]:
+    """Say what the function goes by; what is not set stays out."""
+    variables: dict[str, pulumi.Input[str] | None] = {
+        "TABLE_NAME": table.name,
+        "KEY_ATTRIBUTE": settings.key_attribute,
+        "VERSION_ATTRIBUTE": settings.version_attribute or None,
+        "REQUIRE_VERSION": "true" if settings.require_version else None,
+        "APPEND_ONLY": "true" if settings.append_only else None,
+        "READ_BEFORE_WRITE": "true" if settings.read_before_write else None,
+        "QUEUE_URL": queues.events.url if settings.managed_retries else None,
+        "DEAD_LETTER_QUEUE_URL": queues.dead_letters.url if settings.managed_retries else None,
+    }
+    return {name: value for name, value in variables.items() if value is not None}
 
 
 def source_archive() -> pulumi.AssetArchive:

@@ -3,7 +3,7 @@
 import pulumi
 from pulumi_aws import cloudwatch
 
-from infra.settings import Settings
+from infra.settings import Settings, protected
 
 
 def create_log_group(
@@ -15,5 +15,6 @@ def create_log_group(
         name=f"/aws/lambda/{settings.function_name}",
         retention_in_days=settings.log_retention_days,
         kms_key_id=settings.kms_key_arn,
-        opts=opts,
+        deletion_protection_enabled=settings.protect_data,
+        opts=protected(opts, settings),
     )

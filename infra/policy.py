@@ -1,11 +1,15 @@
 """IAM's policy documents, and the statements that several resource policies here share."""
 
+import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import pulumi
 
 Statement = dict[str, Any]
+
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-policies.html
+QUEUE_POLICY_CHARACTERS: Final = 8192
 
 
 def policy_document(*statements: Statement) -> pulumi.Output[str]:
@@ -13,7 +17,47 @@ def policy_document(*statements: Statement) -> pulumi.Output[str]:
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html
     """
-    return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": list(statements)})
+    return pulumi.Output.from_input(list(statements)).apply(written)
+
+
+def written(statements: Sequence[Statement]) -> str:
+    """Write the document without blanks, which count where its length is limited."""
+    return json.dumps({"Version": "2012-10-17", "Statement": statements}, separators=(",", ":"))
+
+
+def as_queue_policy(policy: str) -> str:
+    """Return a queue's policy as it is.
+
+    Raises:
+        pulumi.RunError: SQS would refuse it for its length.
+
+    """
+    if len(policy) > QUEUE_POLICY_CHARACTERS:
+        raise pulumi.RunError(
+            f"the queue's policy would have {len(policy)} characters, and SQS takes "
+            f"{QUEUE_POLICY_CHARACTERS}: name fewer topics and rules"
+        )
+    return policy
+
+
+def queue_statements(
+    arn: pulumi.Input[str],
+    topic_arns: Sequence[pulumi.Input[str]] = (),
+    rule_arns: Sequence[pulumi.Input[str]] = (),
+) -> list[Statement]:
+    """Let these topics and rules send to a queue, which has one policy for all, and over TLS alone.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-security-best-practices.html
+    """
+    senders = (("AllowTopics", "sns", topic_arns), ("AllowRules", "events", rule_arns))
+    return [
+        *(
+            allow_service(sid, service, "sqs:SendMessage", arn, arns)
+            for sid, service, arns in senders
+            if arns
+        ),
+        deny_without_tls("sqs:*", arn),
+    ]
 
 
 def allow_service(

@@ -6,8 +6,8 @@ from typing import Final
 import pulumi
 from pulumi_aws import sqs
 
-from infra.policy import Statement, allow_service, deny_without_tls, policy_document
-from infra.settings import Settings
+from infra.policy import Statement, as_queue_policy, policy_document, queue_statements
+from infra.settings import Settings, protected
 
 # The most that SQS takes (1 MiB); pulumi-aws would set the old limit of 256 KiB.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
@@ -30,7 +30,7 @@ class Queues:
 def create_queues(name: str, settings: Settings, opts: pulumi.ResourceOptions) -> Queues:
     """Make both queues, encrypted and open to TLS alone; each knows only the other."""
     # A queue that is destroyed or renamed takes its messages along.
-    held = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=settings.protect_data))
+    held = protected(opts, settings)
     sse = None if settings.kms_key_arn else True
 
     dead_letters = sqs.Queue(
@@ -69,24 +69,19 @@ def create_queues(name: str, settings: Settings, opts: pulumi.ResourceOptions) -
         ),
         opts=opts,
     )
-    # A queue has one policy, so whoever else may send has to be in it.
-    senders = [
-        allow_service(sid, service, "sqs:SendMessage", events.arn, arns)
-        for sid, service in (("AllowTopics", "sns"), ("AllowRules", "events"))
-        if (arns := [arn for arn in settings.sender_arns if f":{service}:" in arn])
-    ]
-    _create_policy(f"{name}-queue-policy", opts, events, *senders)
-    _create_policy(f"{name}-dead-letter-queue-policy", opts, dead_letters)
+    senders = queue_statements(events.arn, settings.topic_arns, settings.rule_arns)
+    _create_policy(f"{name}-queue-policy", opts, events, senders)
+    nobody = queue_statements(dead_letters.arn)
+    _create_policy(f"{name}-dead-letter-queue-policy", opts, dead_letters, nobody)
     return Queues(events=events, dead_letters=dead_letters)
 
 
 def _create_policy(
-    name: str, opts: pulumi.ResourceOptions, queue: sqs.Queue, *statements: Statement
+    name: str, opts: pulumi.ResourceOptions, queue: sqs.Queue, statements: list[Statement]
 ) -> None:
-    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-security-best-practices.html
     sqs.QueuePolicy(
         name,
         queue_url=queue.url,
-        policy=policy_document(*statements, deny_without_tls("sqs:*", queue.arn)),
+        policy=policy_document(*statements).apply(as_queue_policy),
         opts=opts,
     )

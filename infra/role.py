@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_aws import cloudwatch, dynamodb, iam, sqs
+from pulumi_aws import cloudwatch, dynamodb, iam
 
 from infra.policy import Statement, policy_document
+from infra.queue import Queues
 from infra.settings import Settings
 
 
@@ -23,7 +24,7 @@ def create_execution_role(
     opts: pulumi.ResourceOptions,
     *,
     log_group: cloudwatch.LogGroup,
-    queue: sqs.Queue,
+    queues: Queues,
     table: dynamodb.Table,
 ) -> ExecutionRole:
     """Make the role: write to this log, consume this queue, put into this table."""
@@ -37,6 +38,7 @@ def create_execution_role(
                 "Action": "sts:AssumeRole",
             }
         ),
+        permissions_boundary=settings.permissions_boundary_arn,
         opts=opts,
     )
     streams = pulumi.Output.concat(log_group.arn, ":*")
@@ -46,14 +48,24 @@ def create_execution_role(
         _allow(
             "ConsumeQueue",
             ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
-            queue.arn,
+            queues.events.arn,
         ),
         _allow("PutItems", ["dynamodb:PutItem"], table.arn),
     ]
+    if settings.read_before_write:
+        statements.append(_allow("ReadVersions", ["dynamodb:BatchGetItem"], table.arn))
+    if settings.managed_retries:
+        statements += [
+            _allow("DelayRetries", ["sqs:ChangeMessageVisibility"], queues.events.arn),
+            _allow("SendDeadLetters", ["sqs:SendMessage"], queues.dead_letters.arn),
+        ]
     if settings.kms_key_arn:
-        # To read the encrypted queue and environment, and to write to the encrypted table.
+        # To read the encrypted queue and environment, and to write to the encrypted table; data
+        # keys are for sending. Not bound by kms:ViaService: AWS says so of SQS and DynamoDB, but
+        # on no page that Lambda asks for the environment as a service on behalf of this role.
         # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
-        statements.append(_allow("UseKey", ["kms:Decrypt"], settings.kms_key_arn))
+        data_keys = ["kms:GenerateDataKey"] if settings.managed_retries else []
+        statements.append(_allow("UseKey", ["kms:Decrypt", *data_keys], settings.kms_key_arn))
     policy = iam.RolePolicy(
         f"{name}-role-policy",
         role=role.id,

@@ -3,18 +3,18 @@
 import pulumi
 from pulumi_aws import dynamodb
 
-from infra.settings import EVENT_ID, Settings
+from infra.settings import Settings, protected
 
 
 def create_table(name: str, settings: Settings, opts: pulumi.ResourceOptions) -> dynamodb.Table:
-    """Make the table: one item per event_id, paid per request, restorable to any second."""
+    """Make the table: one item for each key, paid per request, restorable to any second."""
     return dynamodb.Table(
         f"{name}-table",
         name=settings.table_name,
         billing_mode="PAY_PER_REQUEST",
         # The key alone: DynamoDB refuses an attribute definition that no key uses.
-        attributes=[dynamodb.TableAttributeArgs(name=EVENT_ID, type="S")],
-        hash_key=EVENT_ID,
+        attributes=[dynamodb.TableAttributeArgs(name=settings.key_attribute, type="S")],
+        hash_key=settings.key_attribute,
         point_in_time_recovery=dynamodb.TablePointInTimeRecoveryArgs(enabled=True),
         stream_enabled=settings.change_stream,
         stream_view_type="NEW_AND_OLD_IMAGES" if settings.change_stream else None,
@@ -26,7 +26,5 @@ def create_table(name: str, settings: Settings, opts: pulumi.ResourceOptions) ->
             enabled=settings.expiry_attribute is not None, attribute_name=settings.expiry_attribute
         ),
         deletion_protection_enabled=settings.protect_data,
-        opts=pulumi.ResourceOptions.merge(
-            opts, pulumi.ResourceOptions(protect=settings.protect_data)
-        ),
+        opts=protected(opts, settings),
     )

@@ -175,7 +175,10 @@ KINDS: Final[Mapping[str, Kind]] = {
         policy=("PolicyDocument", json.loads),
     ),
     "aws:sns/topicSubscription:TopicSubscription": _kind(
-        "AWS::SNS::Subscription", "endpoint protocol", is_tagged=False, topic="TopicArn"
+        "AWS::SNS::Subscription",
+        "endpoint protocol rawMessageDelivery",
+        is_tagged=False,
+        topic="TopicArn",
     ),
     "aws:sqs/queue:Queue": _kind(
         "AWS::SQS::Queue",

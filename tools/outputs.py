@@ -10,7 +10,7 @@ from tools.errors import ToolError
 
 _NEEDED: Final = (
     *("queueUrl", "queueArn", "deadLetterQueueUrl"),
-    *("tableName", "functionName", "versionAttribute"),
+    *("tableName", "functionName", "keyAttribute", "versionAttribute"),
 )
 
 

@@ -20,7 +20,6 @@ from pulumi.runtime import rpc
 from pulumi.runtime.settings import get_root_resource
 from pulumi.runtime.stack import Stack as PulumiStack
 
-from infra.settings import SettingsError
 from tools.errors import ToolError
 from tools.stacks import PROJECT, Stack
 
@@ -40,8 +39,6 @@ class Resource:
     protect: bool
     delete_before_replace: bool | None
     """None if the program leaves it to the provider, which wants it wherever a name is given."""
-    aliases: tuple[str, ...]
-    """The names that the engine may know it by from before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +97,7 @@ def _run(stack: Stack, mocks: pulumi_mocks.Mocks, folder: Path) -> Run:
 
     try:
         program()
-    except SettingsError as error:
+    except pulumi.RunError as error:
         raise ToolError(str(error)) from None
     except Exception:
         if monitor.error:
@@ -152,7 +149,6 @@ class _Recorder(pulumi_mocks.MockMonitor):
                     delete_before_replace=request.deleteBeforeReplace
                     if request.deleteBeforeReplaceDefined
                     else None,
-                    aliases=tuple(alias.spec.name for alias in request.aliases),
                 )
             )
         try:

@@ -68,9 +68,7 @@ def load_stack(name: str, project: Path = PROJECT) -> Stack:
         raise ToolError(
             f"There is no stack {name!r}: {file.name} does not exist. The stacks are: {known}."
         )
-    declared = definition.get("config", {}).items()  # to go with Pulumi.yaml's own config
-    given = {key: each["default"] for key, each in declared if "default" in each}
-    given |= _read(file).get("config") or {}
+    given = _read(file).get("config") or {}
     config = {_qualified(key, definition["name"]): value for key, value in given.items()}
     problems = [
         f"{key} is encrypted, and only the Pulumi CLI can decrypt it"

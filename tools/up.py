@@ -87,17 +87,18 @@ def commands_to_try(ready: Mapping[str, Any]) -> str:
     """Write the commands that send one's own event and read its item, from what `up` prints."""
     send = f".venv/bin/python -m tools send --outputs {OUTPUTS_FILE}"
     variables = " ".join(f"{name.upper()}={value}" for name, value in CREDENTIALS.items())
-    key = json.dumps({"event_id": {"S": json.loads(EXAMPLE)["event_id"]}})
+    key = json.dumps({ready["keyAttribute"]: {"S": json.loads(EXAMPLE)["event_id"]}})
+    example = EXAMPLE.replace('"event_id"', json.dumps(ready["keyAttribute"]))
     lines = [
         f"{send} \\",
-        f"  {shlex.quote(EXAMPLE)}",
+        f"  {shlex.quote(example)}",
         "",
         "or with the AWS CLI:",
         "",
         f"export {variables} \\",
         f"  AWS_ENDPOINT_URL={ready['endpointUrl']} AWS_DEFAULT_REGION={ready['region']}",
         f"aws sqs send-message --queue-url {ready['queueUrl']} \\",
-        f"  --message-body {shlex.quote(EXAMPLE)}",
+        f"  --message-body {shlex.quote(example)}",
         f"aws dynamodb get-item --table-name {ready['tableName']} \\",
         f"  --key {shlex.quote(key)}",
     ]

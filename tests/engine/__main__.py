@@ -71,11 +71,12 @@ class Proof:
             AttributeDefinitions=[{"AttributeName": "event_id", "AttributeType": "S"}],
             KeySchema=[{"AttributeName": "event_id", "KeyType": "HASH"}],
         )
-        items = self._flow().items()
+        flow = self._flow()
+        items = flow.items()
         step = self._up("tableName, taken", {"tableName": "taken"}, fails=True)
         self._expect(bool(step.error) and not step.ours, f"not only an error: {step.ours}")
         self._expect(self._flow().items() == items, "items are gone")
-        step = self._up("tableName as before", {"tableName": self._named("tableName")})
+        step = self._up("tableName as before", {"tableName": str(flow.outputs["tableName"])})
         self._expect(not step.ours, f"changed: {step.ours}")
 
     def loses_nothing_of_what_flows_when_the_function_is_renamed(self) -> None:
@@ -188,10 +189,6 @@ class Proof:
         made = [place for place, each in enumerate(order) if each.startswith("create")]
         gone = [place for place, each in enumerate(order) if each.startswith("delete")]
         self._expect(bool(made and gone) and max(made) < min(gone), f"the order was {order}")
-
-    def _named(self, key: str) -> str:
-        stack = load_stack(STACK)
-        return stack.config[f"{stack.project}:{key}"]
 
     def _flow(self) -> Deployed:
         return Deployed(self._under.outputs())

@@ -16,6 +16,8 @@ TOPIC: Final = "arn:aws:sns:us-east-1:123456789012:pager"
 
 TOPIC_OF_EVENTS: Final = "arn:aws:sns:eu-west-1:210987654321:events.fifo"
 RULE: Final = "arn:aws:events:us-east-1:123456789012:rule/bus/orders"
+BOUNDARY: Final = "arn:aws:iam::123456789012:policy/team/boundary"
+RUNBOOK: Final = "https://wiki.example.com/event-state"
 
 STACKS: Final = ("local", "dev", "prod")
 EVERYTHING: Final = "prod with everything"
@@ -28,7 +30,13 @@ VARIANTS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
             "kmsKeyArn": KEY,
             "alarmEmail": EMAIL,
             "maximumConcurrency": "7",
-            "senderArns": json.dumps([TOPIC_OF_EVENTS, RULE]),
+            "topicArns": json.dumps([TOPIC_OF_EVENTS]),
+            "ruleArns": json.dumps([RULE]),
+            "permissionsBoundaryArn": BOUNDARY,
+            "runbookUrl": RUNBOOK,
+            "managedRetries": "true",
+            "readBeforeWrite": "true",
+            "requireVersion": "true",
             "changeStream": "true",
             "expiryAttribute": "expires_at",
         },
@@ -63,9 +71,12 @@ class Registered:
 
 
 def stack_with(stack: str, **config: str) -> Stack:
-    """Load a stack, with some keys set; keys of other namespaces are written aws__region."""
+    """Load a stack, with some keys set; keys of other namespaces are written aws__region.
+
+    A stack's own region is its owner's choice, and no matter of a test's.
+    """
     changes = {key.replace("__", ":"): value for key, value in config.items()}
-    return load_stack(stack).with_config(changes)
+    return load_stack(stack).with_config({"aws:region": "us-east-1", **changes})
 
 
 @cache

@@ -14,7 +14,7 @@ from tests.infra.registered import VARIANTS, variant
 from tools.stacks import PROJECT
 from tools.template import zip_of
 
-MOST_BYTES: Final = 60_000
+MOST_BYTES: Final = 100_000
 
 
 def _archive(name: str = "prod") -> pulumi.AssetArchive:

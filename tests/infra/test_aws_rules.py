@@ -27,48 +27,61 @@ WORD: Final = string.ascii_letters + string.digits + "-_"
 REGIONS: Final = ["us-east-1", "eu-central-1", "ap-southeast-2"]
 
 
-def _senders(region: str) -> st.SearchStrategy[str]:
-    """Draw a topic of any region, or a rule of this one, of any account."""
-    account = st.sampled_from(["123456789012", "210987654321"])
-    topic = st.builds(
-        "arn:aws:sns:{}:{}:{}{}".format,
-        *(st.sampled_from(REGIONS), account, st.text(WORD, min_size=1, max_size=250)),
-        st.sampled_from(["", ".fifo"]),
-    )
-    rule = st.builds(
+ACCOUNTS: Final = st.sampled_from(["123456789012", "210987654321"])
+TOPICS: Final = st.builds(  # of any region
+    "arn:aws:sns:{}:{}:{}{}".format,
+    *(st.sampled_from(REGIONS), ACCOUNTS, st.text(WORD, min_size=1, max_size=250)),
+    st.sampled_from(["", ".fifo"]),
+)
+MEMBERS: Final = st.text(
+    st.characters(blacklist_categories=["Cc", "Cs"]), min_size=1, max_size=255
+).filter(lambda name: name == name.strip())
+FLAGS: Final = st.booleans()
+
+
+def _rules(region: str) -> st.SearchStrategy[str]:
+    return st.builds(
         "arn:aws:events:{}:{}:rule/{}{}".format,
-        *(st.just(region), account, st.sampled_from(["", "a-bus/", "aws.partner/example/1/"])),
+        *(st.just(region), ACCOUNTS, st.sampled_from(["", "a-bus/", "aws.partner/example/1/"])),
         st.text(WORD + ".", min_size=1, max_size=64),
     )
-    return topic | rule
 
 
 @st.composite
 def _configs(draw: st.DrawFn) -> dict[str, str]:
     """Draw any config that infra/settings.py promises to accept."""
     region = draw(st.sampled_from(REGIONS))
-    batch = draw(st.integers(1, 10_000))
-    attribute = st.text(
-        st.characters(blacklist_categories=["Cc", "Cs"]), min_size=1, max_size=255
-    ).filter(lambda name: name != "event_id")
-    version = draw(st.just("") | attribute)
-    config = {
+    key, version, expiry = draw(st.lists(MEMBERS, min_size=3, max_size=3, unique=True))
+    batch, timeout = draw(st.integers(1, 10_000)), draw(st.integers(1, 900))
+    window, managed = draw(st.integers(1 if batch > 10 else 0, 300)), draw(FLAGS)
+    pause = max(6 * timeout + window, 900 if managed else 0)
+    policies: dict[str, dict[str, Any]] = {
+        "newest": {
+            "versionAttribute": version,
+            "requireVersion": draw(FLAGS),
+            "readBeforeWrite": draw(FLAGS),
+        },
+        "last": {"versionAttribute": ""},
+        "first": {"appendOnly": True},
+    }
+    config: dict[str, Any] = {
         "aws__region": region,
         "queueName": draw(st.text(WORD, min_size=1, max_size=76)),
         "tableName": draw(st.text(WORD + ".", min_size=3, max_size=255)),
         "functionName": draw(st.text(WORD, min_size=1, max_size=64)),
+        "keyAttribute": key,
         "batchSize": batch,
-        "batchWindowSeconds": draw(st.integers(1 if batch > 10 else 0, 300)),
-        "maximumConcurrency": draw(st.just(0) | st.integers(2, 1000)),
-        "functionTimeoutSeconds": draw(st.integers(1, 900)),
+        "batchWindowSeconds": window,
+        "functionTimeoutSeconds": timeout,
         "functionMemoryMb": draw(st.integers(128, 10_240)),
-        "maxReceiveCount": draw(st.integers(1, 1000)),
-        "versionAttribute": version,
+        "managedRetries": managed,
+        "maxReceiveCount": draw(st.integers(1, min(1000, 302_400 // pause))),
         "logRetentionDays": draw(st.sampled_from(RETENTION_DAYS)),
-        "protectData": draw(st.sampled_from(["true", "false"])),
-        "kmsKeyArn": draw(
-            st.sampled_from(["", f"arn:aws:kms:{region}:123456789012:key/mrk-1234abcd"])
-        ),
+        "protectData": draw(FLAGS),
+        "topicArns": json.dumps(draw(st.lists(TOPICS, max_size=3))),
+        "ruleArns": json.dumps(draw(st.lists(_rules(region), max_size=3))),
+        "changeStream": draw(FLAGS),
+        **policies[draw(st.sampled_from(list(policies)))],
         **draw(
             st.sampled_from(
                 [
@@ -78,11 +91,19 @@ def _configs(draw: st.DrawFn) -> dict[str, str]:
                 ]
             )
         ),
-        "senderArns": json.dumps(draw(st.lists(_senders(region), max_size=5))),
-        "changeStream": draw(st.sampled_from(["true", "false"])),
-        "expiryAttribute": draw(st.just("") | attribute.filter(lambda name: name != version)),
     }
-    return {key: str(value) for key, value in config.items()}
+    optional = {
+        "maximumConcurrency": draw(st.integers(2, 1000)),
+        "kmsKeyArn": f"arn:aws:kms:{region}:123456789012:key/mrk-1234abcd",
+        "expiryAttribute": expiry,
+        "permissionsBoundaryArn": "arn:aws:iam::aws:policy/PowerUserAccess",
+        "runbookUrl": "https://example.com/" + "r" * draw(st.integers(0, 480)),
+    }
+    config |= {name: value for name, value in optional.items() if draw(FLAGS)}
+    return {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in config.items()
+    }
 
 
 @settings(max_examples=30, deadline=None)
@@ -190,6 +211,10 @@ def _all(kind: str, holds: Callable[[Any], bool]) -> Callable[[Registered], bool
     )
 
 
+VARIABLES: Final = {
+    *("TABLE_NAME", "KEY_ATTRIBUTE", "VERSION_ATTRIBUTE", "REQUIRE_VERSION", "APPEND_ONLY"),
+    *("READ_BEFORE_WRITE", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL"),
+}
 Checks = dict[str, Callable[[Registered], bool]]
 
 CHECKS: Final[Checks] = {
@@ -199,9 +224,7 @@ CHECKS: Final[Checks] = {
     "CKV_AWS_28": _all("Table", lambda inputs: inputs["pointInTimeRecovery"] == {"enabled": True}),
     "CKV_AWS_45": _all(
         "Function",
-        lambda inputs: (
-            set(inputs["environment"]["variables"]) == {"TABLE_NAME", "VERSION_ATTRIBUTE"}
-        ),
+        lambda inputs: set(inputs["environment"]["variables"]) <= VARIABLES,
     ),
     "CKV_AWS_50": _all(
         "Function", lambda inputs: inputs["tracingConfig"]["mode"] in ("Active", "PassThrough")
@@ -216,7 +239,7 @@ CHECKS: Final[Checks] = {
     "CKV_AWS_274": lambda program: not program.of_type("RolePolicyAttachment"),
     "CKV_AWS_286": _no(_allows(r"iam:")),
     "CKV_AWS_287": _no(_allows(r"sts:Get|iam:Create")),
-    "CKV_AWS_288": _no(_allows(r"s3:|ssm:|secretsmanager:|dynamodb:(Get|Scan|Query|Batch)")),
+    "CKV_AWS_288": _no(_allows(r"s3:|ssm:|secretsmanager:|dynamodb:(Get|Scan|Query|Export)")),
     "CKV_AWS_289": _no(_allows(r".*(Policy|Permission)")),
     "CKV_AWS_290": _no(_is_on_all),
     "CKV_AWS_355": _no(_is_on_all),

@@ -1,297 +1,45 @@
-"""What is registered: prod in full, then what each key and each stack changes, and nothing else."""
+"""What is registered: prod in full, then what each stack changes, and nothing else."""
 
 import json
-from typing import Any, Final
 
 import pytest
 
+from tests.infra.expected import (
+    ACCOUNT,
+    ALARM_TOPIC,
+    PLAIN,
+    PROD,
+    QUEUE,
+    QUEUE_URL,
+    TABLE,
+    document,
+    inputs,
+    plain,
+    send,
+    without_tls,
+)
 from tests.infra.registered import (
     EMAIL,
     EVERYTHING,
     KEY,
-    RULE,
     STACKS,
-    TOPIC_OF_EVENTS,
     VARIANTS,
-    Registered,
     registered,
     stack_with,
     variant,
 )
-
-ACCOUNT: Final = "us-east-1:123456789012"
-QUEUE: Final = f"arn:aws:sqs:{ACCOUNT}:event-state-queue"
-QUEUE_URL: Final = "https://sqs.us-east-1.amazonaws.com/123456789012/event-state-queue"
-TABLE: Final = f"arn:aws:dynamodb:{ACCOUNT}:table/event-state-target-table"
-LOG_GROUP: Final = "/aws/lambda/EventUpsertLambda"
-ALARM_TOPIC: Final = f"arn:aws:sns:{ACCOUNT}:EventUpsertLambda-alarms"
-VARIABLES: Final = {"TABLE_NAME": "event-state-target-table", "VERSION_ATTRIBUTE": "timestamp"}
-
-
-def _document(*statements: dict[str, Any]) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": list(statements)}
-
-
-def _allow(sid: str, actions: list[str], arn: str) -> dict[str, Any]:
-    return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": arn}
-
-
-def _send(sid: str, service: str, action: str, arn: str, sources: list[str]) -> dict[str, Any]:
-    return {
-        "Sid": sid,
-        "Effect": "Allow",
-        "Principal": {"Service": service},
-        "Action": action,
-        "Resource": arn,
-        "Condition": {"ArnEquals": {"aws:SourceArn": sources}},
-    }
-
-
-def _without_tls(action: str, arn: str) -> dict[str, Any]:
-    return {
-        "Sid": "DenyWithoutTls",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": action,
-        "Resource": arn,
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }
-
-
-ROLE: Final = [
-    _allow(
-        "WriteLogs",
-        ["logs:CreateLogStream", "logs:PutLogEvents"],
-        f"arn:aws:logs:{ACCOUNT}:log-group:{LOG_GROUP}:*",
-    ),
-    _allow(
-        "ConsumeQueue",
-        ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
-        QUEUE,
-    ),
-    _allow("PutItems", ["dynamodb:PutItem"], TABLE),
-]
-
-# Alarms and dashboard have files of their own.
-PROD: Final[dict[str, dict[str, Any]]] = {
-    "queue": {
-        "name": "event-state-queue",
-        "maxMessageSize": 1_048_576,
-        "messageRetentionSeconds": 4 * 86_400,
-        "visibilityTimeoutSeconds": 6 * 30,
-        "redrivePolicy": {"deadLetterTargetArn": f"{QUEUE}-dlq", "maxReceiveCount": 5},
-        "sqsManagedSseEnabled": True,
-    },
-    "dead-letter-queue": {
-        "name": "event-state-queue-dlq",
-        "maxMessageSize": 1_048_576,
-        "messageRetentionSeconds": 14 * 86_400,
-        "sqsManagedSseEnabled": True,
-    },
-    "dead-letter-queue-redrive-allow": {
-        "queueUrl": f"{QUEUE_URL}-dlq",
-        "redriveAllowPolicy": {"redrivePermission": "byQueue", "sourceQueueArns": [QUEUE]},
-    },
-    "queue-policy": {
-        "queueUrl": QUEUE_URL,
-        "policy": _document(_without_tls("sqs:*", QUEUE)),
-    },
-    "dead-letter-queue-policy": {
-        "queueUrl": f"{QUEUE_URL}-dlq",
-        "policy": _document(_without_tls("sqs:*", f"{QUEUE}-dlq")),
-    },
-    "table": {
-        "name": "event-state-target-table",
-        "billingMode": "PAY_PER_REQUEST",
-        "attributes": [{"name": "event_id", "type": "S"}],
-        "hashKey": "event_id",
-        "pointInTimeRecovery": {"enabled": True},
-        "deletionProtectionEnabled": True,
-        "streamEnabled": False,
-        "serverSideEncryption": {"enabled": False},
-        "ttl": {"enabled": False},
-    },
-    "log-group": {"name": LOG_GROUP, "retentionInDays": 30},
-    "role": {
-        "description": "Execution role of the Lambda function EventUpsertLambda",
-        "assumeRolePolicy": _document(
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": "lambda.amazonaws.com"},
-                "Action": "sts:AssumeRole",
-            }
-        ),
-    },
-    "role-policy": {"role": "event-state-role", "policy": _document(*ROLE)},
-    "function": {
-        "name": "EventUpsertLambda",
-        "description": "Stores each event of the queue as the item of its event_id",
-        "role": "arn:aws:iam::123456789012:role/event-state-role",
-        "runtime": "python3.13",
-        "architectures": ["arm64"],
-        "handler": "function.handler.handler",
-        "timeout": 30,
-        "memorySize": 512,
-        "environment": {"variables": VARIABLES},
-        "loggingConfig": {"logFormat": "JSON", "logGroup": LOG_GROUP},
-        "tracingConfig": {"mode": "PassThrough"},
-    },
-    "event-source-mapping": {
-        "eventSourceArn": QUEUE,
-        "functionName": f"arn:aws:lambda:{ACCOUNT}:function:EventUpsertLambda",
-        "batchSize": 10,
-        "maximumBatchingWindowInSeconds": 0,
-        "functionResponseTypes": ["ReportBatchItemFailures"],
-        "metricsConfig": {"metrics": ["EventCount"]},
-    },
-}
-
-
-def _inputs(program: Registered) -> dict[str, dict[str, Any]]:
-    """Return the inputs of each resource; the archive has tests of its own."""
-    found = {
-        name: {key: value for key, value in program.inputs(name).items() if key != "code"}
-        for name in program.names()
-    }
-    assert found.pop("event-state") == {}
-    return found
+from tests.infra.test_keys import changes_of
 
 
 def test_prod_registers_exactly_these_resources_with_exactly_these_inputs() -> None:
-    found = _inputs(registered("prod"))
+    found = inputs(plain())
     others = {name for name in found if name.startswith("alarm-")} | {"dashboard"}
     assert {name: found[name] for name in found.keys() - others} == PROD
 
 
-# What a key changes in prod: the inputs that are other than before, and None for one that is gone.
-Changes = dict[str, dict[str, Any]]
-KEYS: Final[list[tuple[dict[str, str], Changes]]] = [
-    (
-        {"batchSize": "500", "batchWindowSeconds": "7"},
-        {
-            "event-source-mapping": {"batchSize": 500, "maximumBatchingWindowInSeconds": 7},
-            "queue": {"visibilityTimeoutSeconds": 187},
-            "alarm-oldest-message": {"threshold": 3 * 187},
-        },
-    ),
-    (
-        {"maximumConcurrency": "40"},
-        {"event-source-mapping": {"scalingConfig": {"maximumConcurrency": 40}}},
-    ),
-    (
-        {"functionTimeoutSeconds": "90", "batchWindowSeconds": "20"},
-        {
-            "function": {"timeout": 90},
-            "event-source-mapping": {"maximumBatchingWindowInSeconds": 20},
-            "queue": {"visibilityTimeoutSeconds": 560},
-            "alarm-oldest-message": {"threshold": 3 * 560},
-            "alarm-function-duration": {"threshold": 72_000},
-        },
-    ),
-    ({"functionMemoryMb": "256"}, {"function": {"memorySize": 256}}),
-    (
-        {"maxReceiveCount": "9"},
-        {"queue": {"redrivePolicy": {"deadLetterTargetArn": f"{QUEUE}-dlq", "maxReceiveCount": 9}}},
-    ),
-    (
-        {"versionAttribute": "sequence"},
-        {
-            "function": {
-                "environment": {"variables": {**VARIABLES, "VERSION_ATTRIBUTE": "sequence"}}
-            }
-        },
-    ),
-    (
-        {"versionAttribute": ""},
-        {"function": {"environment": {"variables": {"TABLE_NAME": VARIABLES["TABLE_NAME"]}}}},
-    ),
-    ({"logRetentionDays": "400"}, {"log-group": {"retentionInDays": 400}}),
-    ({"protectData": "false"}, {"table": {"deletionProtectionEnabled": False}}),
-    (
-        {"kmsKeyArn": KEY},
-        {
-            "queue": {"kmsMasterKeyId": KEY, "sqsManagedSseEnabled": None},
-            "dead-letter-queue": {"kmsMasterKeyId": KEY, "sqsManagedSseEnabled": None},
-            "table": {"serverSideEncryption": {"enabled": True, "kmsKeyArn": KEY}},
-            "log-group": {"kmsKeyId": KEY},
-            "role-policy": {"policy": _document(*ROLE, _allow("UseKey", ["kms:Decrypt"], KEY))},
-            "function": {"kmsKeyArn": KEY},
-        },
-    ),
-    (
-        {"senderArns": json.dumps([TOPIC_OF_EVENTS])},
-        {
-            "queue-policy": {
-                "policy": _document(
-                    _send(
-                        *("AllowTopics", "sns.amazonaws.com", "sqs:SendMessage", QUEUE),
-                        [TOPIC_OF_EVENTS],
-                    ),
-                    _without_tls("sqs:*", QUEUE),
-                )
-            }
-        },
-    ),
-    (
-        {"senderArns": json.dumps([RULE, TOPIC_OF_EVENTS, f"{RULE}-2"])},
-        {
-            "queue-policy": {
-                "policy": _document(
-                    _send(
-                        *("AllowTopics", "sns.amazonaws.com", "sqs:SendMessage", QUEUE),
-                        [TOPIC_OF_EVENTS],
-                    ),
-                    _send(
-                        *("AllowRules", "events.amazonaws.com", "sqs:SendMessage", QUEUE),
-                        [RULE, f"{RULE}-2"],
-                    ),
-                    _without_tls("sqs:*", QUEUE),
-                )
-            }
-        },
-    ),
-    (
-        {"changeStream": "true"},
-        {"table": {"streamEnabled": True, "streamViewType": "NEW_AND_OLD_IMAGES"}},
-    ),
-    (
-        {"expiryAttribute": "expires_at"},
-        {"table": {"ttl": {"enabled": True, "attributeName": "expires_at"}}},
-    ),
-]
-
-
-def _changes(program: Registered, base: Registered) -> Changes:
-    before, after = _inputs(base), _inputs(program)
-    assert before.keys() == after.keys()
-    return {
-        name: changed
-        for name in before
-        if (
-            changed := {
-                key: after[name].get(key)
-                for key in before[name] | after[name]
-                if before[name].get(key) != after[name].get(key)
-            }
-        )
-    }
-
-
-@pytest.mark.parametrize(("config", "changes"), KEYS)
-def test_a_key_changes_exactly_this(config: dict[str, str], changes: Changes) -> None:
-    assert _changes(registered(**config), registered("prod")) == changes
-
-
-def test_every_key_that_is_no_name_and_no_alarms_is_among_these() -> None:
-    keys = {key.partition(":")[2] for key in stack_with("prod").config if "event-state:" in key}
-    assert {key for config, _ in KEYS for key in config} == keys - {
-        *("queueName", "tableName", "functionName", "alarmEmail", "alarmTopicArn"),
-    }
-
-
 def test_the_local_stack_has_short_timeouts_and_few_deliveries() -> None:
-    local = registered("local", batchSize="10", batchWindowSeconds="0")
-    assert _changes(local, registered(protectData="false")) == {
+    local = registered("local", managedRetries="false", batchSize="10", batchWindowSeconds="0")
+    assert changes_of(local, plain(protectData="false")) == {
         "queue": {
             "visibilityTimeoutSeconds": 6,
             "redrivePolicy": {"deadLetterTargetArn": f"{QUEUE}-dlq", "maxReceiveCount": 2},
@@ -304,33 +52,33 @@ def test_the_local_stack_has_short_timeouts_and_few_deliveries() -> None:
 
 def test_the_dev_stack_differs_in_names_alone() -> None:
     """Every name of dev ends in -dev; without that it is prod, unprotected."""
-    text = json.dumps(_inputs(registered("dev")))
+    text = json.dumps(inputs(registered("dev", **PLAIN)))
     for name in ("event-state-queue", "event-state-target-table", "EventUpsertLambda"):
         assert text.count(name) == text.count(f"{name}-dev")
-    assert json.loads(text.replace("-dev", "")) == _inputs(registered(protectData="false"))
+    assert json.loads(text.replace("-dev", "")) == inputs(plain(protectData="false"))
 
 
 def test_an_e_mail_address_adds_a_topic_for_these_alarms_alone() -> None:
-    with_topic, without = (_inputs(registered(alarmEmail=email)) for email in (EMAIL, ""))
+    with_topic, without = inputs(registered(alarmEmail=EMAIL)), inputs(registered())
     alarms = {
-        f"arn:aws:cloudwatch:{ACCOUNT}:alarm:{inputs['name']}"
-        for name, inputs in without.items()
+        f"arn:aws:cloudwatch:{ACCOUNT}:alarm:{each['name']}"
+        for name, each in without.items()
         if name.startswith("alarm-")
     }
-    document = with_topic["alarm-topic-policy"]["policy"]
-    sources = document["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"]
+    policy = with_topic["alarm-topic-policy"]["policy"]
+    sources = policy["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"]
     assert set(sources) == alarms
     assert {name: with_topic[name] for name in with_topic.keys() - without.keys()} == {
         "alarm-topic": {"name": "EventUpsertLambda-alarms"},
         "alarm-topic-subscription": {"topic": ALARM_TOPIC, "protocol": "email", "endpoint": EMAIL},
         "alarm-topic-policy": {
             "arn": ALARM_TOPIC,
-            "policy": _document(
-                _send(
+            "policy": document(
+                send(
                     *("AllowAlarms", "cloudwatch.amazonaws.com", "sns:Publish", ALARM_TOPIC),
                     sources,
                 ),
-                _without_tls("sns:Publish", ALARM_TOPIC),
+                without_tls("sns:Publish", ALARM_TOPIC),
             ),
         },
     }
@@ -347,6 +95,7 @@ def test_a_stack_exports_exactly_these_outputs(name: str) -> None:
         "queueArn": f"{QUEUE}{suffix}",
         "deadLetterQueueUrl": f"{QUEUE_URL}{suffix}-dlq",
         "tableName": f"event-state-target-table{suffix}",
+        "keyAttribute": "event_id",
         "versionAttribute": "timestamp",
         "functionName": f"EventUpsertLambda{suffix}",
         "dashboardUrl": "https://us-east-1.console.aws.amazon.com/cloudwatch/home"
@@ -356,16 +105,13 @@ def test_a_stack_exports_exactly_these_outputs(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_each_resource_is_a_child_of_the_component_and_known_by_its_old_name_too(name: str) -> None:
-    """Stacks from before the component's name began its children's must keep their data."""
+def test_each_resource_is_a_child_of_the_component(name: str) -> None:
     component = variant(name)["event-state"]
     children = [each for each in variant(name).run.resources if each is not component]
     assert (component.type, component.name) == ("event-state:index:EventState", "event-state")
-    assert component.aliases == ()
     for each in children:
         assert each.parent == component.urn
         assert each.name.startswith("event-state-")
-        assert each.aliases == (each.name.removeprefix("event-state-"),)
 
 
 def test_the_redrive_policy_is_written_as_sqs_writes_it_back() -> None:
@@ -380,7 +126,7 @@ def test_what_holds_data_is_protected_where_the_stack_says_so(name: str) -> None
     program = variant(name)
     protected = {each for each in program.names() if program[each].protect}
     assert protected == (
-        {"table", "queue", "dead-letter-queue"} if name.startswith("prod") else set()
+        {"table", "queue", "dead-letter-queue", "log-group"} if name.startswith("prod") else set()
     )
 
 

@@ -1,42 +1,41 @@
-"""The stack's settings: every key, every rule, and what is said when one is broken."""
+"""The arguments: every key's default, every rule, and what is said when one is broken."""
 
-import contextvars
-import json
-from dataclasses import replace
 from typing import Any, Final
 
-import pulumi
 import pytest
-import yaml
-from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks
-from pydantic import ValidationError
 
-from infra.settings import Settings, SettingsError
-from tests.infra.registered import EMAIL, KEY, RULE, TOPIC, TOPIC_OF_EVENTS, stack_with
-from tools.errors import ToolError
-from tools.program import run
-from tools.stacks import PROJECT, Stack
+from infra.arguments import EventStateArgs
+from infra.problems import ArgumentsError, Problem
+from infra.settings import Settings, settings_of
+from tests.infra.registered import BOUNDARY, EMAIL, KEY, RULE, RUNBOOK, TOPIC, TOPIC_OF_EVENTS
 
-# The one place where a default stands is Pulumi.yaml; this is what it must say.
 DEFAULTS: Final = {
-    "queueName": ("string", "event-state-queue"),
-    "tableName": ("string", "event-state-target-table"),
-    "functionName": ("string", "EventUpsertLambda"),
-    "batchSize": ("integer", 10),
-    "batchWindowSeconds": ("integer", 0),
-    "maximumConcurrency": ("integer", 0),
-    "functionTimeoutSeconds": ("integer", 30),
-    "functionMemoryMb": ("integer", 512),
-    "maxReceiveCount": ("integer", 5),
-    "versionAttribute": ("string", "timestamp"),
-    "logRetentionDays": ("integer", 30),
-    "protectData": ("boolean", False),
-    "kmsKeyArn": ("string", ""),
-    "alarmEmail": ("string", ""),
-    "alarmTopicArn": ("string", ""),
-    "senderArns": ("array", []),
-    "changeStream": ("boolean", False),
-    "expiryAttribute": ("string", ""),
+    "queue_name": "orders-prod",
+    "table_name": "orders-prod",
+    "function_name": "orders-prod",
+    "key_attribute": "event_id",
+    "batch_size": 10,
+    "batch_window_seconds": 0,
+    "maximum_concurrency": None,
+    "function_timeout_seconds": 30,
+    "function_memory_mb": 512,
+    "managed_retries": False,
+    "max_receive_count": 5,
+    "append_only": False,
+    "version_attribute": "timestamp",
+    "require_version": False,
+    "read_before_write": False,
+    "log_retention_days": 30,
+    "protect_data": False,
+    "kms_key_arn": None,
+    "alarm_email": None,
+    "alarm_topic_arn": None,
+    "runbook_url": None,
+    "topic_arns": [],
+    "rule_arns": [],
+    "change_stream": False,
+    "expiry_attribute": None,
+    "permissions_boundary_arn": None,
 }
 
 WHOLE: Final = "it must be a whole number from"
@@ -48,267 +47,274 @@ RETENTION: Final = (
     "2192, 2557, 2922, 3288, 3653"
 )
 BOOLEAN: Final = "it must be true or false"
-ATTRIBUTE: Final = 'it must be an attribute name of 1-255 characters, or "" for unset'
-KEY_OF_TABLE: Final = "event_id is the key and never changes; name another member"
-KMS: Final = 'it must be the ARN of a KMS key (arn:aws:kms:...:key/ID), or "" for unset'
-SNS: Final = 'it must be the ARN of a standard SNS topic, or "" for unset'
-SENDER: Final = (
-    "it must be the ARN of an SNS topic or of an EventBridge rule (arn:aws:events:...:rule/NAME)"
-)
-IN_REGION: Final = "it must be in the stack's region, us-east-1"
-MAIL: Final = 'it must be an e-mail address, or "" for unset'
-LONG: Final = json.dumps([TOPIC + "x" * 200] * 40)
+MEMBER: Final = "it must be an attribute name of 1-255 characters, without blanks around it"
+KMS: Final = "it must be the ARN of a KMS key (arn:aws:kms:...:key/ID)"
+SNS: Final = "it must be the ARN of a standard SNS topic"
+MAIL: Final = "it must be an e-mail address"
+PAGE: Final = "it must be an address https://... of at most 500 characters"
+POLICY: Final = "it must be the ARN of an IAM policy (arn:aws:iam::...:policy/NAME)"
+EVENTS: Final = "it must be the ARN of an EventBridge rule (arn:aws:events:...:rule/NAME)"
 
 # key, value, the rule that it breaks
-BROKEN: Final = [
-    ("queueName", "", QUEUE),
-    ("queueName", "q" * 77, QUEUE),
-    ("queueName", "events.fifo", QUEUE),
-    ("tableName", "ab", TABLE),
-    ("tableName", "t" * 256, TABLE),
-    ("tableName", "my table", TABLE),
-    ("functionName", "", FUNCTION),
-    ("functionName", "f" * 65, FUNCTION),
-    ("functionName", "f.g", FUNCTION),
-    ("batchSize", "0", f"{WHOLE} 1 to 10000"),
-    ("batchSize", "10001", f"{WHOLE} 1 to 10000"),
-    ("batchSize", "ten", f"{WHOLE} 1 to 10000"),
-    ("batchSize", "1.5", f"{WHOLE} 1 to 10000"),
-    ("batchSize", "1e3", f"{WHOLE} 1 to 10000"),
-    ("batchSize", "1_0", f"{WHOLE} 1 to 10000"),
-    ("batchSize", " 5", f"{WHOLE} 1 to 10000"),
-    ("batchSize", "٣", f"{WHOLE} 1 to 10000"),  # a digit, but none of Go's
-    ("batchSize", "9" * 5000, f"{WHOLE} 1 to 10000"),
-    ("batchSize", "true", f"{WHOLE} 1 to 10000"),
-    ("batchWindowSeconds", "-1", f"{WHOLE} 0 to 300"),
-    ("batchWindowSeconds", "301", f"{WHOLE} 0 to 300"),
-    ("maximumConcurrency", "1", f"{WHOLE} 2 to 1000, or 0 for unset"),
-    ("maximumConcurrency", "1001", f"{WHOLE} 2 to 1000, or 0 for unset"),
-    ("functionTimeoutSeconds", "0", f"{WHOLE} 1 to 900"),
-    ("functionTimeoutSeconds", "901", f"{WHOLE} 1 to 900"),
-    ("functionMemoryMb", "127", f"{WHOLE} 128 to 10240"),
-    ("functionMemoryMb", "10241", f"{WHOLE} 128 to 10240"),
-    ("maxReceiveCount", "0", f"{WHOLE} 1 to 1000"),
-    ("maxReceiveCount", "1001", f"{WHOLE} 1 to 1000"),
-    ("versionAttribute", "v" * 256, ATTRIBUTE),
-    ("versionAttribute", "a\nb", ATTRIBUTE),
-    ("versionAttribute", "event_id", KEY_OF_TABLE),
-    ("logRetentionDays", "31", RETENTION),
-    ("protectData", "yes", BOOLEAN),
-    ("protectData", "True", BOOLEAN),
-    ("protectData", "1", BOOLEAN),
-    ("changeStream", "", BOOLEAN),
-    ("kmsKeyArn", "alias/aws/sqs", KMS),
-    ("kmsKeyArn", "arn:aws:kms:us-east-1:123456789012:alias/mine", KMS),
-    ("kmsKeyArn", KEY.replace("us-east-1", "eu-west-1"), IN_REGION),
-    ("alarmEmail", "operations", MAIL),
-    ("alarmEmail", "a b@example.com", MAIL),
-    ("alarmTopicArn", "pager", SNS),
-    ("alarmTopicArn", f"{TOPIC}.fifo", SNS),
-    ("alarmTopicArn", TOPIC.replace("us-east-1", "eu-west-1"), IN_REGION),
-    ("senderArns", "topic", SENDER),
-    ("expiryAttribute", "v" * 256, ATTRIBUTE),
-    ("expiryAttribute", "event_id", KEY_OF_TABLE),
-    ("expiryAttribute", "timestamp", "it is the versionAttribute; name another member"),
+BROKEN: Final[list[tuple[str, Any, str]]] = [
+    ("queue_name", "", QUEUE),
+    ("queue_name", "q" * 77, QUEUE),
+    ("queue_name", "events.fifo", QUEUE),
+    ("queue_name", 7, QUEUE),
+    ("table_name", "ab", TABLE),
+    ("table_name", "t" * 256, TABLE),
+    ("table_name", "my table", TABLE),
+    ("function_name", "", FUNCTION),
+    ("function_name", "f" * 65, FUNCTION),
+    ("function_name", "f.g", FUNCTION),
+    ("key_attribute", "", MEMBER),
+    ("key_attribute", "k" * 256, MEMBER),
+    ("key_attribute", "order_id ", MEMBER),
+    ("batch_size", 0, f"{WHOLE} 1 to 10000"),
+    ("batch_size", 10_001, f"{WHOLE} 1 to 10000"),
+    ("batch_size", "10", f"{WHOLE} 1 to 10000"),
+    ("batch_size", 1.5, f"{WHOLE} 1 to 10000"),
+    ("batch_size", True, f"{WHOLE} 1 to 10000"),
+    ("batch_window_seconds", -1, f"{WHOLE} 0 to 300"),
+    ("batch_window_seconds", 301, f"{WHOLE} 0 to 300"),
+    ("maximum_concurrency", 0, f"{WHOLE} 2 to 1000"),
+    ("maximum_concurrency", 1, f"{WHOLE} 2 to 1000"),
+    ("maximum_concurrency", 1001, f"{WHOLE} 2 to 1000"),
+    ("function_timeout_seconds", 0, f"{WHOLE} 1 to 900"),
+    ("function_timeout_seconds", 901, f"{WHOLE} 1 to 900"),
+    ("function_memory_mb", 127, f"{WHOLE} 128 to 10240"),
+    ("function_memory_mb", 10_241, f"{WHOLE} 128 to 10240"),
+    ("managed_retries", "true", BOOLEAN),
+    ("max_receive_count", 0, f"{WHOLE} 1 to 1000"),
+    ("max_receive_count", 1001, f"{WHOLE} 1 to 1000"),
+    ("append_only", 1, BOOLEAN),
+    ("version_attribute", "v" * 256, f'{MEMBER}, or "" for none'),
+    ("version_attribute", "a\nb", f'{MEMBER}, or "" for none'),
+    ("version_attribute", "timestamp ", f'{MEMBER}, or "" for none'),
+    ("version_attribute", "\u00a0timestamp", f'{MEMBER}, or "" for none'),
+    ("version_attribute", "event_id", "it is the key_attribute; name another member"),
+    ("log_retention_days", 31, RETENTION),
+    ("protect_data", "yes", BOOLEAN),
+    ("kms_key_arn", "", KMS),
+    ("kms_key_arn", "alias/aws/sqs", KMS),
+    ("kms_key_arn", "arn:aws:kms:us-east-1:123456789012:alias/mine", KMS),
+    ("alarm_email", "", MAIL),
+    ("alarm_email", "operations", MAIL),
+    ("alarm_email", "a b@example.com", MAIL),
+    ("alarm_topic_arn", "pager", SNS),
+    ("alarm_topic_arn", f"{TOPIC}.fifo", SNS),
+    ("runbook_url", "http://example.com", PAGE),
+    ("runbook_url", "https://example.com/a b", PAGE),
+    ("runbook_url", "https://" + "r" * 493, PAGE),
+    ("topic_arns", TOPIC, "it must be a list of ARNs of SNS topics"),
+    ("rule_arns", RULE, "it must be a list of ARNs of EventBridge rules"),
+    ("change_stream", "", BOOLEAN),
+    ("expiry_attribute", "", MEMBER),
+    ("expiry_attribute", "v" * 256, MEMBER),
+    ("expiry_attribute", "event_id", "it is the key_attribute; name another member"),
+    ("expiry_attribute", "timestamp", "it is the version_attribute; name another member"),
+    ("permissions_boundary_arn", "arn:aws:iam::123456789012:role/boundary", POLICY),
 ]
 
-ACCEPTED: Final = [
-    ("queueName", "q"),
-    ("queueName", "Q_-9" * 19),
-    ("tableName", "a.b"),
-    ("tableName", "t" * 255),
-    ("functionName", "f"),
-    ("functionName", "f" * 64),
-    ("batchSize", "1"),
-    ("batchSize", "10"),
-    ("batchSize", "007"),
-    ("batchSize", "+5"),
-    ("batchWindowSeconds", "0"),
-    ("batchWindowSeconds", "300"),
-    ("maximumConcurrency", "0"),
-    ("maximumConcurrency", "00"),
-    ("maximumConcurrency", "2"),
-    ("maximumConcurrency", "1000"),
-    ("functionTimeoutSeconds", "1"),
-    ("functionTimeoutSeconds", "900"),
-    ("functionMemoryMb", "128"),
-    ("functionMemoryMb", "10240"),
-    ("maxReceiveCount", "1"),
-    ("maxReceiveCount", "1000"),
-    ("versionAttribute", ""),
-    ("versionAttribute", "v" * 255),
-    ("logRetentionDays", "1"),
-    ("logRetentionDays", "3653"),
-    ("protectData", "true"),
-    ("kmsKeyArn", KEY),
-    ("alarmEmail", EMAIL),
-    ("alarmTopicArn", TOPIC),
-    ("senderArns", "[]"),
-    ("senderArns", json.dumps([RULE, TOPIC_OF_EVENTS, RULE.replace("bus/", "")])),
-    ("changeStream", "true"),
-    ("expiryAttribute", "[expires"),
+ACCEPTED: Final[list[tuple[str, Any]]] = [
+    ("queue_name", "q"),
+    ("queue_name", "Q_-9" * 19),
+    ("table_name", "a.b"),
+    ("table_name", "t" * 255),
+    ("function_name", "f"),
+    ("function_name", "f" * 64),
+    ("key_attribute", "k" * 255),
+    ("key_attribute", "order id"),
+    ("batch_size", 1),
+    ("batch_size", 7.0),  # as another language sends it
+    ("batch_window_seconds", 300),
+    ("maximum_concurrency", 2),
+    ("maximum_concurrency", 1000),
+    ("maximum_concurrency", None),
+    ("function_timeout_seconds", 1),
+    ("function_timeout_seconds", 900),
+    ("function_memory_mb", 128),
+    ("function_memory_mb", 10_240),
+    ("managed_retries", True),
+    ("max_receive_count", 1),
+    ("max_receive_count", 1000),
+    ("version_attribute", ""),
+    ("version_attribute", "v" * 255),
+    ("require_version", True),
+    ("append_only", True),
+    ("read_before_write", True),
+    ("log_retention_days", 1),
+    ("log_retention_days", 3653.0),
+    ("protect_data", True),
+    ("kms_key_arn", KEY),
+    ("kms_key_arn", "arn:aws-eusc:kms:eusc-de-east-1:123456789012:key/mrk-1"),
+    ("alarm_email", EMAIL),
+    ("alarm_topic_arn", TOPIC),
+    ("alarm_topic_arn", "arn:aws-us-gov:sns:us-gov-west-1:123456789012:pager"),
+    ("runbook_url", RUNBOOK),
+    ("runbook_url", "https://" + "r" * 492),
+    ("topic_arns", []),
+    ("topic_arns", [TOPIC, TOPIC_OF_EVENTS, "arn:aws-cn:sns:cn-north-1:123456789012:t"]),
+    ("rule_arns", [RULE, RULE.replace("bus/", "")]),
+    ("change_stream", True),
+    ("expiry_attribute", "expires"),
+    ("permissions_boundary_arn", BOUNDARY),
+    ("permissions_boundary_arn", "arn:aws-iso-b:iam::aws:policy/PowerUserAccess"),
 ]
 
 
-def _load(stack: Stack) -> Settings:
-    """Read the settings of a stack as the program does."""
-
-    def load() -> Settings:
-        pulumi.runtime.set_all_config(dict(stack.config))
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("pulumi.get_project", lambda: stack.project)
-            patch.setattr("pulumi.get_stack", lambda: stack.name)
-            return Settings.load()
-
-    return contextvars.Context().run(load)
+def _settings(**args: Any) -> Settings:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pulumi.get_stack", lambda: "prod")
+        given: EventStateArgs = args  # type: ignore[assignment]
+        return settings_of("orders", given)
 
 
-def _problems(**config: str) -> list[str]:
-    """Load bad config; return the lines of the message."""
-    with pytest.raises(SettingsError) as error:
-        _load(stack_with("prod", **config))
+def _problems(**args: Any) -> list[str]:
+    """Give bad arguments; return the lines of the message."""
+    with pytest.raises(ArgumentsError) as error:
+        _settings(**args)
     head, *lines = str(error.value).split("\n  - ")
     count = f"{len(lines)} problem{'s' if len(lines) > 1 else ''}"
-    assert head == (
-        f"{count} in the config of stack 'prod' (Pulumi.prod.yaml); no resource was registered:"
-    )
+    assert head == f"{count} in the arguments of EventState 'orders'; nothing was made:"
     return lines
 
 
-def _mend(key: str) -> str:
-    return f"Mend: pulumi config set --stack prod {key} VALUE"
-
-
-def test_the_schema_declares_exactly_these_keys_types_and_defaults() -> None:
-    declared = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text("utf-8"))["config"]
-    assert {key: (each["type"], each["default"]) for key, each in declared.items()} == DEFAULTS
-    assert all(each["description"] for each in declared.values())
+def test_every_key_may_be_left_out_and_these_are_the_defaults() -> None:
+    assert dict(_settings()) == DEFAULTS
+    assert list(EventStateArgs.__optional_keys__ - DEFAULTS.keys()) == []
+    assert EventStateArgs.__required_keys__ == frozenset()
 
 
 @pytest.mark.parametrize(("key", "value", "rule"), BROKEN)
-def test_a_broken_rule_is_reported_with_key_value_rule_and_mend(
-    key: str, value: str, rule: str
-) -> None:
-    assert _problems(**{key: value}) == [f"{key} is {value!r}: {rule}. {_mend(key)}"]
+def test_a_broken_rule_is_reported_with_key_value_and_rule(key: str, value: Any, rule: str) -> None:
+    (problem,) = _problems(**{key: value})
+    shown = problem.removeprefix(f"{key} is ").removesuffix(f": {rule}")
+    assert problem == f"{key} is {shown}: {rule}"
+    assert shown == repr(value) or (len(shown) <= 300 and "..." in shown)
 
 
 @pytest.mark.parametrize(("key", "value"), ACCEPTED)
-def test_the_last_value_within_a_rule_is_accepted(key: str, value: str) -> None:
-    _load(stack_with("prod", **{key: value}))
+def test_the_last_value_within_a_rule_is_accepted(key: str, value: Any) -> None:
+    found = getattr(_settings(**{key: value}), key)
+    assert (found, type(found)) == (value, type(DEFAULTS[key] or found))
 
 
 def test_a_large_batch_needs_a_window() -> None:
-    assert _problems(batchSize="11") == [
-        "batchWindowSeconds is '0': a batchSize above 10 needs at least 1. "
-        + _mend("batchWindowSeconds")
+    assert _problems(batch_size=11) == [
+        "batch_window_seconds is 0: a batch_size above 10 needs 1 or more"
     ]
-    assert _load(stack_with("prod", batchSize="10000", batchWindowSeconds="1"))
+    assert _settings(batch_size=10_000, batch_window_seconds=1)
+
+
+def test_managed_retries_allow_more_deliveries() -> None:
+    assert _settings(managed_retries=True).max_receive_count == 30
+    assert _settings(managed_retries=True, max_receive_count=7).max_receive_count == 7
+
+
+@pytest.mark.parametrize(
+    ("args", "pause", "most"),
+    [
+        ({"managed_retries": True}, 900, 336),
+        ({"managed_retries": True, "function_timeout_seconds": 200}, 1200, 252),
+        ({"function_timeout_seconds": 900, "batch_window_seconds": 300}, 5700, 53),
+    ],
+)
+def test_all_deliveries_end_before_the_queue_forgets(
+    args: dict[str, Any], pause: int, most: int
+) -> None:
+    assert _settings(**args, max_receive_count=most)
+    assert _problems(**args, max_receive_count=most + 1) == [
+        f"max_receive_count is {most + 1}: with pauses of {pause} s messages would expire in the "
+        f"queue before they are dead letters; it must be at most {most}"
+    ]
+
+
+def test_the_visibility_timeout_is_derived() -> None:
+    found = _settings(function_timeout_seconds=20, batch_window_seconds=7)
+    assert found.visibility_timeout_seconds == 127
+
+
+def test_append_only_has_no_version() -> None:
+    assert _settings(append_only=True).version_attribute == ""
+    assert _settings(append_only=True, version_attribute="").version_attribute == ""
+    assert _problems(append_only=True, version_attribute="t") == [
+        "version_attribute is 't': with append_only the first event stays; leave one of the two out"
+    ]
+
+
+@pytest.mark.parametrize("key", ["require_version", "read_before_write"])
+def test_what_needs_a_version_says_so(key: str) -> None:
+    for without in ({"version_attribute": ""}, {"append_only": True}):
+        assert _problems(**{key: True}, **without) == [
+            f"{key} is True: it needs a version_attribute"
+        ]
 
 
 def test_alarms_go_to_one_place() -> None:
-    assert _problems(alarmEmail=EMAIL, alarmTopicArn=TOPIC) == [
-        f"alarmTopicArn is {TOPIC!r}: alarmEmail is set too; set at most one of the two. "
-        + _mend("alarmTopicArn")
-    ]
-
-
-def test_the_stack_names_its_region() -> None:
-    assert _problems(aws__region="Frankfurt") == [
-        "aws:region is 'Frankfurt': it must be an AWS region, as us-east-1. " + _mend("aws:region")
-    ]
-
-
-def test_a_key_without_a_value_is_said_to_be_not_set() -> None:
-    stack = stack_with("prod")
-    config = {key: value for key, value in stack.config.items() if not key.endswith(":region")}
-    with pytest.raises(SettingsError) as error:
-        _load(replace(stack, config=config))
-    assert str(error.value).split("\n  - ")[1:] == [
-        "aws:region is not set: it must be an AWS region, as us-east-1. " + _mend("aws:region")
+    assert _problems(alarm_email=EMAIL, alarm_topic_arn=TOPIC) == [
+        f"alarm_topic_arn is {TOPIC!r}: alarm_email is set too; set at most one of the two"
     ]
 
 
 def test_each_sender_that_is_none_is_named_by_its_place() -> None:
     other = "arn:aws:sqs:us-east-1:123456789012:queue"
-    assert _problems(senderArns=json.dumps(["events", RULE, other])) == [
-        f"senderArns[{place}] is {value!r}: {SENDER}. "
-        f"Mend: pulumi config set --stack prod --path 'senderArns[{place}]' VALUE"
-        for place, value in ((0, "events"), (2, other))
+    assert _problems(topic_arns=["events", TOPIC, RULE], rule_arns=[RULE, other]) == [
+        "topic_arns[0] is 'events': it must be the ARN of an SNS topic",
+        f"topic_arns[2] is {RULE!r}: it must be the ARN of an SNS topic",
+        f"rule_arns[1] is {other!r}: {EVENTS}",
     ]
 
 
-def test_senders_that_no_policy_holds_are_said_to_be_too_many() -> None:
-    assert _problems(senderArns=LONG) == [
-        f"senderArns is {LONG}: a queue's policy holds ARNs of 7000 letters in all. "
-        "Mend: edit Pulumi.prod.yaml"
+def test_a_name_that_is_left_out_is_the_components_and_the_stacks() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pulumi.get_stack", lambda: "v1.2")
+        assert settings_of("orders", {"queue_name": "q", "function_name": "f"}).table_name == (
+            "orders-v1.2"
+        )
+        with pytest.raises(ArgumentsError) as error:
+            settings_of("orders", {})
+    assert str(error.value).split("\n  - ")[1:] == [
+        f"queue_name is 'orders-v1.2': {QUEUE}",
+        f"function_name is 'orders-v1.2': {FUNCTION}",
     ]
 
 
 @pytest.mark.parametrize(
     ("key", "hint"),
     [
-        ("batchsize", "the nearest one is batchSize"),
-        ("kmsKey", "the nearest one is kmsKeyArn"),
-        ("queue_name", "the nearest one is queueName"),
-        ("region", "the nearest one is aws:region"),
-        ("oops", "Pulumi.yaml lists them"),
+        ("batchsize", "; the nearest one is batch_size"),
+        ("kms_key", "; the nearest one is kms_key_arn"),
+        ("queueName", "; the nearest one is queue_name"),
+        ("region", ""),
     ],
 )
 def test_an_unknown_key_is_reported_with_a_known_one_that_is_near(key: str, hint: str) -> None:
-    assert _problems(**{key: "1"}) == [
-        f"{key} is no key of this program; {hint}. Mend: pulumi config rm --stack prod {key}"
-    ]
+    assert _problems(**{key: "1"}) == [f"{key} is no key of EventState{hint}"]
 
 
 def test_every_problem_is_reported_at_once_those_between_keys_too() -> None:
     problems = _problems(
-        batchSize="20",
-        queueName="a b",
-        logRetentionDays="2",
-        alarmEmail="nobody",
-        alarmTopicArn=TOPIC,
-        senderArns='["a"]',
-        expiryAttribute="timestamp",
-        nonsense="1",
+        batch_size=20,
+        queue_name="a b",
+        log_retention_days=2,
+        alarm_email="nobody",
+        alarm_topic_arn=TOPIC,
+        rule_arns=["a"],
+        expiry_attribute="timestamp",
+        nonsense=1,
     )
     assert [line.split(" is ")[0] for line in problems] == [
-        *("queueName", "batchWindowSeconds", "logRetentionDays", "alarmEmail"),
-        *("senderArns[0]", "expiryAttribute", "nonsense"),
+        *("queue_name", "batch_window_seconds", "log_retention_days", "alarm_email"),
+        *("rule_arns[0]", "expiry_attribute", "nonsense"),
     ]
 
 
-def test_with_bad_config_nothing_is_registered() -> None:
-    class Refuse(Mocks):
-        def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
-            raise AssertionError(args.name)
-
-        def call(self, args: MockCallArgs) -> tuple[dict[str, Any], None]:
-            raise NotImplementedError
-
-    with pytest.raises(ToolError, match=r"^1 problem in the config of stack 'prod'"):
-        run(stack_with("prod", batchSize="0"), Refuse())
+def test_an_error_says_its_keys_in_any_spelling() -> None:
+    problem = Problem(key="batch_window_seconds", value=0, rule="a {batch_size} above 10")
+    assert problem.said(str.upper) == "BATCH_WINDOW_SECONDS is 0: a BATCH_SIZE above 10"
 
 
-def test_the_projects_name_is_anybodys() -> None:
-    """`pulumi new` makes a project of another name, and the CLI reads its keys under that one."""
-    ours = stack_with("prod")
-    config = {key.replace("event-state:", "orders:"): value for key, value in ours.config.items()}
-    theirs = replace(ours, project="orders", config={**config, "event-state:foreign": "1"})
-    assert _load(theirs) == _load(ours)
+# --- The queue's policy, which SQS limits to 8,192 characters.
 
-
-def test_as_a_value_the_settings_are_checked_as_well() -> None:
-    good = dict(_load(stack_with("prod")))
-    assert Settings(**good) == _load(stack_with("prod"))
-    for bad in ({"batch_size": 11}, {"queue_name": "a b"}, {"protect_data": 1}, {"nonsense": 1}):
-        with pytest.raises(ValidationError):
-            Settings(**{**good, **bad})
-
-
-def test_what_has_a_default_here_is_unset_and_so_it_is_in_pulumi_yaml() -> None:
-    """Every other default stands in Pulumi.yaml alone."""
-    fields = Settings.model_fields.values()
-    defaults = {each.alias: each.default for each in fields if not each.is_required()}
-    assert {key: DEFAULTS[str(key)][1] or None for key in defaults} == {
-        key: value or None for key, value in defaults.items()
-    }
+ARN: Final = "arn:aws:sns:us-east-1:123456789012:{:05}"  # 40 characters

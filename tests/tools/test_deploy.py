@@ -25,9 +25,11 @@ DROPPED: Final = {
     "AWS::DynamoDB::Table PointInTimeRecoverySpecification",
     "AWS::DynamoDB::Table SSESpecification",
     "AWS::DynamoDB::Table TimeToLiveSpecification",
+    "AWS::IAM::Role PermissionsBoundary",
     "AWS::Lambda::EventSourceMapping MetricsConfig",
     "AWS::Lambda::EventSourceMapping Tags",
     "AWS::Lambda::Function KmsKeyArn",
+    "AWS::Logs::LogGroup DeletionProtectionEnabled",
     "AWS::SNS::Topic KmsMasterKeyId",
 }
 

@@ -132,7 +132,8 @@ def _tens(bodies: Sequence[str]) -> Iterator[Sequence[str]]:
 def fanned_in() -> Iterator[_FannedIn]:
     stack = load_stack("local").with_config(
         {
-            "senderArns": [TOPIC, RULE],
+            "topicArns": [TOPIC],
+            "ruleArns": [RULE],
             "changeStream": True,
             "expiryAttribute": "expires_at",
         }
@@ -198,8 +199,8 @@ def test_what_arrives_wrapped_is_a_dead_letter(fanned_in: _FannedIn) -> None:
     for event in (WRAPPED_BY_SNS, WRAPPED_BY_RULE):
         assert fanned_in.item(event["event_id"]) is None
     reasons = fanned_in.reasons()
-    for mend in ("turn on raw message delivery", 'the input path "$.detail"'):
-        assert [reason for reason in reasons if mend in reason], reasons
+    for fix in ("turn on raw message delivery", 'the input path "$.detail"'):
+        assert [reason for reason in reasons if fix in reason], reasons
 
 
 def test_the_stream_has_one_record_for_each_change_of_state_and_none_for_others(

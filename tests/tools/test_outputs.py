@@ -17,6 +17,7 @@ GIVEN = {
     "deadLetterQueueUrl": "d",
     "tableName": "t",
     "functionName": "f",
+    "keyAttribute": "event_id",
     "versionAttribute": "",
 }
 
@@ -29,7 +30,7 @@ GIVEN = {
         (b"[]", "holds no stack outputs: keep in it what"),
         (
             b'{"queueArn":"a","deadLetterQueueUrl":"d","tableName":1}',
-            "has no output queueUrl, tableName, functionName, versionAttribute: keep in it",
+            "has no output queueUrl, tableName, functionName, keyAttribute, versionAttribute: keep",
         ),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import ClientError
 
-from tests.function.model import age
+from tests.model import rank
 from tests.tools.conftest import MockedStack
 from tools import smoke as tools_smoke
 from tools.aws import explain
@@ -22,7 +22,7 @@ Keeps = Callable[[Item | None, Item], bool]
 
 
 def _newest(stored: Item | None, event: Item) -> bool:
-    return stored is not None and age(stored["version"]) >= age(event["version"])
+    return stored is not None and rank(stored, "version") >= rank(event, "version")
 
 
 class Working(Deployed):
@@ -286,7 +286,7 @@ def test_the_canaries_have_ids_of_their_own_and_the_newest_is_what_remains() -> 
         events = [decode(body) for body in (canary.first, *canary.later)]
         assert {event['k"ey'] for event in events} == {canary.event_id}
         assert canary.event_id.startswith("run-")
-        assert decode(canary.remains) == max(events, key=lambda event: age(event["v"]))
+        assert decode(canary.remains) == max(events, key=lambda event: rank(event, "v"))
 
 
 def test_what_comes_twice_is_the_same_to_the_character() -> None:

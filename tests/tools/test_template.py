@@ -15,7 +15,8 @@ from tests.infra.registered import EVERYTHING, VARIANTS, stack_with, variant
 from tools.errors import ToolError
 from tools.program import Resource
 from tools.stacks import Stack, load_stack
-from tools.template import make_template, references_in
+from tools.template import make_template
+from tools.template_body import references_in
 
 # Of four partitions.
 REGIONS: Final = ["us-east-1", "eu-central-1", "cn-north-1", "us-gov-west-1", "eusc-de-east-1"]
@@ -195,7 +196,7 @@ def test_the_role_has_its_one_policy_inline_and_the_queue_of_dead_letters_its_so
     }
     assert resources["EventStateQueue"]["Properties"]["RedrivePolicy"] == {
         "deadLetterTargetArn": {"Fn::GetAtt": ["EventStateDeadLetterQueue", "Arn"]},
-        "maxReceiveCount": int(load_stack("prod").config["event-state:maxReceiveCount"]),
+        "maxReceiveCount": variant("prod").inputs("queue")["redrivePolicy"]["maxReceiveCount"],
     }
 
 
@@ -205,6 +206,7 @@ def test_its_outputs_are_the_programs() -> None:
         "queueArn": {"Value": {"Fn::GetAtt": ["EventStateQueue", "Arn"]}},
         "deadLetterQueueUrl": {"Value": {"Ref": "EventStateDeadLetterQueue"}},
         "tableName": {"Value": {"Ref": "EventStateTable"}},
+        "keyAttribute": {"Value": "event_id"},
         "versionAttribute": {"Value": "timestamp"},
         "functionName": {"Value": {"Ref": "EventStateFunction"}},
         "dashboardUrl": {
@@ -220,7 +222,11 @@ def test_a_text_of_the_config_is_no_reference_whatever_it_looks_like() -> None:
     odd = "${EventStateQueue.Arn} in us-east-1"
     body = make_template(stack_with("dev", versionAttribute=odd)).body
     variables = body["Resources"]["EventStateFunction"]["Properties"]["Environment"]["Variables"]
-    assert variables == {"TABLE_NAME": {"Ref": "EventStateTable"}, "VERSION_ATTRIBUTE": odd}
+    assert variables == {
+        "TABLE_NAME": {"Ref": "EventStateTable"},
+        "KEY_ATTRIBUTE": "event_id",
+        "VERSION_ATTRIBUTE": odd,
+    }
     assert body["Outputs"]["versionAttribute"] == {"Value": odd}
 
 
