@@ -10,7 +10,7 @@ empty :=
 space := $(empty) $(empty)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test lint prove engine bench up smoke clean
+.PHONY: help demo check test lint prove engine bench up smoke lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -62,6 +62,12 @@ smoke: .venv/installed ## Check a deployed stack with canaries: make smoke STACK
 	@test -f 'Pulumi.$(STACK).yaml' || { echo 'error: name a stack: make smoke' \
 		'STACK=$(subst $(space),|,$(patsubst Pulumi.%.yaml,%,$(wildcard Pulumi.*.yaml)))' >&2; exit 2; }
 	@$(BIN)/python -m tools smoke --stack '$(STACK)'
+
+lock: .venv/installed ## Pin every package with its hashes, after a change of requirements*.txt
+	@export UV_CUSTOM_COMPILE_COMMAND='make lock' && compile="$(BIN)/uv pip compile --quiet \
+		--universal --python-version 3.11 --generate-hashes --no-annotate" && \
+		$$compile --output-file requirements-dev.lock requirements-dev.txt && \
+		$$compile --constraints requirements-dev.lock --output-file requirements.lock requirements.txt
 
 clean: ## Remove what the other targets made
 	@rm -rf .venv .mypy_cache .ruff_cache .hypothesis

@@ -11,28 +11,34 @@ from infra.policy import allow_service, deny_without_tls, policy_document
 from infra.queue import Queues
 from infra.settings import Settings
 
-# The namespace of the counts that the function writes to its log, one per outcome.
+# The namespace of the counts that the function writes to its log.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format.html
-OUTCOMES_NAMESPACE: Final = "EventState"
-RUNBOOK: Final = "docs/operations.md"
+COUNTS_NAMESPACE: Final = "EventState"
 
 # SQS leaves a message out of its age metric once it was received three times, so an older one
 # waits, and does not fail: the function lags behind.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
 RECEIVES_THAT_COUNT_AS_AGE: Final = 3
+# A letter's age counts from its move, its 14 days from its sending, which was up to 4 days before.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/setting-up-dead-letter-queue-retention.html
+DEAD_LETTER_AGE_SECONDS: Final = 7 * 24 * 3600
+# Of the 120,000 that a queue can have in flight; beyond them it gives out no message at all.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+MESSAGES_IN_FLIGHT: Final = 90_000
 SHARE_OF_TIMEOUT: Final = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Alarm:
-    """Rings when the metric is above the threshold in each of so many minutes in a row."""
+    """Rings when the metric reaches `at_least` in `minutes` of the last `out_of` minutes."""
 
     name: str
-    description: str
-    metric: tuple[str, str, str]  # its namespace, its name and the statistic of a minute
-    dimensions: Mapping[str, pulumi.Input[str]]
-    threshold: int = 0
+    description: str  # one sentence: what is wrong, and what to do
+    # Its namespace, its dimensions, its name and the statistic of a minute.
+    metric: tuple[str, Mapping[str, pulumi.Input[str]], str, str]
+    at_least: int = 1
     minutes: int = 1
+    out_of: int | None = None  # all in a row
 
 
 def create_alarms(
@@ -50,12 +56,23 @@ def create_alarms(
     email = settings.alarm_email
     topic = _create_topic(name, settings, opts, email) if email else None
     told = topic.arn if topic else settings.alarm_topic_arn
+    actions = [] if told is None else [told]
     alarms = [
-        _create_alarm(name, settings, opts, alarm, [told] if told else [])
+        _create_alarm(name, settings, opts, alarm, actions)
         for alarm in _alarms(settings, queues, table, function)
     ]
     if topic:
-        _allow_only_alarms(name, opts, topic, alarms)
+        # https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html
+        arns = [alarm.arn for alarm in alarms]
+        sns.TopicPolicy(
+            f"{name}-alarm-topic-policy",
+            arn=topic.arn,
+            policy=policy_document(
+                allow_service("AllowAlarms", "cloudwatch", "sns:Publish", topic.arn, arns),
+                deny_without_tls("sns:Publish", topic.arn),
+            ),
+            opts=opts,
+        )
     return alarms
 
 
@@ -66,76 +83,101 @@ def _alarms(
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Best_Practice_Recommended_Alarms_AWS_Services.html
     """
-    of_function = {"FunctionName": function.name}
+    queue = ("AWS/SQS", {"QueueName": queues.events.name})
+    letters = ("AWS/SQS", {"QueueName": queues.dead_letters.name})
+    invocations = ("AWS/Lambda", {"FunctionName": function.name})
+    counts = (COUNTS_NAMESPACE, {"FunctionName": function.name})
+    writes = ("AWS/DynamoDB", {"TableName": table.name})
+    operation: Mapping[str, pulumi.Input[str]] = {"TableName": table.name, "Operation": "PutItem"}
+    puts = ("AWS/DynamoDB", operation)
     return (
         # Not NumberOfMessagesSent, which does not count what SQS itself moves. One is enough.
         # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/dead-letter-queues-alarms-cloudwatch.html
         _Alarm(
             name="dead-letters",
-            description="Events could not be stored. Find the reasons in the function's log, "
-            "mend the cause, then send the messages back.",
-            metric=("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum"),
-            dimensions={"QueueName": queues.dead_letters.name},
+            description="Events could not be stored: read the reasons in the function's log, "
+            "fix the cause, then send the dead letters back to the queue.",
+            metric=(*letters, "ApproximateNumberOfMessagesVisible", "Maximum"),
+        ),
+        _Alarm(
+            name="dead-letters-expiring",
+            description="SQS deletes dead letters in three to seven days: send them back to the "
+            "queue, or save their bodies.",
+            metric=(*letters, "ApproximateAgeOfOldestMessage", "Maximum"),
+            at_least=DEAD_LETTER_AGE_SECONDS,
         ),
         _Alarm(
             name="oldest-message",
-            description="Events wait too long. Look at the function's throttles, duration and "
-            "concurrency, then at the table's throttles.",
-            metric=("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum"),
-            dimensions={"QueueName": queues.events.name},
-            threshold=RECEIVES_THAT_COUNT_AS_AGE * settings.visibility_timeout_seconds,
+            description="Events wait too long: see whether the mapping is enabled, then look at "
+            "the function's throttles, duration and concurrency.",
+            metric=(*queue, "ApproximateAgeOfOldestMessage", "Maximum"),
+            at_least=RECEIVES_THAT_COUNT_AS_AGE * settings.visibility_timeout_seconds,
             minutes=15,
+        ),
+        # What waits for another attempt is in flight: events that always fail fill it in hours.
+        _Alarm(
+            name="in-flight",
+            description="At 120,000 messages in flight the queue gives out no more: read in the "
+            "function's log why events fail, and fix the cause.",
+            metric=(*queue, "ApproximateNumberOfMessagesNotVisible", "Maximum"),
+            at_least=MESSAGES_IN_FLIGHT,
         ),
         # The handler raises for nothing that SQS sends: one error is a timeout, a lack of memory or
         # a broken deployment; retries, a visibility timeout apart, fill no minutes in a row.
         _Alarm(
             name="function-errors",
-            description="The function failed as a whole. Look for the timeout, lack of memory or "
+            description="The function failed as a whole: look for the timeout, lack of memory or "
             "import error at the end of its log.",
-            metric=("AWS/Lambda", "Errors", "Sum"),
-            dimensions=of_function,
+            metric=(*invocations, "Errors", "Sum"),
         ),
         _Alarm(
             name="function-throttles",
-            description="Lambda refuses invocations. Raise the account's concurrency quota, or "
+            description="Lambda refuses invocations: raise the account's concurrency quota, or "
             "set maximumConcurrency so that others keep theirs.",
-            metric=("AWS/Lambda", "Throttles", "Sum"),
-            dimensions=of_function,
+            metric=(*invocations, "Throttles", "Sum"),
             minutes=5,
         ),
         # p99, not AWS's p90: a timeout of one in fifty batches is one to know of.
         _Alarm(
             name="function-duration",
-            description="Invocations come close to the timeout. Look at the table's latency, then "
+            description="Invocations come close to the timeout: look at the table's latency, then "
             "raise functionTimeoutSeconds or lower batchSize.",
-            metric=("AWS/Lambda", "Duration", "p99"),
-            dimensions=of_function,
-            threshold=int(SHARE_OF_TIMEOUT * 1000 * settings.function_timeout_seconds),
+            metric=(*invocations, "Duration", "p99"),
+            at_least=int(SHARE_OF_TIMEOUT * 1000 * settings.function_timeout_seconds),
             minutes=15,
         ),
+        # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/troubleshooting-throttling-diagnostics.html
         _Alarm(
             name="table-throttles",
-            description="DynamoDB refuses writes. Look for one event_id that gets most of them, "
-            "then at the table's write quota.",
-            metric=("AWS/DynamoDB", "WriteThrottleEvents", "Sum"),
-            dimensions={"TableName": table.name},
+            description="DynamoDB refuses writes: if the reason in the function's log ends in "
+            "KeyRangeThroughputExceeded, one hot key gets too many events; if it ends in "
+            "AccountLimitExceeded, raise the account's quota for a table.",
+            metric=(*writes, "WriteThrottleEvents", "Sum"),
             minutes=5,
         ),
         _Alarm(
             name="table-errors",
-            description="DynamoDB answers with errors of its own. Nothing is lost while the queue "
-            "retries; look at AWS Health.",
-            metric=("AWS/DynamoDB", "SystemErrors", "Sum"),
-            dimensions={"TableName": table.name, "Operation": "PutItem"},
+            description="DynamoDB answers with errors of its own: look at AWS Health, and wait, "
+            "for the queue keeps what is not stored.",
+            metric=(*puts, "SystemErrors", "Sum"),
             minutes=15,
         ),
         # At the first delivery, before the message becomes a dead letter.
         _Alarm(
             name="rejected-messages",
-            description="A producer sends what cannot be stored. Find the reason in the function's "
-            "log, and mend the producer.",
-            metric=(OUTCOMES_NAMESPACE, "Rejected", "Sum"),
-            dimensions=of_function,
+            description="A producer sends what cannot be stored: find the reason in the "
+            "function's log, and fix the producer.",
+            metric=(*counts, "Rejected", "Sum"),
+        ),
+        # Errors stays 0, for the handler reports what failed; and with up to 15 minutes between
+        # two attempts a quiet queue fails in few minutes of an outage.
+        _Alarm(
+            name="failed-messages",
+            description="Events are not being stored: find the reason in the function's log, "
+            "such as a permission, the network or the table, and fix it.",
+            metric=(*counts, "Failed", "Sum"),
+            minutes=3,
+            out_of=30,
         ),
     )
 
@@ -147,21 +189,22 @@ def _create_alarm(
     alarm: _Alarm,
     actions: Sequence[pulumi.Input[str]],
 ) -> cloudwatch.MetricAlarm:
-    namespace, metric_name, statistic = alarm.metric
+    namespace, dimensions, metric_name, statistic = alarm.metric
     is_percentile = statistic.startswith("p")
+    runbook = f" Runbook: {settings.runbook_url}#{alarm.name}" if settings.runbook_url else ""
     return cloudwatch.MetricAlarm(
         f"{name}-alarm-{alarm.name}",
         name=f"{settings.function_name}-{alarm.name}",
-        alarm_description=f"{alarm.description} Runbook: {RUNBOOK}#{alarm.name}",
+        alarm_description=alarm.description + runbook,
         namespace=namespace,
         metric_name=metric_name,
-        dimensions=alarm.dimensions,
+        dimensions=dimensions,
         statistic=None if is_percentile else statistic,
         extended_statistic=statistic if is_percentile else None,
-        comparison_operator="GreaterThanThreshold",
-        threshold=alarm.threshold,
+        comparison_operator="GreaterThanOrEqualToThreshold",
+        threshold=alarm.at_least,
         period=60,
-        evaluation_periods=alarm.minutes,
+        evaluation_periods=alarm.out_of or alarm.minutes,
         datapoints_to_alarm=alarm.minutes,
         treat_missing_data="notBreaching",  # an idle queue sends no metrics
         alarm_actions=actions,
@@ -189,22 +232,3 @@ def _create_topic(
         opts=opts,
     )
     return topic
-
-
-def _allow_only_alarms(
-    name: str,
-    opts: pulumi.ResourceOptions,
-    topic: sns.Topic,
-    alarms: Sequence[cloudwatch.MetricAlarm],
-) -> None:
-    # https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html
-    arns = [alarm.arn for alarm in alarms]
-    sns.TopicPolicy(
-        f"{name}-alarm-topic-policy",
-        arn=topic.arn,
-        policy=policy_document(
-            allow_service("AllowAlarms", "cloudwatch", "sns:Publish", topic.arn, arns),
-            deny_without_tls("sns:Publish", topic.arn),
-        ),
-        opts=opts,
-    )

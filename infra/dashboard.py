@@ -6,18 +6,17 @@ from typing import Any, Final
 import pulumi
 from pulumi_aws import cloudwatch, dynamodb, lambda_
 
-from infra.alarms import OUTCOMES_NAMESPACE
+from infra.alarms import COUNTS_NAMESPACE
 from infra.queue import Queues
 from infra.settings import Settings
 
-# The five things that can become of a message, as the function counts them.
+# What becomes of a message, as the function counts it; on the right what it counts beside that.
 OUTCOMES: Final = ("Written", "Superseded", "Coalesced", "Rejected", "Failed")
+COUNTS: Final = ("SavedWrites", "Unversioned", "FutureVersions")
 
-# A dashboard's grid is 24 columns wide.
-COLUMNS: Final = 4
-WIDTH: Final = 24 // COLUMNS
-HEIGHT: Final = 6
-ALARMS_HEIGHT: Final = 3
+# A dashboard's grid is 24 columns wide: the alarms above rows of four graphs.
+ALARMS: Final = (0, 0, 24, 3)
+SIDE: Final = 6
 
 # Where each partition's console is, after the region's name.
 CONSOLES: Final = {
@@ -45,25 +44,22 @@ def create_dashboard(
 
     Body: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
     """
-    listed = {"title": "Alarms", "alarms": [alarm.arn for alarm in alarms]}
+    arns = [alarm.arn for alarm in alarms]
     style = {"region": region, "view": "timeSeries", "stat": "Sum", "period": 60}
-    graphs = [
-        _widget(
-            "metric",
-            (WIDTH * (number % COLUMNS), ALARMS_HEIGHT + HEIGHT * (number // COLUMNS)),
-            (WIDTH, HEIGHT),
-            {"title": title, **style, "metrics": metrics},
-        )
-        for number, (title, metrics) in enumerate(_graphs(queues, table, function, mapping).items())
+    graphs = _graphs(queues, table, function, mapping)
+    widgets = [
+        _widget("alarm", ALARMS, title="Alarms", alarms=arns),
+        *(
+            _widget("metric", _place(number), title=title, **style, metrics=metrics)
+            for number, (title, metrics) in enumerate(graphs.items())
+        ),
     ]
     dashboard = cloudwatch.Dashboard(
         f"{name}-dashboard",
         # Dashboards alone are global to the account: the region keeps two of a name apart.
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
         dashboard_name=pulumi.Output.concat(settings.function_name, "-", region),
-        dashboard_body=pulumi.Output.json_dumps(
-            {"widgets": [_widget("alarm", (0, 0), (24, ALARMS_HEIGHT), listed), *graphs]}
-        ),
+        dashboard_body=pulumi.Output.json_dumps({"widgets": widgets}),
         opts=opts,
     )
     return pulumi.Output.format(
@@ -74,12 +70,15 @@ def create_dashboard(
     )
 
 
-def _widget(
-    kind: str, place: tuple[int, int], size: tuple[int, int], properties: dict[str, Any]
-) -> dict[str, Any]:
-    (x, y), (width, height) = place, size
-    grid = {"x": x, "y": y, "width": width, "height": height}
-    return {"type": kind, **grid, "properties": properties}
+def _place(number: int) -> tuple[int, int, int, int]:
+    row, column = divmod(number, 4)
+    return column * SIDE, ALARMS[3] + row * SIDE, SIDE, SIDE
+
+
+def _widget(kind: str, grid: tuple[int, int, int, int], **properties: Any) -> dict[str, Any]:
+    x, y, width, height = grid
+    place = {"x": x, "y": y, "width": width, "height": height}
+    return {"type": kind, **place, "properties": properties}
 
 
 def _graphs(
@@ -96,7 +95,7 @@ def _graphs(
     of_table = ["TableName", table.name]
     puts = [*of_table, "Operation", "PutItem"]
     maximum, p50, p99 = {"stat": "Maximum"}, {"stat": "p50"}, {"stat": "p99"}
-    on_the_right = {**maximum, "yAxis": "right"}
+    right, maximum_on_the_right = {"yAxis": "right"}, {**maximum, "yAxis": "right"}
     return {
         "Sent": [["AWS/SQS", "NumberOfMessagesSent", *queue]],
         "Received": [
@@ -104,14 +103,20 @@ def _graphs(
             ["AWS/Lambda", "InvokedEventCount", *of_mapping],
             ["AWS/Lambda", "DeletedEventCount", *of_mapping],
         ],
-        "Outcomes": [[OUTCOMES_NAMESPACE, outcome, *of_function] for outcome in OUTCOMES],
+        "Outcomes": [
+            *([COUNTS_NAMESPACE, outcome, *of_function] for outcome in OUTCOMES),
+            *([COUNTS_NAMESPACE, count, *of_function, right] for count in COUNTS),
+        ],
         "Write units": [
             ["AWS/DynamoDB", "ConsumedWriteCapacityUnits", *of_table],
             ["AWS/DynamoDB", "WriteThrottleEvents", *of_table],
+            ["AWS/DynamoDB", "WriteKeyRangeThroughputThrottleEvents", *of_table],
+            ["AWS/DynamoDB", "WriteAccountLimitThrottleEvents", *of_table],
         ],
-        "Oldest message (s), waiting": [
+        "Oldest message (s), waiting, in flight": [
             ["AWS/SQS", "ApproximateAgeOfOldestMessage", *queue, maximum],
-            ["AWS/SQS", "ApproximateNumberOfMessagesVisible", *queue, on_the_right],
+            ["AWS/SQS", "ApproximateNumberOfMessagesVisible", *queue, maximum_on_the_right],
+            ["AWS/SQS", "ApproximateNumberOfMessagesNotVisible", *queue, maximum_on_the_right],
         ],
         "Concurrency": [
             ["AWS/Lambda", "ConcurrentExecutions", *of_function, maximum],
@@ -121,7 +126,8 @@ def _graphs(
         "Latency (ms)": [
             ["AWS/Lambda", "Duration", *of_function, p50],
             ["AWS/Lambda", "Duration", *of_function, p99],
-            ["AWS/DynamoDB", "SuccessfulRequestLatency", *puts, p99],
+            ["AWS/DynamoDB", "SuccessfulRequestLatency", *puts, {"stat": "Average"}],
+            ["AWS/DynamoDB", "SuccessfulRequestLatency", *puts, maximum],
         ],
         "Dead letters": [["AWS/SQS", "ApproximateNumberOfMessagesVisible", *dead_letters, maximum]],
     }

@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from tools.stacks import PROJECT
+from tools.stacks import PROJECT, load_stack
 
 GITHUB: Final = PROJECT / ".github"
 WORKFLOWS: Final = sorted((GITHUB / "workflows").glob("*.yml"))
@@ -59,7 +59,7 @@ def test_actionlint_finds_nothing() -> None:
 
 def test_zizmor_finds_nothing() -> None:
     result = subprocess.run(
-        [str(_find("zizmor")), "--offline", "--min-severity=medium", "--format=plain", GITHUB],
+        [str(_find("zizmor")), "--offline", "--format=plain", GITHUB],
         cwd=PROJECT,
         capture_output=True,
         text=True,
@@ -81,7 +81,7 @@ def test_every_action_is_pinned_by_its_commit_with_its_version_beside_it() -> No
     for path in WORKFLOWS:
         for used in re.findall(r"^.*\buses: (.+)$", path.read_text("utf-8"), re.MULTILINE):
             if used.startswith("./"):
-                continue
+                continue  # this repository's own
             pin = re.fullmatch(r"([\w.-]+/[\w.-]+)@([0-9a-f]{40} # v\d+\.\d+\.\d+)", used)
             assert pin, f"{path.name}: {used}"
             pins.setdefault(pin[1], set()).add(pin[2])
@@ -120,9 +120,62 @@ def test_no_workflow_has_a_stored_key() -> None:
         assert "pull_request_target" not in text  # runs a fork's code with this repository's rights
     for job in ("preview/preview", "deploy/up"):
         (aws,) = _steps(job, "aws-actions/configure-aws-credentials@")
-        (pulumi,) = _steps(job, "pulumi/auth-actions@")
-        assert aws["with"].keys() == {"role-to-assume", "aws-region"}
-        assert pulumi["with"].keys() == {"organization", "requested-token-type"}
+        assert aws["with"].keys() == {"role-to-assume", "aws-region", "audience"}
+        assert aws["with"]["audience"] == "sts.amazonaws.com"
+
+
+def test_a_pull_request_gets_a_token_that_can_only_preview() -> None:
+    tokens = {
+        job: _steps(job, "pulumi/auth-actions@")[0]["with"]
+        for job in ("preview/preview", "deploy/up")
+    }
+    assert tokens == {
+        "preview/preview": {
+            "organization": "${{ vars.PULUMI_ORGANIZATION }}",
+            "requested-token-type": "urn:pulumi:token-type:access_token:team",
+            "scope": "team:${{ vars.PULUMI_PREVIEW_TEAM }}",
+        },
+        "deploy/up": {
+            "organization": "${{ vars.PULUMI_ORGANIZATION }}",
+            "requested-token-type": "urn:pulumi:token-type:access_token:organization",
+        },
+    }
+    assert "environment" in _jobs()["deploy/up"]
+
+
+def test_nothing_is_installed_unlocked_where_there_is_an_identity() -> None:
+    installed = {
+        name: "requirements-dev.lock" if name == "deploy/up" else "requirements.lock"
+        for name, job in _jobs().items()
+        if "id-token" in job.get("permissions", {})
+    }
+    for name, lock in installed.items():
+        commands = "\n".join(step.get("run", "") for step in _jobs()[name]["steps"])
+        assert re.findall(r"^.*\b(?:pip|uv|pipx|npm|go) install.*$", commands, re.MULTILINE) == [
+            f".venv/bin/pip install --require-hashes --requirement {lock}"
+        ]
+    # What the smoke test is made of: the program's own packages are not enough.
+    assert installed == {
+        "preview/preview": "requirements.lock",
+        "deploy/up": "requirements-dev.lock",
+    }
+
+
+@pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
+def test_a_lock_holds_every_package_of_its_list_with_hashes(name: str) -> None:
+    def pins(*lines: str) -> dict[str, str]:
+        found = (re.match(r"([A-Za-z0-9._-]+)(?:\[.+?\])?==([^\s;]+)", line) for line in lines)
+        return {each[1].lower().replace("_", "-"): each[2] for each in found if each}
+
+    lock = (PROJECT / f"{name}.lock").read_text("utf-8")
+    listed = (PROJECT / f"{name}.txt").read_text("utf-8")
+    packages = re.split(r"\n(?=\S)", re.sub(r"^#.*\n", "", lock, flags=re.MULTILINE).strip())
+    assert pins(*listed.splitlines()).items() <= pins(*packages).items(), "run: make lock"
+    assert [each for each in packages if "--hash=sha256:" not in each] == []
+    assert not re.search(r"://|--(?:index|find|extra|trusted)", lock)
+    # One version of each for both, so that what is tested is what deploys.
+    tools = pins(*(PROJECT / "requirements-dev.lock").read_text("utf-8").splitlines())
+    assert pins(*packages).items() <= tools.items()
 
 
 def test_no_checkout_leaves_its_token_behind() -> None:
@@ -140,15 +193,13 @@ def test_only_a_release_goes_to_prod_and_everything_is_tested_before() -> None:
     assert (up["environment"], up["env"]["STACK"]) == (stack, stack)
     (action,) = _steps("deploy/up", "pulumi/actions@")
     assert action["with"]["command"] == "up"
-    assert action["with"]["stack-name"].endswith("/event-state/${{ env.STACK }}")
+    assert action["with"]["stack-name"] == "${{ vars.PULUMI_ORGANIZATION }}/${{ env.STACK }}"
 
 
 def test_what_was_deployed_is_smoke_tested() -> None:
     up = _jobs()["deploy/up"]
     last = up["steps"][-1]
-    assert last["run"] == (
-        '.venv/bin/python -m tools smoke --stack "$PULUMI_ORGANIZATION/event-state/$STACK"'
-    )
+    assert last["run"] == ('.venv/bin/python -m tools smoke --stack "$PULUMI_ORGANIZATION/$STACK"')
     assert last["env"] == {"PULUMI_ORGANIZATION": "${{ vars.PULUMI_ORGANIZATION }}"}
     assert up["steps"][-2]["with"]["command"] == "up"
 
@@ -193,16 +244,17 @@ def test_the_pulumi_cli_and_plugin_are_of_the_versions_of_their_packages() -> No
     ]
 
 
-def test_the_region_is_that_of_the_stacks() -> None:
-    regions = {
-        yaml.safe_load((PROJECT / f"Pulumi.{stack}.yaml").read_text("utf-8"))["config"][
-            "aws:region"
-        ]
-        for stack in ("dev", "prod")
-    }
+def test_region_and_project_are_those_of_the_program() -> None:
+    """No name in a workflow has to be changed in a project of one's own."""
     for job in ("preview/preview", "deploy/up"):
+        (read,) = [step for step in _jobs()[job]["steps"] if step.get("id") == "stack"]
+        assert """yq --exit-status '.config."aws:region"' "Pulumi.$STACK.yaml\"""" in read["run"]
         (aws,) = _steps(job, "aws-actions/configure-aws-credentials@")
-        assert {aws["with"]["aws-region"]} == regions
+        assert aws["with"]["aws-region"] == "${{ steps.stack.outputs.region }}"
+    for path in WORKFLOWS:
+        text = path.read_text("utf-8")
+        assert load_stack("prod").project not in text
+        assert not re.search(r"\b[a-z]{2,4}(-[a-z]+)+-[0-9]\b", text)
 
 
 def test_every_job_ends() -> None:

@@ -71,9 +71,12 @@ class Registered:
 
 
 def stack_with(stack: str, **config: str) -> Stack:
-    """Load a stack, with some keys set; keys of other namespaces are written aws__region."""
+    """Load a stack, with some keys set; keys of other namespaces are written aws__region.
+
+    A stack's own region is its owner's choice, and no matter of a test's.
+    """
     changes = {key.replace("__", ":"): value for key, value in config.items()}
-    return load_stack(stack).with_config(changes)
+    return load_stack(stack).with_config({"aws:region": "us-east-1", **changes})
 
 
 @cache

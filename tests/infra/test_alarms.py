@@ -7,7 +7,6 @@ import pytest
 
 from tests.infra.registered import (
     EMAIL,
-    EVERYTHING,
     TOPIC,
     VARIANTS,
     Registered,
@@ -16,14 +15,14 @@ from tests.infra.registered import (
 )
 from tools.stacks import PROJECT
 
-DOCS: Final = (PROJECT / "docs" / "infrastructure.md").read_text("utf-8")
-# name, namespace and metric, of what, statistic, above, minutes in a row
+DOCS: Final = (PROJECT / "docs" / "operations.md").read_text("utf-8")
+RUNBOOK: Final = "https://example.com/runbook"
+# name, namespace and metric, of what, statistic, at least, minutes, why
 ROWS: Final = [
     tuple(cell.strip() for cell in row.split("|"))
-    for row in re.findall(
-        r"^\| ([a-z-]+ \| \w.+) \|$", DOCS.split("\n## Alarms\n")[1].split("\n## ")[0], re.M
-    )
+    for row in re.findall(r"^\| \[([a-z-]+\]\(#.+) \|$", DOCS, re.M)
 ]
+NAMES: Final = [row[0].partition("]")[0] for row in ROWS]
 
 
 def _alarms(program: Registered) -> dict[str, dict[str, Any]]:
@@ -35,17 +34,29 @@ def _alarms(program: Registered) -> dict[str, dict[str, Any]]:
     }
 
 
-def test_there_are_the_eight_that_the_docs_list() -> None:
-    assert {row[0] for row in ROWS} == _alarms(registered()).keys()
-    assert len(ROWS) == 8
+def test_there_are_the_eleven_that_the_docs_list() -> None:
+    assert sorted(NAMES) == sorted(_alarms(registered()))
+    assert sorted(NAMES) == [
+        "dead-letters",
+        "dead-letters-expiring",
+        "failed-messages",
+        "function-duration",
+        "function-errors",
+        "function-throttles",
+        "in-flight",
+        "oldest-message",
+        "rejected-messages",
+        "table-errors",
+        "table-throttles",
+    ]
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
+@pytest.mark.parametrize("row", ROWS, ids=NAMES)
 @pytest.mark.parametrize("name", VARIANTS)
 def test_an_alarm_rings_when_the_docs_say(name: str, row: tuple[str, ...]) -> None:
     program = variant(name)
-    alarm, metric, of, statistic, above, minutes, *_ = row
-    inputs = _alarms(program)[alarm]
+    link, metric, of, statistic, at_least, minutes, *_ = row
+    inputs = _alarms(program)[link.partition("]")[0]]
     queue, dead_letters, function, table = (
         program[each].inputs for each in ("queue", "dead-letter-queue", "function", "table")
     )
@@ -65,22 +76,35 @@ def test_an_alarm_rings_when_the_docs_say(name: str, row: tuple[str, ...]) -> No
     assert (
         inputs["threshold"]
         == {
-            "0": 0,
+            "1": 1,
+            "7 days": 604_800,
             "3 visibility timeouts": 3 * visibility,
+            "90,000": 90_000,
             "80 % of the timeout": 800 * function["timeout"],
-        }[above]
+        }[at_least]
     )
-    assert inputs["evaluationPeriods"] == int(minutes)
+    of_so_many = [int(number) for number in minutes.split(" of ")]
+    assert inputs["datapointsToAlarm"] == of_so_many[0]
+    assert inputs["evaluationPeriods"] == of_so_many[-1]
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_all_ring_above_in_each_minute_in_a_row_and_never_for_want_of_data(name: str) -> None:
+def test_all_ring_at_their_threshold_and_never_for_want_of_data(name: str) -> None:
     for alarm, inputs in _alarms(variant(name)).items():
         assert inputs["name"].endswith(f"-{alarm}")
-        assert inputs["comparisonOperator"] == "GreaterThanThreshold"
+        assert inputs["comparisonOperator"] == "GreaterThanOrEqualToThreshold"
         assert inputs["treatMissingData"] == "notBreaching"
         assert inputs["period"] == 60
-        assert inputs["datapointsToAlarm"] == inputs["evaluationPeriods"]
+
+
+def test_dead_letters_ring_days_before_sqs_deletes_the_first() -> None:
+    """SQS counts a letter's age from its move, and its retention from its sending."""
+    program = registered()
+    queue, dead_letters = (
+        program[each].inputs["messageRetentionSeconds"] for each in ("queue", "dead-letter-queue")
+    )
+    age = _alarms(program)["dead-letters-expiring"]["threshold"]
+    assert dead_letters - queue - age == 3 * 86_400
 
 
 @pytest.mark.parametrize(
@@ -103,10 +127,30 @@ def test_they_tell_one_topic_when_they_ring_and_when_they_end(
     assert bool(program.of_type("Topic")) == ("alarmEmail" in config)
 
 
-@pytest.mark.parametrize("alarm", [row[0] for row in ROWS])
-def test_each_says_what_to_do_and_where_its_runbook_is(alarm: str) -> None:
-    description = _alarms(variant(EVERYTHING))[alarm]["alarmDescription"]
-    assert re.fullmatch(rf"[^\n]{{40,900}} Runbook: docs/operations\.md#{alarm}", description)
+def test_each_says_in_a_sentence_what_to_do() -> None:
+    for alarm, inputs in _alarms(registered()).items():
+        sentence = inputs["alarmDescription"]
+        assert re.fullmatch(r"[A-Z][^.\n]{60,250}\.", sentence), alarm
+        assert "docs/" not in sentence
+
+
+def test_with_a_runbook_each_links_to_its_own_section() -> None:
+    linked = _alarms(registered(runbookUrl=RUNBOOK))
+    for alarm, inputs in _alarms(registered()).items():
+        link = f" Runbook: {RUNBOOK}#{alarm}"
+        assert linked[alarm]["alarmDescription"] == inputs["alarmDescription"] + link
+
+
+def test_throttles_tell_a_hot_key_from_the_accounts_quota() -> None:
+    """By the ends of DynamoDB's throttling reasons, which the function logs.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ThrottlingReason.html
+    """
+    text = _alarms(registered())["table-throttles"]["alarmDescription"]
+    assert re.findall(r"[A-Z][a-z]+\w+Exceeded", text) == [
+        "KeyRangeThroughputExceeded",
+        "AccountLimitExceeded",
+    ]
 
 
 def test_a_function_name_that_is_taken_stops_before_what_else_is_named_after_it() -> None:

@@ -6,15 +6,14 @@ from typing import Any, Final
 
 import pytest
 
-from function import report
-from function.outcome import Outcome
+from function.upsert import Upsert
 from tests.infra.aws_rules import dashboard_problems
 from tests.infra.registered import VARIANTS, Registered, registered, variant
 
 # From left to right, and below each the health of that stage.
 PLACES: Final = [
     ["Sent", "Received", "Outcomes", "Write units"],
-    ["Oldest message (s), waiting", "Concurrency", "Latency (ms)", "Dead letters"],
+    ["Oldest message (s), waiting, in flight", "Concurrency", "Latency (ms)", "Dead letters"],
 ]
 
 # Metrics that AWS has, each with what it can be summed up by.
@@ -22,11 +21,13 @@ PLACES: Final = [
 # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
 COUNT, LEVEL, TIME = {"Sum"}, {"Maximum"}, {"p50", "p99"}
+LATENCY = {"Average", "Maximum"}  # DynamoDB's documentation lists no percentile of it
 METRICS: Final[Mapping[tuple[str, str], set[str]]] = {
     ("AWS/SQS", "NumberOfMessagesSent"): COUNT,
     ("AWS/SQS", "NumberOfMessagesReceived"): COUNT,
     ("AWS/SQS", "ApproximateAgeOfOldestMessage"): LEVEL,
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): LEVEL,
+    ("AWS/SQS", "ApproximateNumberOfMessagesNotVisible"): LEVEL,
     ("AWS/Lambda", "InvokedEventCount"): COUNT,
     ("AWS/Lambda", "DeletedEventCount"): COUNT,
     ("AWS/Lambda", "Throttles"): COUNT,
@@ -35,7 +36,9 @@ METRICS: Final[Mapping[tuple[str, str], set[str]]] = {
     ("AWS/Lambda", "Duration"): TIME,
     ("AWS/DynamoDB", "ConsumedWriteCapacityUnits"): COUNT,
     ("AWS/DynamoDB", "WriteThrottleEvents"): COUNT,
-    ("AWS/DynamoDB", "SuccessfulRequestLatency"): TIME,
+    ("AWS/DynamoDB", "WriteKeyRangeThroughputThrottleEvents"): COUNT,
+    ("AWS/DynamoDB", "WriteAccountLimitThrottleEvents"): COUNT,
+    ("AWS/DynamoDB", "SuccessfulRequestLatency"): LATENCY,
 }
 
 
@@ -119,21 +122,56 @@ def test_the_first_widget_shows_every_alarm(name: str) -> None:
     }
 
 
-def test_it_shows_the_region_that_the_stack_is_in() -> None:
-    for widget in _graphs(registered(aws__region="eu-central-1")).values():
-        assert widget["properties"]["region"] == "eu-central-1"
+@pytest.mark.parametrize(
+    ("region", "console"),
+    [
+        ("eu-central-1", "console.aws.amazon.com"),
+        ("cn-north-1", "console.amazonaws.cn"),
+        ("us-gov-west-1", "console.amazonaws-us-gov.com"),
+        ("eusc-de-east-1", "console.amazonaws-eusc.eu"),
+    ],
+)
+def test_it_is_of_the_region_that_the_provider_is_in(region: str, console: str) -> None:
+    program = registered(aws__region=region)
+    for widget in _graphs(program).values():
+        assert widget["properties"]["region"] == region
+    name = program.inputs("dashboard")["dashboardName"]
+    assert name == f"EventUpsertLambda-{region}"
+    assert program.run.outputs["dashboardUrl"] == (
+        f"https://{region}.{console}/cloudwatch/home?region={region}#dashboards/dashboard/{name}"
+    )
 
 
-def test_the_functions_own_counts_are_those_that_it_writes() -> None:
-    """Alarm and dashboard name metrics that the function's log line defines."""
-    line = json.loads(report.counts(list(Outcome), "EventUpsertLambda", 0))
+class _Idle:
+    """Runs nothing."""
+
+    def run(self, *_: object) -> None:
+        """Leave every task as it is."""
+
+
+class _Context:
+    function_name, aws_request_id = "EventUpsertLambda", "1"
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return half a minute."""
+        return 30_000
+
+
+def test_the_functions_own_counts_are_those_that_it_writes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Alarms and dashboard name metrics that the function's log line defines."""
+    upsert = Upsert({"TABLE_NAME": "events"}, _Idle())
+    upsert({"Records": [{"messageId": "1", "body": "no event"}]}, _Context())
+    line = json.loads(capsys.readouterr().out.splitlines()[-1])
     (definition,) = line["_aws"]["CloudWatchMetrics"]
-    written = {each["Name"] for each in definition["Metrics"]}
+    written = [each["Name"] for each in definition["Metrics"]]
     assert definition["Namespace"] == "EventState"
     assert definition["Dimensions"] == [["FunctionName"]]
     outcomes = _graphs(registered())["Outcomes"]["properties"]["metrics"]
-    assert {names[1] for names, _, _ in map(_split, outcomes)} == written
-    assert registered().inputs("alarm-rejected-messages")["metricName"] in written
+    assert sorted(names[1] for names, _, _ in map(_split, outcomes)) == sorted(written)
+    for alarm in ("rejected-messages", "failed-messages"):
+        assert registered().inputs(f"alarm-{alarm}")["metricName"] in written
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,10 @@ def test_the_json_has_every_resource_with_inputs_parent_and_dependencies() -> No
     assert found["outputs"] == run.outputs
     assert [each["urn"] for each in found["resources"]] == [each.urn for each in run.resources]
     table = next(each for each in found["resources"] if each["name"] == "event-state-table")
-    component = "urn:pulumi:dev::event-state::event-state:index:EventState::event-state"
+    project = load_stack("dev").project
+    component = f"urn:pulumi:dev::{project}::event-state:index:EventState::event-state"
     assert table == {
-        "urn": "urn:pulumi:dev::event-state::event-state:index:EventState$aws:dynamodb/table:Table"
+        "urn": f"urn:pulumi:dev::{project}::event-state:index:EventState$aws:dynamodb/table:Table"
         "::event-state-table",
         "type": "aws:dynamodb/table:Table",
         "name": "event-state-table",

@@ -1,0 +1,86 @@
+"""The pipelines' IAM policies in docs/pipelines.md: what the provider calls, and no more."""
+
+import json
+import re
+from typing import Any, Final
+
+import parliament
+import pytest
+
+from tests.infra.registered import registered
+from tools.stacks import PROJECT
+
+DOCS: Final = (PROJECT / "docs" / "pipelines.md").read_text("utf-8")
+# As `python -m tests.engine.calls` saw them: "read  sqs:ListQueueTags".
+CALLS: Final = (PROJECT / "tests" / "engine" / "calls.txt").read_text("utf-8").splitlines()
+READ: Final = {line.split()[1] for line in CALLS if line.startswith("read ")}
+ALL: Final = {line.split()[1] for line in CALLS}
+# The provider asks this only where skipCredentialsValidation is set: by the stack `local`.
+OF_THE_EMULATOR: Final = {"iam:GetUser"}
+CANARIES: Final = {
+    *("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"),
+    *("sqs:SendMessage", "sqs:GetQueueAttributes", "logs:FilterLogEvents"),
+    *("dynamodb:DeleteItem", "dynamodb:GetItem"),
+}
+# Newer than parliament's list of actions.
+UNKNOWN: Final = "logs:PutLogGroupDeletionProtection"
+
+
+def _policy(title: str) -> dict[str, Any]:
+    section = DOCS.split(f"\n## {title}\n")[1].split("\n## ")[0]
+    (document,) = re.findall(r"```json\n(.+?)\n```", section, re.DOTALL)
+    policy: dict[str, Any] = json.loads(document)
+    return policy
+
+
+def _actions(title: str) -> list[str]:
+    return [action for each in _policy(title)["Statement"] for action in each["Action"]]
+
+
+def test_the_deploy_role_may_do_what_the_provider_calls_and_the_canaries_need() -> None:
+    allowed = _actions("The deploy role")
+    assert set(allowed) == ALL - OF_THE_EMULATOR | CANARIES | {"iam:PassRole"}
+    assert len(allowed) == len(set(allowed))
+
+
+def test_the_preview_role_may_do_what_a_preview_reads() -> None:
+    allowed = _actions("The preview role")
+    assert set(allowed) == READ - OF_THE_EMULATOR
+    assert len(allowed) == len(set(allowed))
+    assert all(re.match(r"\w+:(Describe|Get|List)", action) for action in allowed)
+
+
+@pytest.mark.parametrize("title", ["The deploy role", "The preview role"])
+def test_parliament_finds_nothing(title: str) -> None:
+    found = parliament.analyze_policy_string(json.dumps(_policy(title))).findings
+    told = [(each.issue, each.detail) for each in found]
+    assert [each for each in told if UNKNOWN not in str(each)] == []
+
+
+@pytest.mark.parametrize("title", ["The deploy role", "The preview role"])
+def test_they_name_what_the_stack_prod_makes(title: str) -> None:
+    program = registered("prod", alarmEmail="operations@example.com")
+    queue, letters, table, group, function, dashboard, topic = (
+        program[name].inputs
+        for name in ("queue", "dead-letter-queue", "table", "log-group", "function", "dashboard",
+                     "alarm-topic")
+    )  # fmt: skip
+    resources = [each["Resource"] for each in _policy(title)["Statement"]]
+    named = {
+        arn.split(":", 5)[5]
+        for each in resources
+        for arn in ([each] if isinstance(each, str) else each)
+        if arn != "*"
+    }
+    assert {name.removesuffix(":*") if "log-group" in name else name for name in named} == {
+        queue["name"],
+        letters["name"],
+        f"table/{table['name']}",
+        f"log-group:{group['name']}",
+        "role/event-state-role-*",
+        f"function:{function['name']}",
+        "event-source-mapping:*",
+        f"alarm:{function['name']}-*",
+        f"dashboard/{dashboard['dashboardName']}",
+        topic["name"],
+    }

@@ -1,0 +1,103 @@
+"""A write outage on the embedded AWS: what the alarms read of it, with managed retries and without.
+
+How long they then take is reckoned in tests/infra/test_outages.py.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+from tests.conftest import PINNED, patient
+from tools.deployed import Deployed, outcomes, wait_for
+from tools.emulator import Emulator
+from tools.stacks import load_stack
+from tools.template import make_template
+from tools.up import deploy
+
+EVENTS: Final = [
+    json.dumps({"event_id": f"outage-{number}", "timestamp": number}) for number in range(5)
+]
+BROKEN: Final = "no event"
+DELIVERIES: Final = 2
+SECONDS: Final = 60.0
+
+
+@contextmanager
+def _outage(**config: object) -> Iterator["_Alarms"]:
+    """Deploy, and take the table away."""
+    stack = load_stack("local").with_config({**PINNED, **config})
+    with Emulator(region=stack.region) as aws:
+        deployed = Deployed(deploy(aws, patient(make_template(stack))))
+        deployed.client("dynamodb").delete_table(TableName=deployed.outputs["tableName"])
+        yield _Alarms(deployed)
+
+
+class _Alarms:
+    """The alarms that are deployed, and what each would read now."""
+
+    def __init__(self, deployed: Deployed) -> None:
+        self.deployed = deployed
+        found = deployed.client("cloudwatch").describe_alarms()["MetricAlarms"]
+        self._alarms = {each["AlarmName"].partition("-")[2]: each for each in found}
+
+    def reads(self) -> dict[str, int]:
+        """Return the count that each alarm reads, of those that the embedded AWS can tell."""
+        counts: Counter[str] = Counter()
+        for line in self.deployed.log_lines():
+            counts.update(outcomes(line))
+        return {
+            name: count
+            for name, alarm in self._alarms.items()
+            if (count := self._read(alarm, counts)) is not None
+        }
+
+    def above(self) -> set[str]:
+        """Return the alarms whose threshold is reached."""
+        reads = self.reads()
+        return {name for name in reads if reads[name] >= self._alarms[name]["Threshold"]}
+
+    def _read(self, alarm: Mapping[str, Any], counts: Mapping[str, int]) -> int | None:
+        if alarm["Namespace"] == "EventState":
+            return counts[alarm["MetricName"]]
+        attribute = {
+            "ApproximateNumberOfMessagesVisible": "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible": "ApproximateNumberOfMessagesNotVisible",
+        }.get(alarm["MetricName"])
+        if attribute is None:
+            return None
+        sqs = self.deployed.client("sqs")
+        (dimension,) = alarm["Dimensions"]
+        url = sqs.get_queue_url(QueueName=dimension["Value"])["QueueUrl"]
+        answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[attribute])
+        return int(answer["Attributes"][attribute])
+
+
+def test_without_managed_retries_all_become_dead_letters() -> None:
+    with _outage(managedRetries=False, maxReceiveCount=DELIVERIES) as alarms:
+        alarms.deployed.send([*EVENTS, BROKEN])
+        assert wait_for(lambda: alarms.reads()["dead-letters"] == len(EVENTS) + 1, SECONDS)
+        assert alarms.reads() == {
+            "dead-letters": len(EVENTS) + 1,
+            "failed-messages": DELIVERIES * len(EVENTS),
+            "rejected-messages": DELIVERIES,
+            "in-flight": 0,
+        }
+        assert alarms.above() == {"dead-letters", "failed-messages", "rejected-messages"}
+
+
+def test_with_managed_retries_events_wait_in_flight_and_what_is_broken_is_put_aside() -> None:
+    with _outage(managedRetries=True, maxReceiveCount=30) as alarms:
+        alarms.deployed.send([*EVENTS, BROKEN])
+        assert wait_for(lambda: alarms.reads()["failed-messages"] == len(EVENTS), SECONDS)
+        assert wait_for(lambda: alarms.reads()["dead-letters"] == 1, SECONDS)
+        assert alarms.reads() == {
+            "dead-letters": 1,
+            "failed-messages": len(EVENTS),
+            "rejected-messages": 1,
+            "in-flight": len(EVENTS),
+        }
+        (letter,) = alarms.deployed.dead_letters()
+        assert letter.body == BROKEN
+        assert letter.reason
