@@ -71,6 +71,7 @@ lock: .venv/installed ## Pin every package with its hashes, after a change of re
 
 clean: ## Remove what the other targets made
 	@rm -rf .venv .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/installed: requirements.txt requirements-dev.txt
 	@command -v $(PYTHON) >/dev/null || \
@@ -78,6 +79,8 @@ clean: ## Remove what the other targets made
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'error: this needs' \
 		"Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) -V 2>&1);" \
 		'name another: make PYTHON=python3.13 ...' >&2; exit 1; }
+	@test -w . || { echo 'error: .venv is set up in this folder, which you may not write to;' \
+		'work in a copy of your own' >&2; exit 1; }
 	@echo 'Setting up .venv (once)' >&2
 	@$(PYTHON) -m venv .venv || { echo 'error: Python could not make a virtual environment;' \
 		'on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }

@@ -33,6 +33,7 @@ PINNED: Final = {
     "batchSize": 10,
     "batchWindowSeconds": 0,
     "functionTimeoutSeconds": 1,
+    "managedRetries": True,
     "maxReceiveCount": 2,
     "versionAttribute": "timestamp",
 }

@@ -53,8 +53,9 @@ def _fail(problem: str, status: int = 1) -> int:
 
 
 def _how_to_install(error: ModuleNotFoundError) -> str:
+    package = (error.name or "").partition(".")[0]
     return (
-        f"the package {error.name} is not installed: run `make .venv/installed`, then "
+        f"the package {package} is not installed: run `make .venv/installed`, then "
         ".venv/bin/python -m tools"
     )
 

@@ -102,6 +102,8 @@ def explain(error: Exception) -> str:
         return f"AWS cannot be used: {error}"
     operation, told = error.operation_name, error.response["Error"]
     code, message = told.get("Code", ""), told.get("Message", "")
+    if "NonExistentQueue" in code or "QueueDoesNotExist" in code:
+        return "There is no such queue: pass what `pulumi stack output queueUrl` prints."
     if "AccessDenied" in code or code in ("AuthorizationError", "NotAuthorized"):
         action = f"{_SERVICES.get(operation, 'sqs')}:{operation.removesuffix('Batch')}"
         return f"AWS refuses {action}, which this needs: {message}"

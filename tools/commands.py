@@ -165,7 +165,7 @@ def load(
     if (file is None) == (from_table is None):
         raise typer.BadParameter("name one of them: FILE, or --from-table TABLE")
     from tools.aws import explained
-    from tools.load.run import load_file, load_table
+    from tools.load import load_file, load_table
 
     with explained():
         if from_table:

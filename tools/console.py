@@ -1,4 +1,4 @@
-"""How results look on a terminal: one style for all tables."""
+"""How results look on a terminal: one style for all tables, and nothing raw of a message."""
 
 from collections.abc import Sequence
 
@@ -18,3 +18,10 @@ def make_table(title: str, columns: Sequence[str], legend: str = "") -> Table:
 def mark(is_well: object) -> str:
     """Return a tick or a cross, in rich's markup."""
     return "[green]✓[/]" if is_well else "[red]✗[/]"
+
+
+def printable(text: str) -> str:
+    r"""Write as `\n`, `\x9b` or `\u202e` what forges a line, acts on a terminal or turns text."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )

@@ -4,8 +4,8 @@ import sys
 import time
 from typing import Final
 
+from tools.console import printable
 from tools.deployed import DeadLetter, Deployed
-from tools.event import printable
 
 BODY_SHOWN: Final = 300
 

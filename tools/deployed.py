@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import Any, Final, NamedTuple, TypeVar
 
 import boto3
@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 
 from tools.aws import client, emulator_session
 from tools.errors import ToolError
-from tools.load import Failed, Producer
-from tools.load.message import KEY, from_item
+from tools.event import KEY, UnsendableError, from_item, message_body
+from tools.sending import Message, Sender
 
 # How long looking at dead letters may hide them from others: some seconds, and more for many.
 HIDDEN_SECONDS: Final = 10
@@ -72,9 +72,8 @@ class Deployed:
         """Returns the client of a service, by its name."""
 
     @cached_property
-    def producer(self) -> Producer:
-        """What sends to the queue."""
-        return Producer(self.outputs["queueUrl"], self._session)
+    def _sender(self) -> Sender:
+        return Sender(self.outputs["queueUrl"], self._session)
 
     def send(self, bodies: Iterable[str]) -> list[str]:
         """Send messages; return their ids in the same order.
@@ -83,11 +82,12 @@ class Deployed:
             ToolError: one is not in the queue; others may be.
 
         """
+        messages = (Message("A message", partial(message_body, body)) for body in bodies)
         ids = []
-        for result in self.producer.send(bodies):
-            if isinstance(result, Failed):
-                raise ToolError(f"A message was not sent: {result.reason}")
-            ids.append(result.message_id)
+        for _, fate in self._sender.send(messages):
+            if isinstance(fate, UnsendableError):
+                raise ToolError(f"A message was not sent: it {fate}.")
+            ids.append(fate)
         return ids
 
     def settings(self) -> QueueSettings:

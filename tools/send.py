@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from tools.console import printable
 from tools.deployed import Deployed, wait_for
-from tools.event import decode, is_same, printable
-from tools.load.message import KEY_BYTES, to_json
+from tools.event import KEY_BYTES, decode, is_same, to_json
 
 GRACE_SECONDS: Final = 30.0
 """What the log, the pollers and a cold start take on AWS, beside the stack's own settings."""

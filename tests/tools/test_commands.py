@@ -15,9 +15,11 @@ import boto3
 import pytest
 from typer.main import get_command
 
+from tools.__main__ import main
 from tools.commands import app
 from tools.stacks import PROJECT
 
+Captured = pytest.CaptureFixture[str]
 NONSENSE = {
     "AWS_PROFILE": "nonsense",
     "AWS_ENDPOINT_URL": "http://nonsense.invalid",
@@ -73,14 +75,6 @@ def _processes_below(folder: Path) -> list[int]:
     return found
 
 
-def _project_with(folder: Path, stack_file: str) -> Path:
-    """Return a copy of the project, its packages linked, with the stack `test`."""
-    for name in ("__main__.py", "Pulumi.yaml", "infra", "function", "tools"):
-        (folder / name).symlink_to(PROJECT / name)
-    (folder / "Pulumi.test.yaml").write_text(stack_file)
-    return folder
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_up_prints_one_line_of_json_and_a_signal_leaves_nothing(
@@ -95,6 +89,7 @@ def test_up_prints_one_line_of_json_and_a_signal_leaves_nothing(
             "queueArn": "arn:aws:sqs:us-east-1:000000000000:event-state-queue",
             "deadLetterQueueUrl": f"{endpoint}/000000000000/event-state-queue-dlq",
             "tableName": "event-state-target-table",
+            "keyAttribute": "event_id",
             "versionAttribute": "timestamp",
             "functionName": "EventUpsertLambda",
             "dashboardUrl": "https://us-east-1.console.aws.amazon.com/cloudwatch/home"
@@ -121,98 +116,89 @@ def test_up_prints_one_line_of_json_and_a_signal_leaves_nothing(
         assert list(tmp_path.iterdir()) == []
 
 
-def test_up_on_a_taken_port_says_so_and_what_to_do() -> None:
+def test_up_on_a_taken_port_says_so_and_what_to_do(capsys: Captured) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        result = _run("up", "--port", str(port))
-    assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr == (
+        assert main(["up", "--port", str(port)]) == 1
+    assert capsys.readouterr() == (
+        "",
         f"error: Port {port} on 127.0.0.1 is taken: stop what listens there, "
-        "or choose another with --port.\n"
+        "or choose another with --port.\n",
     )
 
 
-@pytest.mark.parametrize("command", ["up", "preview"])
-def test_an_unknown_stack_lists_the_known_ones(command: str) -> None:
-    result = _run(command, "--stack", "nope")
-    assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr == (
+@pytest.mark.parametrize("command", ["up", "preview", "template"])
+def test_an_unknown_stack_lists_the_known_ones(command: str, capsys: Captured) -> None:
+    assert main([command, "--stack", "nope"]) == 1
+    assert capsys.readouterr() == (
+        "",
         "error: There is no stack 'nope': Pulumi.nope.yaml does not exist. "
-        "The stacks are: dev, local, prod.\n"
+        "The stacks are: dev, local, prod.\n",
     )
 
 
 @pytest.mark.parametrize("command", ["up", "preview"])
 def test_a_bad_config_names_every_problem_and_starts_nothing(tmp_path: Path, command: str) -> None:
-    project = _project_with(
-        tmp_path, "config: {aws:region: us-east-1, batchSize: 0, queueName: a b}"
-    )
-    result = _run(command, "--stack", "test", cwd=project)
+    """From a copy of the project, its packages linked, with the stack `test`."""
+    for name in ("__main__.py", "Pulumi.yaml", "infra", "function", "tools"):
+        (tmp_path / name).symlink_to(PROJECT / name)
+    config = "config: {aws:region: us-east-1, batchSize: 0, queueName: a b}"
+    (tmp_path / "Pulumi.test.yaml").write_text(config)
+    result = _run(command, "--stack", "test", cwd=tmp_path)
     assert (result.returncode, result.stdout) == (1, "")
     lines = result.stderr.splitlines()
     assert len(lines) == 3
     assert "2 problems" in lines[0]
     assert lines[1].startswith("  - queueName is 'a b': it must be 1-76 letters, digits")
-    assert lines[2].startswith("  - batchSize is '0': it must be a whole number from 1 to 10000")
-
-
-def test_preview_as_json_needs_no_aws_and_is_complete() -> None:
-    result = _run("preview", "--stack", "dev", "--json")
-    assert (result.returncode, result.stderr) == (0, "")
-    registered = json.loads(result.stdout)
-    assert registered.keys() == {"resources", "outputs"}
-    for resource in registered["resources"]:
-        assert resource.keys() == {
-            *("urn", "type", "name", "inputs", "parent", "dependencies", "protect"),
-        }
-    urns = [resource["urn"] for resource in registered["resources"]]
-    assert len(set(urns)) == len(urns)
-    for resource in registered["resources"]:
-        assert set(resource["dependencies"]) <= set(urns)
-    (function,) = (
-        r for r in registered["resources"] if r["type"] == "aws:lambda/function:Function"
-    )
-    assert function["urn"] == (
-        "urn:pulumi:dev::event-state::"
-        "event-state:index:EventState$aws:lambda/function:Function::event-state-function"
-    )
-    assert (function["inputs"]["timeout"], function["protect"]) == (30, False)
-    assert function["inputs"]["code"]["assets"]["function/handler.py"] == {
-        "path": str(PROJECT / "function/handler.py")
-    }
-    assert registered["outputs"]["queueUrl"] == (
-        "https://sqs.us-east-1.amazonaws.com/123456789012/event-state-queue-dev"
-    )
-
-
-def test_preview_draws_every_resource_below_the_component() -> None:
-    drawn = _run("preview", "--stack", "prod").stdout
-    resources = json.loads(_run("preview", "--stack", "prod", "--json").stdout)["resources"]
-    lines = drawn.splitlines()
-    assert lines[0] == "event-state-prod  us-east-1"
-    assert lines[1] == "├── event-state  event-state:index:EventState"
-    for resource in resources:
-        if resource["type"] == "event-state:index:EventState":
-            continue
-        assert any(
-            re.match(rf"│   [├└]── {resource['name']}  {re.escape(resource['type'])}\b", line)
-            for line in lines
-        ), resource["urn"]
-    assert any(line.endswith("event-state-target-table  protected") for line in lines)
+    assert lines[2].startswith("  - batchSize is 0: it must be a whole number from 1 to 10000")
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "http", "-1"])
-def test_a_port_out_of_range_is_a_usage_error(port: str) -> None:
-    result = _run("up", f"--port={port}")
-    assert result.returncode == 2
-    (problem,) = result.stderr.splitlines()
+def test_a_port_out_of_range_is_a_usage_error(port: str, capsys: Captured) -> None:
+    assert main(["up", f"--port={port}"]) == 2
+    (problem,) = capsys.readouterr().err.splitlines()
     assert problem.startswith("error: Invalid value for '--port': ")
 
 
-def test_help_explains_each_command() -> None:
-    text = _run("--help").stdout
-    for command in get_command(app).commands:  # type: ignore[attr-defined] # it is a group
+def test_help_explains_each_command(capsys: Captured) -> None:
+    assert main([]) == 0
+    text = capsys.readouterr().out
+    commands = get_command(app).commands  # type: ignore[attr-defined] # it is a group
+    assert len(commands) == 10
+    for command in commands:
         assert re.search(rf"^  {command} +\w.+\.$", text, re.MULTILINE), command
-        assert f"Usage: python -m tools {command}" in _run(command, "--help").stdout
+        assert main([command, "--help"]) == 0
+        assert f"Usage: python -m tools {command}" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a shell's pipe")
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    command = f"{sys.executable} -m tools preview --json | head -n 1"
+    result = subprocess.run(
+        ["/bin/sh", "-c", command], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    assert (result.stdout, result.stderr) == ("{\n", "")
+
+
+@pytest.mark.parametrize("missing", ["typer", "rich", "yaml"])
+def test_with_the_programs_packages_alone_it_says_what_to_run(missing: str) -> None:
+    code = f"""
+import runpy, sys
+sys.modules[{missing!r}] = None
+sys.argv[1:] = ["preview"]
+runpy.run_module("tools", run_name="__main__")
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"error: the package {missing} is not installed: run `make .venv/installed`, then "
+        ".venv/bin/python -m tools\n"
+    )

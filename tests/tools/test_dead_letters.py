@@ -10,8 +10,8 @@ import pytest
 
 from tests.tools.conftest import MockedStack
 from tools.__main__ import main
+from tools.console import printable
 from tools.dead_letters import show
-from tools.event import printable
 
 SENT = "1743296400000"
 

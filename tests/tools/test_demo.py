@@ -2,14 +2,23 @@
 
 import itertools
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from tests.model import expected
 from tools import demo
 from tools.demo_events import BROKEN, groups
+from tools.deployed import DeadLetter
 from tools.event import decode
 from tools.stacks import Stack, load_stack
+
+
+@pytest.fixture(autouse=True)
+def _proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Name a proxy that is none: nothing here goes through it."""
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
 
 
 def test_every_promise_holds_and_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -32,6 +41,40 @@ def test_without_the_version_guard_the_demo_fails(
     monkeypatch.setattr(demo, "load_stack", unguarded)
     assert demo.demo() == 1
     assert "✗ Each of the 16 ids has the newest of its events" in capsys.readouterr().out
+
+
+def _ended() -> dict[str, Any]:
+    """Return what is found where all is well."""
+    return {
+        "stored": {key: dict(item) for group in groups() for key, item in group.items.items()},
+        "dead": [DeadLetter("m", body, 0, "its reason", "r") for body in BROKEN.values()],
+        "counts": {"written": 50, "superseded": 100, "coalesced": 73, "rejected": 11, "failed": 0},
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "broken"),
+    [
+        ({}, None),
+        ({"stored": lambda all_: all_["evt-1001"].update(status="new")}, "Each of the 16 ids"),
+        ({"stored": lambda all_: all_.pop("cart-3")}, "Each of the 16 ids"),
+        ({"stored": lambda all_: all_.update(more={"event_id": "more"})}, "Each of the 16 ids"),
+        ({"dead": lambda all_: all_.pop()}, "Each of the 11 broken"),
+        ({"dead": lambda all_: all_.append(all_[0])}, "Each of the 11 broken"),
+        ({"dead": lambda all_: all_.append(all_.pop()._replace(reason=""))}, "Each dead letter"),
+        ({"counts": lambda all_: all_.update(written=49)}, "Each of the 223 events"),
+        ({"counts": lambda all_: all_.update(written=223, superseded=0)}, "Late events"),
+        ({"counts": lambda all_: all_.update(written=223, coalesced=0)}, "Late events"),
+    ],
+)
+def test_each_promise_is_checked(change: dict[str, Any], broken: str | None) -> None:
+    ended = _ended()
+    for name, made in change.items():
+        made(ended[name])
+    promises = demo.check(groups(), **ended)
+    assert [text for text, kept in promises.items() if not kept] == [
+        text for text in promises if broken and text.startswith(broken)
+    ]
 
 
 def test_what_must_remain_is_what_the_model_says() -> None:

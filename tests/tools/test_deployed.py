@@ -52,7 +52,7 @@ def test_what_is_sent_waits_in_the_order_of_its_ids(stack: MockedStack) -> None:
 
 
 def test_what_was_not_sent_says_why(stack: MockedStack) -> None:
-    with pytest.raises(ToolError, match=r"^A message was not sent: has 0 bytes, SQS takes 1 to"):
+    with pytest.raises(ToolError, match=r"^A message was not sent: it has 0 bytes, SQS takes"):
         stack.deployed.send(["a", ""])
 
 

@@ -104,7 +104,7 @@ def test_with_exactly_the_roles_policy_an_event_is_stored(guarded: Guarded) -> N
         pytest.param({"Effect": "Deny"}, id="denied"),
     ],
 )
-def test_with_anything_else_on_the_table_it_is_refused_and_the_log_says_what_to_mend(
+def test_with_anything_else_on_the_table_it_is_refused_and_the_log_says_what_to_fix(
     guarded: Guarded, changes: dict[str, Any], request: pytest.FixtureRequest
 ) -> None:
     reason = guarded.outcome(request.node.name, _with(guarded.statements, **changes))

@@ -1,8 +1,11 @@
-"""The preview: its JSON."""
+"""The preview: its JSON, and its tree."""
 
 import json
+import re
 
-from tools.preview import preview, to_json
+import pytest
+
+from tools.preview import preview, show, to_json
 from tools.stacks import PROJECT, load_stack
 
 
@@ -38,3 +41,18 @@ def test_the_json_has_every_resource_with_inputs_parent_and_dependencies() -> No
     assert function["inputs"]["code"]["assets"]["function/handler.py"] == {
         "path": str(PROJECT / "function/handler.py")
     }
+
+
+def test_the_tree_has_every_resource_below_the_component(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stack = load_stack("prod")
+    run = preview(stack)
+    show(stack, run, as_json=False)
+    first, second, *lines = capsys.readouterr().out.splitlines()
+    assert first == "event-state-prod  us-east-1"
+    assert second == "├── event-state  event-state:index:EventState"
+    for each in (each for each in run.resources if each.type.startswith("aws:")):
+        row = rf"│   [├└]── {each.name}  {re.escape(each.type)}\b"
+        assert any(re.match(row, line) for line in lines), each.urn
+    assert any(line.endswith("event-state-target-table  protected") for line in lines)

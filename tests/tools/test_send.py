@@ -8,7 +8,6 @@ import pytest
 from tests.tools.conftest import MockedStack
 from tools import send as tools_send
 from tools.deployed import Deployed
-from tools.event import decode, is_same
 from tools.send import send
 
 BODY = '{"order_id":"a","version":1}'
@@ -156,16 +155,3 @@ def test_one_that_sqs_gave_up_is_a_dead_letter_too(stack: MockedStack) -> None:
 )
 def test_what_has_no_id_is_sent_all_the_same(stack: MockedStack, body: str) -> None:
     assert _tell(Acting(stack, lambda *_: None), body)[0] == 1
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [("true", "1"), ("null", "false"), ('"1"', "1"), ("[1]", "[1,2]"), ('{"a":1}', '{"b":1}')],
-)
-def test_values_of_two_kinds_are_not_the_same(one: str, other: str) -> None:
-    assert is_same(decode(f'[{{"v":{one}}}]'), decode(f'[{{"v":{one}}}]'))
-    assert not is_same(decode(f'[{{"v":{one}}}]'), decode(f'[{{"v":{other}}}]'))
-
-
-def test_equal_numbers_are_the_same_however_they_are_written() -> None:
-    assert is_same(decode("[1.50, 1E+2]"), decode("[1.5, 100]"))
