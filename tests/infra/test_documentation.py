@@ -10,7 +10,8 @@ from tests.infra.test_aws_rules import CHECKS, CHECKS_WITH_KEY
 from tools.stacks import PROJECT
 
 TEXT: Final = (PROJECT / "docs" / "infrastructure.md").read_text("utf-8")
-OPERATIONS: Final = (PROJECT / "docs" / "operations.md").read_text("utf-8")
+DATA: Final = (PROJECT / "docs" / "data.md").read_text("utf-8")
+DEPLOYING: Final = (PROJECT / "docs" / "deploying.md").read_text("utf-8")
 NOT_MET: Final = {115, 116, 117, 272, 338}
 
 
@@ -54,12 +55,12 @@ def test_a_tombstone_outlives_every_message_that_may_still_be_delivered() -> Non
     """The bound is what the queues keep, one after the other."""
     queues = registered().of_type("Queue")
     bound = timedelta(seconds=sum(each.inputs["messageRetentionSeconds"] for each in queues))
-    section = OPERATIONS.split("\n## Deleting state\n")[1].split("\n## ")[0]
+    section = DATA.split("\n## Deleting state\n")[1].split("\n## ")[0]
     assert re.findall(r"\*\*(\d+) days\*\*", section) == [str(bound.days)]
     (tombstone,) = (json.loads(each) for each in re.findall(r"```json\n(.+?)```", section, re.S))
     sent = datetime.fromisoformat(tombstone["timestamp"])
     assert datetime.fromtimestamp(tombstone["expires_at"], UTC) - sent == bound
-    key_section = OPERATIONS.split("\n## Changing the customer key\n")[1].split("\n## ")[0]
+    key_section = DEPLOYING.split("\n## Changing the customer key\n")[1].split("\n## ")[0]
     waits = re.search(r"after (\d+) days, or after (\d+) if", " ".join(key_section.split()))
     queue = registered()["queue"].inputs["messageRetentionSeconds"]
     assert waits
