@@ -73,7 +73,7 @@ clean: ## Remove what the other targets made
 	@rm -rf .venv .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
-.venv/installed: requirements.txt requirements-dev.txt
+.venv/installed: requirements-dev.lock
 	@command -v $(PYTHON) >/dev/null || \
 		{ echo 'error: $(PYTHON) is not installed; install Python 3.11 or newer' >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'error: this needs' \
@@ -84,7 +84,8 @@ clean: ## Remove what the other targets made
 	@echo 'Setting up .venv (once)' >&2
 	@$(PYTHON) -m venv .venv || { echo 'error: Python could not make a virtual environment;' \
 		'on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
-	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check \
+		--require-hashes --requirement requirements-dev.lock
 	@touch $@
 
 .venv/bench: .venv/installed tools/bench/requirements.txt
