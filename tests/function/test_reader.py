@@ -74,10 +74,10 @@ NO_ANSWERS = {
     "a sign": (answer(Content_Length="+2"), "200: its content-length is missing or no number"),
     "and more": (answer(Content_Length="2\x0b"), "200: its content-length is missing or no number"),
     "ten digits": (answer(Content_Length="0" * 9 + "2"), "200: its content-length is missing .*"),
-    "length twice": (OK.replace(b"Connection", b"CONTENT-LENGTH"), "200: it says content-length twice"),
+    "length twice": (OK.replace(b"Date", b"CONTENT-LENGTH"), "200: it says content-length twice"),
     "id twice": (OK.replace(b"Server", b"x-amzn-requestid"), "200: it says x-amzn-requestid twice"),
     "checksum twice": (OK.replace(b"Server", b"X-Amz-Crc32"), "200: it says x-amz-crc32 twice"),
-    "unknown twice": (OK.replace(b"Server", b"x: 1\r\nX: 1\r\nServer"), "200: it says x twice"),
+    "unknown twice": (OK.replace(b"Server: ", b"x: 1\r\nX: 1\r\nServer: "), "200: it says x twice"),
     "chunked with length": (
         answer(Transfer_Encoding="chunked"),
         "200: it says transfer-encoding, and no length",
