@@ -148,10 +148,15 @@ def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
             assert anchor in _anchors(file), target
 
 
-def _anchors(page: Path) -> set[str]:
-    """Return the anchors that GitHub gives a page's headings."""
+def _anchors(page: Path) -> list[str]:
+    """Return the anchors that GitHub gives a page's headings, where no two are the same."""
     headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_two_headings_of_a_page_have_one_anchor(page: Path) -> None:
+    assert len(_anchors(page)) == len(set(_anchors(page)))
 
 
 def test_the_runbook_has_a_section_for_each_alarm_under_its_name() -> None:
@@ -163,7 +168,7 @@ def test_the_runbook_has_a_section_for_each_alarm_under_its_name() -> None:
     assert sorted(sections) == sorted(
         each.name.removeprefix("event-state-alarm-") for each in alarms
     )
-    assert {*sections} <= _anchors(PROJECT / "docs" / "operations.md")
+    assert {*sections} <= {*_anchors(PROJECT / "docs" / "operations.md")}
     for section in alarm_section.split("\n### ")[1:]:
         parts = re.findall(r"^\*\*(.+?):\*\*", section, re.MULTILINE)
         assert parts == ["Means", "Look at", "Do", "Do not"], section.splitlines()[0]
