@@ -16,6 +16,7 @@ from tools.preview import preview
 from tools.stacks import PROJECT, load_stack
 
 PAGES: Final = (PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")))
+CONFIGURATION: Final = PROJECT / "docs" / "configuration.md"
 OPERATIONS: Final = (PROJECT / "docs" / "operations.md").read_text("utf-8")
 DEPLOYING: Final = (PROJECT / "docs" / "deploying.md").read_text("utf-8")
 
@@ -147,10 +148,15 @@ def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
             assert anchor in _anchors(file), target
 
 
-def _anchors(page: Path) -> set[str]:
-    """Return the anchors that GitHub gives a page's headings."""
+def _anchors(page: Path) -> list[str]:
+    """Return the anchors that GitHub gives a page's headings, where no two are the same."""
     headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_two_headings_of_a_page_have_one_anchor(page: Path) -> None:
+    assert len(_anchors(page)) == len(set(_anchors(page)))
 
 
 def test_the_runbook_has_a_section_for_each_alarm_under_its_name() -> None:
@@ -162,7 +168,7 @@ def test_the_runbook_has_a_section_for_each_alarm_under_its_name() -> None:
     assert sorted(sections) == sorted(
         each.name.removeprefix("event-state-alarm-") for each in alarms
     )
-    assert {*sections} <= _anchors(PROJECT / "docs" / "operations.md")
+    assert {*sections} <= {*_anchors(PROJECT / "docs" / "operations.md")}
     for section in alarm_section.split("\n### ")[1:]:
         parts = re.findall(r"^\*\*(.+?):\*\*", section, re.MULTILINE)
         assert parts == ["Means", "Look at", "Do", "Do not"], section.splitlines()[0]
@@ -173,6 +179,13 @@ def test_every_config_key_is_in_the_table_of_changes() -> None:
     rows = re.findall(r"^\| (`.+?) \|", section, re.MULTILINE)
     named = [key for row in rows for key in re.findall(r"`(\w+)`", row)]
     assert sorted(named) == sorted(KEYS)
+
+
+@pytest.mark.skipif(not CONFIGURATION.exists(), reason="no docs/configuration.md")
+def test_the_reference_has_every_key_and_every_output() -> None:
+    outputs = preview(load_stack("prod").with_config({"changeStream": True})).outputs
+    rows = re.findall(r"^\| `(\w+)` \|", CONFIGURATION.read_text("utf-8"), re.MULTILINE)
+    assert {*rows} == KEYS.keys() | outputs.keys()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

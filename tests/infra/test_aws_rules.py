@@ -106,7 +106,7 @@ def _configs(draw: st.DrawFn) -> dict[str, str]:
     }
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(_configs())
 def test_no_valid_config_registers_what_aws_refuses(config: dict[str, str]) -> None:
     program = Registered(preview(stack_with("dev", **config)))
