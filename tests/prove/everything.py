@@ -1,4 +1,4 @@
-"""`python -m tests.prove.everything`: the fault run with each option, and with each fault put in."""
+"""`python -m tests.prove.everything`: the fault run with each option, and each fault put in."""
 
 import sys
 from typing import Final
