@@ -79,25 +79,24 @@ def _make_tls(bundle: str | None) -> ssl.SSLContext:
 class Connection:
     """A connection to a service; `state` says what it is doing, for people."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self) -> None:
         """Connect to nothing yet."""
         self.state = "resolving its name"
         self.is_open = False
         self.is_fit = False
         """Whether it may serve another exchange."""
-        self._service = service
         self._socket: Any = None
         self._last_id = ""
 
-    def converse(self, request: Request) -> Generator[Wish, None, Answer]:
+    def converse(self, service: Service, request: Request) -> Generator[Wish, None, Answer]:
         """Open the connection if need be, send a request and return its answer.
 
         Raises OSError if the connection failed, NoAnswerError for what is no answer.
         """
         if not self.is_open:
-            yield from self._open(request.attempt)
+            yield from self._open(service, request.attempt)
         self.is_fit, self.state = False, "sending"
-        unsent = memoryview(self._service.write(request))
+        unsent = memoryview(service.write(request))
         while unsent:
             try:
                 unsent = unsent[self._socket.send(unsent) :]
@@ -125,9 +124,9 @@ class Connection:
         self.is_fit = answer.status in (200, 400) and answer.request_id != "" and not reader.is_last
         return answer
 
-    def _open(self, attempt: int) -> Generator[Wish, None, None]:
+    def _open(self, service: Service, attempt: int) -> Generator[Wish, None, None]:
         """Resolve the name, connect, shake hands. Each attempt takes the next address."""
-        addresses = yield from _resolve(self._service.endpoint.host, self._service.endpoint.port)
+        addresses = yield from _resolve(service.endpoint.host, service.endpoint.port)
         family, kind, protocol, _, place = addresses[(attempt - 1) % len(addresses)]
         self.state = f"connecting to {place[0]}"
         self._socket = socket.socket(family, kind, protocol)
@@ -139,13 +138,12 @@ class Connection:
             failure = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if failure:
             raise OSError(failure, f"{os.strerror(failure)}, {self.state}")
-        if self._service.tls:
+        if service.tls:
             self.state = f"shaking hands with {place[0]}"
-            yield from self._shake_hands(self._service.tls)
+            yield from self._shake_hands(service.tls, service.endpoint.host)
         self.is_open = True
 
-    def _shake_hands(self, tls: ssl.SSLContext) -> Generator[Wish, None, None]:
-        host = self._service.endpoint.host
+    def _shake_hands(self, tls: ssl.SSLContext, host: str) -> Generator[Wish, None, None]:
         self._socket = tls.wrap_socket(
             self._socket, server_hostname=host, do_handshake_on_connect=False
         )

@@ -39,12 +39,12 @@ class _Exchange:
 
     __slots__ = ("connection", "deadline", "is_kept", "request", "steps", "task", "wish")
 
-    def __init__(self, waiting: _Waiting, connection: Connection) -> None:
+    def __init__(self, waiting: _Waiting, service: Service, connection: Connection) -> None:
         self.task, self.request, deadline = waiting
         self.deadline = min(deadline, time.monotonic() + SECONDS)
         self.connection = connection
         self.is_kept = connection.is_open
-        self.steps: Generator[Wish, None, Answer] = connection.converse(self.request)
+        self.steps: Generator[Wish, None, Answer] = connection.converse(service, self.request)
         self.wish: Wish = (-1, 0)
 
 
@@ -113,8 +113,8 @@ class Loop:
                 opening = [each for each in self._under_way.values() if not each.connection.is_open]
                 if len(opening) >= OPENING:
                     return
-                connection = Connection(service)
-            self._move(_Exchange(self._waiting.popleft(), connection))
+                connection = Connection()
+            self._move(_Exchange(self._waiting.popleft(), service, connection))
 
     def _wait(self, until: float) -> None:
         """Wait for the next event or deadline, at most until a moment; move on what it concerns."""

@@ -16,6 +16,7 @@ from tools.preview import preview
 from tools.stacks import PROJECT, load_stack
 
 PAGES: Final = (PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")))
+CONFIGURATION: Final = PROJECT / "docs" / "configuration.md"
 OPERATIONS: Final = (PROJECT / "docs" / "operations.md").read_text("utf-8")
 DEPLOYING: Final = (PROJECT / "docs" / "deploying.md").read_text("utf-8")
 
@@ -178,6 +179,13 @@ def test_every_config_key_is_in_the_table_of_changes() -> None:
     rows = re.findall(r"^\| (`.+?) \|", section, re.MULTILINE)
     named = [key for row in rows for key in re.findall(r"`(\w+)`", row)]
     assert sorted(named) == sorted(KEYS)
+
+
+@pytest.mark.skipif(not CONFIGURATION.exists(), reason="no docs/configuration.md")
+def test_the_reference_has_every_key_and_every_output() -> None:
+    outputs = preview(load_stack("prod").with_config({"changeStream": True})).outputs
+    rows = re.findall(r"^\| `(\w+)` \|", CONFIGURATION.read_text("utf-8"), re.MULTILINE)
+    assert {*rows} == KEYS.keys() | outputs.keys()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -28,7 +28,8 @@ def show(deployed: Deployed) -> None:
     for letter in letters:
         sent = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(letter.sent_at))
         reason = letter.reason or "no reason in the log"
-        print(printable(f"{sent} {letter.message_id} {reason}"))
+        named = f"{letter.event_id}: " if letter.event_id else ""
+        print(printable(f"{sent} {letter.message_id} {named}{reason}"))
         more = "…" if len(letter.body) > BODY_SHOWN else ""
         print(f"    {printable(letter.body[:BODY_SHOWN])}{more}")
     print(f"{len(letters)} dead letters. None is removed.", file=sys.stderr)

@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from tools.console import make_table, mark
 from tools.dead_letters import with_reasons
-from tools.demo_events import BROKEN, Group, Item, groups
+from tools.demo_events import Group, Item, broken, groups
 from tools.deployed import DeadLetter, Deployed, outcomes, wait_for
 from tools.emulator import Emulator
 from tools.event import is_same, to_json
@@ -44,27 +44,28 @@ def demo(picture: Path | None = None) -> int:
             f"Deployed stack local: {len(template.body['Resources'])} resources, "
             f"{time.monotonic() - started:.1f} s after the start\n"
         )
-        deployed, sent = Deployed(outputs), groups()
+        deployed = Deployed(outputs)
+        sent, wrong = [each.with_key(deployed.key) for each in groups()], broken(deployed.key)
         first = [body for group in sent for body in group.first]
         late = [body for group in sent for body in group.late]
 
         sending = time.monotonic()
-        deployed.send([*first, *BROKEN.values()])
-        _drain(console, deployed, f"{len(first)} events and {len(BROKEN)} broken messages")
+        deployed.send([*first, *wrong.values()])
+        _drain(console, deployed, f"{len(first)} events and {len(wrong)} broken messages")
         deployed.send(late)
         _drain(console, deployed, f"{len(late)} late or repeated events")
         seconds = time.monotonic() - sending
 
-        stored = {item["event_id"]: item for item in deployed.items()}
+        stored = {item[deployed.key]: item for item in deployed.items()}
         dead = with_reasons(deployed)
         counts = _counts(deployed)
         _show_items(console, sent, stored)
-        _show_dead_letters(console, dead)
-        promises = check(sent, stored, dead, counts)
+        _show_dead_letters(console, wrong, dead)
+        promises = check(sent, wrong, stored, dead, counts)
         for promise, is_kept in promises.items():
             console.print(f"{mark(is_kept)} {promise}")
         console.print(
-            f"\n{sum(counts.values())} deliveries of {len(first + late) + len(BROKEN)} messages: "
+            f"\n{sum(counts.values())} deliveries of {len(first + late) + len(wrong)} messages: "
             + ", ".join(f"{count} {name}" for name, count in counts.items())
             + f".\nAll of it took {seconds:.1f} s."
         )
@@ -99,7 +100,7 @@ def _counts(deployed: Deployed) -> dict[str, int]:
 def _show_items(console: Console, sent: Sequence[Group], stored: Mapping[str, Item]) -> None:
     table = make_table(
         "The table",
-        ("event_id", "sent", "stored", ""),
+        (sent[0].key, "sent", "stored", ""),
         f"{mark(True)} it is what must remain: the newest of what was sent, every member of it.",
     )
     for group in sent:
@@ -115,14 +116,16 @@ def _show_items(console: Console, sent: Sequence[Group], stored: Mapping[str, It
     console.print(table, "")
 
 
-def _show_dead_letters(console: Console, dead: Sequence[DeadLetter]) -> None:
+def _show_dead_letters(
+    console: Console, wrong: Mapping[str, str], dead: Sequence[DeadLetter]
+) -> None:
     reasons = {letter.body: letter.reason for letter in dead}
     table = make_table(
         "The dead letters",
         ("sent", "body", "reason", ""),
         f"{mark(True)} it is in the dead-letter queue as it was sent, with the reason.",
     )
-    for shows, body in BROKEN.items():
+    for shows, body in wrong.items():
         reason = reasons.get(body, "")
         short = body if len(body) <= BODY_SHOWN else body[: BODY_SHOWN - 1] + "…"
         table.add_row(escape(shows), escape(short), escape(reason), mark(reason))
@@ -131,13 +134,14 @@ def _show_dead_letters(console: Console, dead: Sequence[DeadLetter]) -> None:
 
 def check(
     sent: Sequence[Group],
+    wrong: Mapping[str, str],
     stored: Mapping[str, Item],
     dead: Sequence[DeadLetter],
     counts: Mapping[str, int],
 ) -> dict[str, bool]:
     """Return each promise, and whether it is kept.
 
-    stored: the items by id. counts: the messages by outcome.
+    wrong: the bodies that hold no event. stored: the items by id. counts: the messages by outcome.
     """
     remains = {key: item for group in sent for key, item in group.items.items()}
     good = sum(len(group.first) + len(group.late) for group in sent)
@@ -145,8 +149,8 @@ def check(
     return {
         f"Each of the {len(remains)} ids has the newest of its events, and nothing else is in the "
         "table": is_same(stored, remains),
-        f"Each of the {len(BROKEN)} broken messages is a dead letter as it was sent, and nothing "
-        "else is": sorted(letter.body for letter in dead) == sorted(BROKEN.values()),
+        f"Each of the {len(wrong)} broken messages is a dead letter as it was sent, and nothing "
+        "else is": sorted(letter.body for letter in dead) == sorted(wrong.values()),
         "Each dead letter has its reason": all(letter.reason for letter in dead),
         f"Each of the {good} events was acknowledged as written, superseded or coalesced": (
             acknowledged >= good

@@ -5,7 +5,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from tools.event import decode
+from tools.event import KEY, decode
 from tools.up import EXAMPLE
 
 Item = Mapping[str, Any]
@@ -23,11 +23,24 @@ class Group(NamedTuple):
     """Bodies that are sent when all the first ones are stored."""
     remains: Sequence[str]
     """The bodies of those that must be in the table in the end, and nothing else of these ids."""
+    key: str = KEY
 
     @property
     def items(self) -> dict[str, Item]:
-        """What must remain, by event_id."""
-        return {item["event_id"]: item for item in map(decode, self.remains)}
+        """What must remain, by id."""
+        return {item[self.key]: item for item in map(decode, self.remains)}
+
+    def with_key(self, key: str) -> "Group":
+        """Return the same events, their ids in the member `key`."""
+        first, late, remains = (
+            [_with_key(body, key) for body in bodies]
+            for bodies in (self.first, self.late, self.remains)
+        )
+        return self._replace(first=first, late=late, remains=remains, key=key)
+
+
+def _with_key(text: str, key: str) -> str:
+    return text.replace(KEY, json.dumps(key)[1:-1])
 
 
 def _event(event_id: str, version: object = None, **members: Any) -> str:
@@ -122,7 +135,12 @@ def groups() -> list[Group]:
     ]
 
 
-BROKEN: Final[Mapping[str, str]] = {
+def broken(key: str) -> dict[str, str]:
+    """Return bodies that hold no event which DynamoDB could store, by what is wrong with them."""
+    return {_with_key(what, key): _with_key(body, key) for what, body in _BROKEN.items()}
+
+
+_BROKEN: Final[Mapping[str, str]] = {
     "not JSON": "event_id=evt-1001",
     "no object": '["evt-1001"]',
     "no event_id": '{"status":"active"}',
@@ -135,4 +153,3 @@ BROKEN: Final[Mapping[str, str]] = {
     "version in local time": '{"event_id":"broken","timestamp":"2025-03-30 01:00"}',
     "item over 400 KB": json.dumps({"event_id": "broken", "blob": "x" * 450_000}),
 }
-"""Bodies that hold no event which DynamoDB could store, by what is wrong with them."""

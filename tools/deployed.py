@@ -50,6 +50,8 @@ class DeadLetter(NamedTuple):
     """When its producer sent it, in seconds since 1970."""
     reason: str
     """Why the function sent it here; empty if SQS moved it."""
+    event_id: str
+    """The id of the event, if the function sent it here and could tell."""
     receipt: str
 
 
@@ -156,7 +158,7 @@ class Deployed:
                 # Only long polling asks all of SQS's servers.
                 WaitTimeSeconds=int(len(receipts) < count),
                 MessageSystemAttributeNames=["SentTimestamp"],
-                MessageAttributeNames=["reason", "sourceMessageId", "sentTimestamp"],
+                MessageAttributeNames=["reason", "sourceMessageId", "sentTimestamp", "eventId"],
             ).get("Messages"):
                 receipts += [message["ReceiptHandle"] for message in messages]
                 yield from map(_dead_letter, messages)
@@ -223,5 +225,6 @@ def _dead_letter(message: Mapping[str, Any]) -> DeadLetter:
         body=message["Body"],
         sent_at=(min(int(sent), moved) if re.fullmatch("[0-9]{1,13}", sent) else moved) / 1000,
         reason=attributes.get("reason", ""),
+        event_id=attributes.get("eventId", ""),
         receipt=message["ReceiptHandle"],
     )

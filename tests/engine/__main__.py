@@ -18,6 +18,7 @@ from tools.errors import ToolError
 from tools.preview import preview
 from tools.stacks import load_stack
 
+from . import package
 from .driver import STACK, Engine, Step, engine
 
 EVENT: Final = (
@@ -79,6 +80,16 @@ class Proof:
         step = self._up("tableName as before", {"tableName": str(flow.outputs["tableName"])})
         self._expect(not step.ours, f"changed: {step.ours}")
 
+    def loses_nothing_to_another_key_attribute(self) -> None:
+        """Change nothing: the new table would be made first, and its name is taken."""
+        flow = self._flow()
+        items = flow.items()
+        step = self._up("keyAttribute", {"keyAttribute": "order_id"}, fails=True)
+        self._expect(bool(step.error) and not step.ours, f"not only an error: {step.ours}")
+        self._expect(flow.items() == items, "items are gone")
+        step = self._up("keyAttribute as before", {"keyAttribute": "event_id"})
+        self._expect(not step.ours, f"changed: {step.ours}")
+
     def loses_nothing_of_what_flows_when_the_function_is_renamed(self) -> None:
         """Deliver to the new function what the old one was at."""
         flow = self._flow()
@@ -127,7 +138,11 @@ class Proof:
 
     def protects_what_holds_data(self) -> None:
         """Refuse a rename, and `destroy` in its preview, before anything is touched."""
-        self._up("protectData", {"protectData": "true"})
+        # MiniStack does not know the log group's protection; all else is protected all the same.
+        step = self._show(
+            "protectData", self._under.up({"protectData": "true"}, go_on=True), fails=True
+        )
+        self._expect("PutLogGroupDeletionProtection" in step.error, step.error[-1500:])
         items, everything = self._flow().items(), self._everything()
         refused: Mapping[str, Callable[[], Step]] = {
             "tableName, protected": lambda: self._under.up({"tableName": "other"}),
@@ -269,6 +284,7 @@ def main() -> int:
                 proof.changes_nothing_again,
                 proof.changes_a_batch_size_in_place,
                 proof.loses_nothing_to_a_taken_table_name,
+                proof.loses_nothing_to_another_key_attribute,
                 proof.loses_nothing_of_what_flows_when_the_function_is_renamed,
                 proof.loses_nothing_of_what_flows_when_the_table_is_renamed,
                 proof.loses_nothing_to_a_taken_queue_name,
@@ -277,6 +293,7 @@ def main() -> int:
                 proof.leaves_nothing,
             ):
                 step()
+        proof.broken += package.prove(console.print)
     except ToolError as error:
         Console(stderr=True, soft_wrap=True).print(f"error: {error}", markup=False)
         return 1

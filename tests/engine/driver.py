@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -71,11 +72,11 @@ class Engine:
     aws: Emulator
     stack: automation.Stack
 
-    def up(self, config: Mapping[str, str]) -> Step:
-        """Set config keys as `pulumi config set` does, then `pulumi up`."""
+    def up(self, config: Mapping[str, str], *, go_on: bool = False) -> Step:
+        """Set config keys as `pulumi config set` does, then `pulumi up`; go on after an error."""
         for key, value in config.items():
             self.stack.set_config(key, automation.ConfigValue(value))
-        return self._take(self.stack.up)
+        return self._take(partial(self.stack.up, continue_on_error=go_on))
 
     def refresh(self) -> Step:
         """Compare the state with what AWS tells."""

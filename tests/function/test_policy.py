@@ -3,7 +3,7 @@
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, permutations
 from typing import Any
@@ -77,15 +77,21 @@ class Store:
 
     runner: Runner
     fill: Callable[[Iterable[dict[str, Any]]], None]
-    find: Callable[[str], Any]
+    items: Callable[[], Mapping[str, Any]]
+    """Returns what it holds, by id."""
     compares_types: bool = True
 
     def put(self, event: Event, policy: Last) -> Result:
         """Write an event."""
+        return self.put_all([event], policy)[event.arrival]
+
+    def put_all(self, events: Sequence[Event], policy: Last) -> Results:
+        """Write events, each of an id of its own, many at once."""
         results, now = Results(), time.monotonic()
-        write = Table("events", "event_id", policy).write([event], results)
-        self.runner.run([write], now + 10, now + 12)
-        return results[event.arrival]
+        table = Table("events", "event_id", policy)
+        writes = [table.write([event], results) for event in events]
+        self.runner.run(writes, now + 60, now + 62)
+        return results
 
 
 def over_http(url: str) -> Loop:
@@ -104,13 +110,15 @@ def of_client(client: Any, loop: Loop, *, compares_types: bool) -> Store:
     )
 
     def fill(items: Iterable[dict[str, Any]]) -> None:
-        for each in items:
-            client.put_item(TableName="events", Item=_as_boto(each))
+        puts = [{"PutRequest": {"Item": _as_boto(each)}} for each in items]
+        for first in range(0, len(puts), 25):  # the most that it takes
+            client.batch_write_item(RequestItems={"events": puts[first : first + 25]})
 
-    def find(key: str) -> Any:
-        return client.get_item(TableName="events", Key={"event_id": {"S": key}}).get("Item")
+    def read() -> Mapping[str, Any]:
+        pages = client.get_paginator("scan").paginate(TableName="events")
+        return {each["event_id"]["S"]: each for page in pages for each in page["Items"]}
 
-    return Store(loop, fill, find, compares_types)
+    return Store(loop, fill, read, compares_types)
 
 
 def _as_boto(given: dict[str, Any]) -> dict[str, Any]:
@@ -123,7 +131,7 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     if request.param == "memory":
         memory = Memory()
         fill = lambda items: memory.items.update({each["event_id"]["S"]: each for each in items})  # noqa: E731
-        yield Store(Driver(memory), fill, memory.items.get)
+        yield Store(Driver(memory), fill, lambda: memory.items)
     elif request.param == "MiniStack":
         with Emulator() as aws:
             loop = over_http(aws.endpoint_url)
@@ -149,14 +157,18 @@ def test_every_pair_of_versions_ends_as_promised(store: Store) -> None:
         if store.compares_types or not old or not new or old.keys() == new.keys()
     ]
     store.fill(item(str(i), old, "stored") for i, (old, _) in enumerate(pairs))
-    promised, real = [], []
-    for i, (old, new) in enumerate(pairs):
-        event = Event(0, str(i), version(new), item(str(i), new, "new"))
-        promised.append((old, new, expected(old, new)))
-        real.append((old, new, store.put(event, NEWEST).outcome))
-    assert real == promised
+    results = store.put_all(
+        [
+            Event(i, str(i), version(new), item(str(i), new, "new"))
+            for i, (_, new) in enumerate(pairs)
+        ],
+        NEWEST,
+    )
+    items = store.items()
+    promised = [(old, new, expected(old, new)) for old, new in pairs]
+    assert [(*pair, results[i].outcome) for i, pair in enumerate(pairs)] == promised
     for i, (_, _, outcome) in enumerate(promised):
-        is_new = store.find(str(i))["state"]["S"] == "new"
+        is_new = items[str(i)]["state"]["S"] == "new"
         assert is_new == (outcome is Outcome.WRITTEN)
 
 
@@ -165,7 +177,7 @@ def test_the_last_arrival_is_always_written(store: Store) -> None:
         Event(0, "last", None, item("last", {"N": number}, number)) for number in ("2", "1")
     )
     assert [store.put(each, Last()).outcome for each in (newer, older)] == [Outcome.WRITTEN] * 2
-    assert store.find("last") == older.item
+    assert store.items()["last"] == older.item
 
 
 def test_the_first_arrival_stays_and_is_told_from_its_repeats(store: Store) -> None:
@@ -174,7 +186,7 @@ def test_the_first_arrival_stays_and_is_told_from_its_repeats(store: Store) -> N
     policy = First("event_id")
     outcomes = [store.put(each, policy).outcome for each in (one, same, other)]
     assert outcomes == [Outcome.WRITTEN, Outcome.SUPERSEDED, Outcome.REJECTED]
-    assert store.find("first") == one.item
+    assert store.items()["first"] == one.item
 
 
 def event(body: str) -> Event:
@@ -190,7 +202,7 @@ def test_an_item_comes_back_from_the_table_as_it_was_sent(store: Store) -> None:
         ' "inner": {"x": [null, true, [], {}]}}'
     )
     assert store.put(event(body), Last()).outcome is Outcome.WRITTEN
-    assert is_same(stored(store.find("exact")), decode(body))
+    assert is_same(stored(store.items()["exact"]), decode(body))
 
 
 def test_a_read_tells_what_is_stored_under_each_id(store: Store) -> None:
@@ -222,7 +234,7 @@ def test_what_dynamodb_refuses_is_rejected(value: str, reason: str) -> None:
         assert result.outcome is Outcome.REJECTED
         assert result.reason.startswith("ValidationException: ")
         assert reason in result.reason
-        assert table.find("refused") is None
+        assert "refused" not in table.items()
 
 
 def test_the_version_is_the_member_that_is_compared() -> None:

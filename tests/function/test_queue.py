@@ -297,7 +297,7 @@ def test_the_digest_of_attributes_is_sqss_own() -> None:
         "Z": {"DataType": "Binary", "BinaryValue": b"\x00\x01\xff"},
     }
     with mock_aws():
-        sqs = boto3.client("sqs", "us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+        sqs = boto3.Session("x", "x", region_name="us-east-1").client("sqs")
         url = sqs.create_queue(QueueName="q")["QueueUrl"]
         sent = sqs.send_message(QueueUrl=url, MessageBody="x", MessageAttributes=given)
     assert md5_of_attributes(attributes) == sent["MD5OfMessageAttributes"]

@@ -206,6 +206,17 @@ def _environment(_: Registered, function: Resource) -> bool:
     )
 
 
+def _can_be_passed(program: Registered, alarm: Resource) -> bool:
+    """Whether an alarm on a message's age rings before its queue deletes it."""
+    kept = {
+        each.inputs["name"]: each.inputs["messageRetentionSeconds"]
+        for each in program.of_type("Queue")
+    }
+    return alarm.inputs["metricName"] != "ApproximateAgeOfOldestMessage" or bool(
+        alarm.inputs["threshold"] < kept.get(alarm.inputs["dimensions"]["QueueName"], 0)
+    )
+
+
 _RULES: Final[Mapping[str, Mapping[str, Callable[[Registered, Resource], bool]]]] = {
     "Queue": {
         "a queue's name": _matches(r"[A-Za-z0-9_-]{1,80}"),
@@ -286,10 +297,7 @@ _RULES: Final[Mapping[str, Mapping[str, Callable[[Registered, Resource], bool]]]
             and each.inputs["datapointsToAlarm"] <= each.inputs["evaluationPeriods"]
             and each.inputs["period"] * each.inputs["evaluationPeriods"] <= 86_400
         ),
-        "a threshold that can be passed": lambda program, each: (
-            each.inputs["metricName"] != "ApproximateAgeOfOldestMessage"
-            or each.inputs["threshold"] < program["queue"].inputs["messageRetentionSeconds"]
-        ),
+        "a threshold that can be passed": _can_be_passed,
     },
     "Dashboard": {
         "a dashboard's name": _matches(r"[A-Za-z0-9_-]{1,255}", "dashboardName"),

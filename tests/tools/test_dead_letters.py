@@ -21,11 +21,12 @@ def test_a_letter_tells_its_reason_itself_and_needs_no_log(
 ) -> None:
     stack.no_log()
     stack.letter("later", reason="second", sourceMessageId="m-2", sentTimestamp="1743296400999")
-    stack.letter("x" * 301, reason="first", sourceMessageId="m-1", sentTimestamp=SENT)
+    of = {"sourceMessageId": "m-1", "sentTimestamp": SENT, "eventId": "a"}
+    stack.letter("x" * 301, reason="first", **of)
     show(stack.deployed)
     told = capsys.readouterr()
     assert told.out.splitlines() == [
-        "2025-03-30T01:00:00Z m-1 first",
+        "2025-03-30T01:00:00Z m-1 a: first",
         f"    {'x' * 300}…",
         "2025-03-30T01:00:00Z m-2 second",
         "    later",

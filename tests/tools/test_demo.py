@@ -8,7 +8,7 @@ import pytest
 
 from tests.model import expected
 from tools import demo
-from tools.demo_events import BROKEN, groups
+from tools.demo_events import broken, groups
 from tools.deployed import DeadLetter
 from tools.event import decode
 from tools.stacks import Stack, load_stack
@@ -25,7 +25,7 @@ def test_every_promise_holds_and_is_shown(capsys: pytest.CaptureFixture[str]) ->
     assert demo.demo() == 0
     shown = capsys.readouterr().out
     legends, promises = 2, 5
-    assert shown.count("✓") == len(BROKEN) + len(groups()) + legends + promises
+    assert shown.count("✓") == len(broken("event_id")) + len(groups()) + legends + promises
     assert "✗" not in shown
     assert max(map(len, shown.partition("Now your own event")[2].splitlines())) <= 120
     for outcome in ("written", "superseded", "coalesced", "rejected"):
@@ -36,24 +36,30 @@ def test_without_the_version_guard_the_demo_fails(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def unguarded(name: str) -> Stack:
-        return load_stack(name).with_config({"versionAttribute": ""})
+        return load_stack(name).with_config({"versionAttribute": "", "keyAttribute": "order.id"})
 
     monkeypatch.setattr(demo, "load_stack", unguarded)
     assert demo.demo() == 1
-    assert "✗ Each of the 16 ids has the newest of its events" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "✗ Each of the 16 ids has the newest of its events" in shown
+    assert "✓ Each of the 223 events was acknowledged" in shown  # by another key, too
+    assert "event_id" not in shown
 
 
 def _ended() -> dict[str, Any]:
     """Return what is found where all is well."""
     return {
+        "wrong": broken("event_id"),
         "stored": {key: dict(item) for group in groups() for key, item in group.items.items()},
-        "dead": [DeadLetter("m", body, 0, "its reason", "r") for body in BROKEN.values()],
+        "dead": [
+            DeadLetter("m", body, 0, "its reason", "a", "r") for body in broken("event_id").values()
+        ],
         "counts": {"written": 50, "superseded": 100, "coalesced": 73, "rejected": 11, "failed": 0},
     }
 
 
 @pytest.mark.parametrize(
-    ("change", "broken"),
+    ("change", "unkept"),
     [
         ({}, None),
         ({"stored": lambda all_: all_["evt-1001"].update(status="new")}, "Each of the 16 ids"),
@@ -67,13 +73,13 @@ def _ended() -> dict[str, Any]:
         ({"counts": lambda all_: all_.update(written=223, coalesced=0)}, "Late events"),
     ],
 )
-def test_each_promise_is_checked(change: dict[str, Any], broken: str | None) -> None:
+def test_each_promise_is_checked(change: dict[str, Any], unkept: str | None) -> None:
     ended = _ended()
     for name, made in change.items():
         made(ended[name])
     promises = demo.check(groups(), **ended)
     assert [text for text, kept in promises.items() if not kept] == [
-        text for text in promises if broken and text.startswith(broken)
+        text for text in promises if unkept and text.startswith(unkept)
     ]
 
 

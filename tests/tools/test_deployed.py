@@ -104,7 +104,7 @@ def test_without_the_right_to_show_them_again_they_are_read_all_the_same(
 def test_a_letter_that_the_function_sent_tells_of_the_message(stack: MockedStack) -> None:
     stack.letter("{}", reason="no id", sourceMessageId="m-1", sentTimestamp="1743296400000")
     (letter,) = stack.deployed.dead_letters()
-    assert letter[:4] == ("m-1", "{}", 1743296400.0, "no id")
+    assert letter[:5] == ("m-1", "{}", 1743296400.0, "no id", "")
 
 
 @pytest.mark.parametrize("forged", ["", "soon", "-1", "٣", "9" * 13, "9" * 5000])

@@ -183,8 +183,8 @@ def test_a_read_only_project_is_enough(tmp_path: Path) -> None:
 def test_make_in_a_read_only_folder_says_so_and_clean_removes_what_was_made(
     tmp_path: Path,
 ) -> None:
-    for name in ("Makefile", "requirements.txt", "requirements-dev.txt"):
-        shutil.copy(PROJECT / name, tmp_path)
+    for path in [PROJECT / "Makefile", *PROJECT.glob("requirements*")]:
+        shutil.copy(path, tmp_path)
     given = {path.name for path in tmp_path.iterdir()}
 
     def make(target: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,76 @@
+"""The function's loop, led to a server of the test, and what it is asked."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from function.connection import Service
+from function.loop import Loop
+from function.request import Answer, NoAnswerError, Request, Task
+from tests.function.server import Server, Step, answer
+
+News = Answer | str
+
+
+def open_files() -> int:
+    """Count what this process has open, where that can be told."""
+    listed = Path("/proc/self/fd")
+    return len(list(listed.iterdir())) if listed.exists() else 0
+
+
+def looped(url: str, folder: Path | None = None, **environment: str) -> Loop:
+    """Make a loop on a server."""
+    bundle = {"AWS_CA_BUNDLE": str(folder / "ca.pem")} if folder else {}
+    return Loop(
+        Service(
+            "dynamodb",
+            {
+                "AWS_REGION": "us-east-1",
+                "AWS_ENDPOINT_URL": url,
+                "AWS_ACCESS_KEY_ID": "AKID",
+                "AWS_SECRET_ACCESS_KEY": "secret",
+                **bundle,
+                **environment,
+            },
+        )
+    )
+
+
+def asking(into: list[News], request: Request | None = None) -> Task:
+    """Return a task that asks once, and says what came."""
+    try:
+        news = yield request or Request("dynamodb", "DynamoDB_20120810.PutItem", b"{}", "id")
+        assert news is not None
+        into.append(news)
+    except NoAnswerError as failure:
+        into.append(str(failure))
+
+
+def run(made: Loop, *tasks: Task, begin: float = 10, wait: float = 12) -> float:
+    """Run tasks; return the seconds that it took."""
+    started = time.monotonic()
+    made.run(iter(tasks), started + begin, started + wait)
+    return time.monotonic() - started
+
+
+def ask(made: Loop, times: int = 1, **more: Any) -> list[Any]:
+    """Ask one after another; return the statuses, or why there was none."""
+    said: list[News] = []
+    for _ in range(times):
+        run(made, asking(said), **more)
+    return [each.status if isinstance(each, Answer) else each for each in said]
+
+
+def at_once(made: Loop, times: int, **more: Any) -> list[Any]:
+    said: list[News] = []
+    run(made, *(asking(said) for _ in range(times)), **more)
+    return [each.status if isinstance(each, Answer) else each for each in said]
+
+
+def numbers(server: Server) -> list[int]:
+    return [request.connection for request in server.requests]
+
+
+def unique(count: int = 1_000) -> list[Step]:
+    """Make answers with request ids of their own, as DynamoDB's are."""
+    return [answer(x_amzn_RequestId=f"ID{number}") for number in range(count)]

@@ -1,0 +1,183 @@
+"""Many exchanges on one thread: what moves each on, what ends it, and when."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from function import connection, loop
+from function.request import Answer, Pause, Request, Task
+from tests.function.looping import News, ask, asking, at_once, looped, numbers, run, unique
+from tests.function.server import HOST, Server, answer, error
+
+pytestmark = pytest.mark.usefixtures("closes_all")
+
+OK = answer()
+REFUSED = error("ConditionalCheckFailedException")
+
+
+def test_many_are_under_way_at_once_and_no_more_than_that() -> None:
+    lock, under_way, most = threading.Lock(), [0], [0]
+
+    def slow(conversation: socket.socket) -> None:
+        with lock:
+            under_way[0] += 1
+            most[0] = max(most[0], under_way[0])
+        time.sleep(0.02)
+        with lock:
+            under_way[0] -= 1
+        conversation.sendall(answer(x_amzn_RequestId=os.urandom(8).hex()))
+
+    with Server(slow) as server:
+        made = looped(server.url)
+        assert at_once(made, 200) == [200] * 200
+        assert len({*numbers(server)}) <= loop.AT_ONCE
+        assert at_once(made, 200) == [200] * 200
+        assert loop.AT_ONCE - 4 <= most[0] <= loop.AT_ONCE
+
+
+def test_answers_may_come_in_any_order() -> None:
+    gate = threading.Semaphore(0)
+
+    def last(conversation: socket.socket) -> None:
+        assert gate.acquire(timeout=5)
+        conversation.sendall(answer(b'{"n": "last"}', x_amzn_RequestId="0"))
+
+    def other(conversation: socket.socket) -> None:
+        conversation.sendall(answer(x_amzn_RequestId=os.urandom(8).hex()))
+        gate.release(1 if len(server.requests) == 5 else 0) if len(server.requests) == 5 else None
+
+    said: list[News] = []
+    with Server(last, other) as server:
+        run(looped(server.url), *(asking(said) for _ in range(5)))
+    assert [each.body for each in said if isinstance(each, Answer)][-1] == b'{"n": "last"}'
+    assert len(said) == 5
+
+
+def dark(conversation: socket.socket) -> None:
+    """Never answer again, nor close."""
+    threading.Event().wait(8)
+
+
+def test_connections_that_went_dark_cost_one_write_its_time_and_fail_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loop, "SECONDS", 0.5)
+    is_dark = threading.Event()
+
+    def turn(conversation: socket.socket) -> None:
+        if is_dark.is_set() and server.requests[-1].connection <= 16:
+            dark(conversation)
+        time.sleep(0.01)
+        conversation.sendall(answer(x_amzn_RequestId=os.urandom(8).hex()))
+
+    with Server(turn) as server:
+        made = looped(server.url)
+        at_once(made, 16)
+        at_once(made, 16)
+        is_dark.set()
+        (first,) = ask(made)
+        assert first == "none within 0.5 s, waiting for its answer"
+        assert made._services["dynamodb"]._kept == []  # all of them may be dark
+        started = time.monotonic()
+        assert ask(made, 3) == [200, 200, 200]
+        assert time.monotonic() - started < 0.4
+
+
+def test_few_connections_are_opening_at_once(tmp_path: Path) -> None:
+    """At 128 MB, with a fourteenth of a core, many handshakes would time out together."""
+    opening, most = [0], [0]
+    real = connection.Connection._open
+
+    def counted(self: Any, service: Any, attempt: int) -> Generator[Any, None, None]:
+        opening[0] += 1
+        most[0] = max(most[0], opening[0])
+        yield from real(self, service, attempt)
+        opening[0] -= 1
+
+    with pytest.MonkeyPatch.context() as patch, Server(*unique(), folder=tmp_path) as server:
+        patch.setattr(connection.Connection, "_open", counted)
+        assert at_once(looped(server.url, tmp_path), 40) == [200] * 40
+    assert most[0] == loop.OPENING
+
+
+def pausing(seconds: float, into: list[float]) -> Task:
+    started = time.monotonic()
+    yield Pause(seconds)
+    into.append(time.monotonic() - started)
+
+
+def test_pauses_pass_beside_each_other_and_beside_exchanges() -> None:
+    passed: list[float] = []
+    said: list[News] = []
+    with Server(*unique()) as server:
+        took = run(
+            looped(server.url),
+            *(pausing(seconds, passed) for seconds in (0.3, 0.1, 0.2)),
+            *(asking(said) for _ in range(50)),
+        )
+    assert [round(each, 1) for each in passed] == [0.1, 0.2, 0.3]
+    assert len(said) == 50
+    assert took < 1
+
+
+def test_nothing_begins_when_time_is_up() -> None:
+    ended: list[str] = []
+
+    def task(name: str, wish: Request | Pause) -> Task:
+        try:
+            yield wish
+        except GeneratorExit:
+            ended.append(name)
+
+    request = Request("dynamodb", "DynamoDB_20120810.PutItem", b"{}", "id")
+    with Server(OK) as server:
+        assert run(looped(server.url), task("none", request), begin=0, wait=0) < 0.1
+        assert server.requests == []
+        took = run(looped(server.url), task("pause", Pause(60)), begin=0.2, wait=5)
+        assert 0.2 <= took < 1
+    assert ended == ["pause"]
+
+
+def test_what_is_under_way_is_waited_for_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(conversation: socket.socket) -> None:
+        time.sleep(0.3)
+        conversation.sendall(OK)
+
+    said: list[News] = []
+    with Server(late) as server:
+        run(looped(server.url), asking(said), begin=0.1, wait=2)
+        assert [each.status for each in said if isinstance(each, Answer)] == [200]
+        took = run(looped(server.url), asking(said), begin=0.1, wait=0.2)
+        assert 0.2 <= took < 0.28
+        assert len(said) == 1
+
+
+def test_a_task_is_told_no_more_once_time_is_up() -> None:
+    asked: list[int] = []
+
+    def task() -> Task:
+        for attempt in (1, 2):
+            asked.append(attempt)
+            yield Request("dynamodb", "DynamoDB_20120810.PutItem", b"{}", "id", attempt)
+
+    def late(conversation: socket.socket) -> None:
+        time.sleep(0.2)
+        conversation.sendall(OK)
+
+    with Server(late) as server:
+        run(looped(server.url), task(), begin=0.1, wait=2)
+        assert asked == [1, 2]
+        assert len(server.requests) == 1
+
+
+def test_tasks_that_fail_at_once_do_not_keep_the_others_from_beginning() -> None:
+    with socket.socket() as closed:
+        closed.bind((HOST, 0))
+        said = at_once(looped(f"http://{HOST}:{closed.getsockname()[1]}"), 100)
+    assert len(said) == 100
