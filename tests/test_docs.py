@@ -181,7 +181,6 @@ def test_every_config_key_is_in_the_table_of_changes() -> None:
     assert sorted(named) == sorted(KEYS)
 
 
-@pytest.mark.skipif(not CONFIGURATION.exists(), reason="no docs/configuration.md")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_test_that_a_page_names_is_there(page: Path) -> None:
     tests = {
