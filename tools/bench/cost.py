@@ -1,7 +1,8 @@
 """`python -m tools.bench.cost`: what repeats cost with and without readBeforeWrite.
 
-On the embedded AWS: the function's own code stores events through its own connections; each request
-is counted as DynamoDB charges it. Prices: https://aws.amazon.com/dynamodb/pricing/on-demand/ (us-east-1).
+On the embedded AWS: the function's own code stores events through its own connections, and each
+request is counted as DynamoDB charges it.
+Prices: https://aws.amazon.com/dynamodb/pricing/on-demand/ (us-east-1).
 """
 
 import contextlib
