@@ -45,7 +45,7 @@ bench: .venv/bench ## Measure the handler against its peers
 pictures: .venv/bench ## Draw the pictures of README and docs
 	@$(IN_OWN_TMP) $(BIN)/python -m tests.prove.outage > "$$TMPDIR/outage.json" && \
 		$(BIN)/python -m tools.bench.pictures --outage "$$TMPDIR/outage.json"
-	@$(BIN)/python -m tools demo --picture docs/demo.svg > /dev/null
+	@$(BIN)/python -m tools demo --svg docs/demo.svg > /dev/null
 
 engine: .venv/installed ## The program under the real Pulumi engine, on the local AWS; a quarter of an hour
 	@$(BIN)/python -m tests.engine
