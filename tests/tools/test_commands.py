@@ -166,7 +166,7 @@ def test_help_explains_each_command(capsys: Captured) -> None:
     assert main([]) == 0
     text = capsys.readouterr().out
     commands = get_command(app).commands  # type: ignore[attr-defined] # it is a group
-    assert len(commands) == 10
+    assert len(commands) == 11
     for command in commands:
         assert re.search(rf"^  {command} +\w.+\.$", text, re.MULTILINE), command
         assert main([command, "--help"]) == 0
