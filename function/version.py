@@ -44,7 +44,7 @@ def parse_version(value: object) -> Version:
         raise RejectedError(f"is {_KINDS[type(value)]}; {_FIX}")
     match = _TIMESTAMP.fullmatch(value)
     if match is None:
-        raise RejectedError(f"has the form {_form(value)}; {_FIX}")
+        raise RejectedError(f"has the form {_form(value)}, 9 for a digit, a for a letter; {_FIX}")
     day, clock, fraction = match.groups("")
     if not _is_on_the_calendar(day, clock):
         raise RejectedError(f"is no moment of the calendar; {_FIX}")

@@ -14,10 +14,6 @@ from infra.settings import Settings
 OUTCOMES: Final = ("Written", "Superseded", "Coalesced", "Rejected", "Failed")
 COUNTS: Final = ("SavedWrites", "Unversioned", "FutureVersions")
 
-# A dashboard's grid is 24 columns wide: the alarms above rows of four graphs.
-ALARMS: Final = (0, 0, 24, 3)
-SIDE: Final = 6
-
 # Where each partition's console is, after the region's name.
 CONSOLES: Final = {
     "aws": "console.aws.amazon.com",
@@ -47,13 +43,12 @@ def create_dashboard(
     arns = [alarm.arn for alarm in alarms]
     style = {"region": region, "view": "timeSeries", "stat": "Sum", "period": 60}
     graphs = _graphs(queues, table, function, mapping)
-    widgets = [
-        _widget("alarm", ALARMS, title="Alarms", alarms=arns),
-        *(
-            _widget("metric", _place(number), title=title, **style, metrics=metrics)
-            for number, (title, metrics) in enumerate(graphs.items())
-        ),
-    ]
+    # The grid is 24 columns wide: the alarms, and below them rows of four graphs.
+    widgets = [_widget("alarm", 0, 0, 24, 3, title="Alarms", alarms=arns)]
+    for number, (title, metrics) in enumerate(graphs.items()):
+        row, column = divmod(number, 4)
+        place = (6 * column, 3 + 6 * row, 6, 6)
+        widgets.append(_widget("metric", *place, title=title, **style, metrics=metrics))
     dashboard = cloudwatch.Dashboard(
         f"{name}-dashboard",
         # Dashboards alone are global to the account: the region keeps two of a name apart.
@@ -70,15 +65,9 @@ def create_dashboard(
     )
 
 
-def _place(number: int) -> tuple[int, int, int, int]:
-    row, column = divmod(number, 4)
-    return column * SIDE, ALARMS[3] + row * SIDE, SIDE, SIDE
-
-
-def _widget(kind: str, grid: tuple[int, int, int, int], **properties: Any) -> dict[str, Any]:
-    x, y, width, height = grid
-    place = {"x": x, "y": y, "width": width, "height": height}
-    return {"type": kind, **place, "properties": properties}
+def _widget(kind: str, *place: int, **properties: Any) -> dict[str, Any]:
+    grid = dict(zip(("x", "y", "width", "height"), place, strict=True))
+    return {"type": kind, **grid, "properties": properties}
 
 
 def _graphs(

@@ -181,13 +181,6 @@ def test_every_config_key_is_in_the_table_of_changes() -> None:
     assert sorted(named) == sorted(KEYS)
 
 
-@pytest.mark.skipif(not CONFIGURATION.exists(), reason="no docs/configuration.md")
-def test_the_reference_has_every_key_and_every_output() -> None:
-    outputs = preview(load_stack("prod").with_config({"changeStream": True})).outputs
-    rows = re.findall(r"^\| `(\w+)` \|", CONFIGURATION.read_text("utf-8"), re.MULTILINE)
-    assert {*rows} == KEYS.keys() | outputs.keys()
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_test_that_a_page_names_is_there(page: Path) -> None:
     tests = {

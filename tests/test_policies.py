@@ -87,6 +87,7 @@ def test_they_name_what_the_stack_prod_makes(title: str) -> None:
         f"log-group:{group['name']}",
         "role/event-state-role-*",
         f"function:{function['name']}",
+        "key/*",
         "event-source-mapping:*",
         f"alarm:{function['name']}-*",
         f"dashboard/{dashboard['dashboardName']}",

@@ -88,6 +88,14 @@ def template(stack: Config = "local") -> None:
 
 
 @app.command()
+def configuration() -> None:
+    """Print docs/configuration.md: every key and every output."""
+    from tools.configuration import page
+
+    print(page(), end="")
+
+
+@app.command()
 def emulator(port: Annotated[int, Port] = 4566) -> None:
     """Start the embedded AWS alone, for the real Pulumi CLI."""
     from tools.emulator import Emulator

@@ -37,6 +37,8 @@ class Resource:
     parent: str
     dependencies: tuple[str, ...]
     protect: bool
+    provider: str
+    """The one that the program gave it, or nothing."""
     delete_before_replace: bool | None
     """None if the program leaves it to the provider, which wants it wherever a name is given."""
 
@@ -146,6 +148,7 @@ class _Recorder(pulumi_mocks.MockMonitor):
                     parent=request.parent,
                     dependencies=tuple(sorted(request.dependencies)),
                     protect=request.protect,
+                    provider=request.provider,
                     delete_before_replace=request.deleteBeforeReplace
                     if request.deleteBeforeReplaceDefined
                     else None,

@@ -83,9 +83,11 @@ def _change(under: Engine) -> None:
     under.stack.remove_config(tag, path=True)
     archive = pulumi.AssetArchive({"function/handler.py": pulumi.StringAsset("pass")})
     with patch.object(infra.function, "source_archive", lambda: archive):
-        _up(under, {name: EVERYTHING[name] for name in ("kmsKeyArn", "permissionsBoundaryArn")})
+        boundary = EVERYTHING["permissionsBoundaryArn"]
+        _up(under, {"kmsKeyArn": f"{KEY}b", "permissionsBoundaryArn": boundary})
     under.stack.remove_config("alarmEmail")
     _up(under, {"protectData": "false"})
+    _up(under, {"functionName": "renamed"})
 
 
 def _up(under: Engine, config: Mapping[str, str]) -> None:
@@ -98,7 +100,7 @@ def _point(under: Engine, endpoint_url: str) -> None:
     """Put the proxy before the embedded AWS, wherever the stack's file names it."""
     config = under.stack.get_all_config()
     (endpoints,) = json.loads(config["aws:endpoints"].value)
-    for service in endpoints:
+    for service in (*endpoints, "kms"):
         value = automation.ConfigValue(endpoint_url)
         under.stack.set_config(f"aws:endpoints[0].{service}", value, path=True)
 

@@ -1,91 +1,26 @@
 """The shipped files under AWS's own runtime client, which Lambda runs them with."""
 
-import json
 import os
-import queue
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import pytest
 
 from tests.function.batches import EXAMPLE, batch, failed, record
 from tests.function.server import Server, answer, error
 from tests.function.test_reader import OK
+from tools.bench.runtime import Runtime
 from tools.preview import FUNCTION, preview
 from tools.stacks import PROJECT, load_stack
 
 HOST = "127.0.0.1"
 SECONDS = 20.0
-
-
-class Runtime:
-    """Lambda's side of the Runtime API: hands events out, and keeps what comes back.
-
-    https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
-    """
-
-    def __init__(self) -> None:
-        self._events: queue.Queue[tuple[str, float, object]] = queue.Queue()
-        self.said: queue.Queue[tuple[str, Any]] = queue.Queue()
-        """What the function's process sent: the end of a path, and the body."""
-
-    def __enter__(self) -> Self:
-        events, said = self._events, self.said
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                said.put(("next", None))
-                invocation, deadline, event = events.get()
-                body = json.dumps(event).encode()
-                self.send_response(200)
-                self.send_header("Lambda-Runtime-Aws-Request-Id", invocation)
-                self.send_header("Lambda-Runtime-Deadline-Ms", str(int(deadline * 1000)))
-                self.send_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:x:1:f")
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                said.put((self.path.rpartition("/")[2], json.loads(body or b"null")))
-                self.send_response(202)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer((HOST, 0), Handler)
-        self._server.daemon_threads = True
-        self.address = f"{HOST}:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    def heard(self) -> tuple[str, Any]:
-        """Return what the process said next."""
-        return self.said.get(timeout=SECONDS)
-
-    def invoke(self, event: object, seconds: float = 30) -> tuple[str, Any]:
-        """Hand an event over; return what came back: response or error, and its body."""
-        self._events.put((f"{time.time_ns()}", time.time() + seconds, event))
-        said = self.heard()
-        assert self.heard() == ("next", None)
-        return said
 
 
 @pytest.fixture(scope="module")

@@ -207,7 +207,7 @@ def _environment(_: Registered, function: Resource) -> bool:
 
 
 def _can_be_passed(program: Registered, alarm: Resource) -> bool:
-    """An alarm on a message's age rings before its queue deletes it."""
+    """Whether an alarm on a message's age rings before its queue deletes it."""
     kept = {
         each.inputs["name"]: each.inputs["messageRetentionSeconds"]
         for each in program.of_type("Queue")

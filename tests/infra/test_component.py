@@ -87,6 +87,17 @@ def test_protect_reaches_everything_and_nothing_undoes_it(
     assert {each.protect for each in found.resources} == {bool(protect)}
 
 
+def test_a_provider_reaches_everything(tmp_path: Path) -> None:
+    found = _run(
+        tmp_path,
+        f"{BEGIN}import pulumi_aws\n"
+        "elsewhere = pulumi_aws.Provider('elsewhere', region='eu-west-1')\n"
+        "EventState('orders', {}, pulumi.ResourceOptions(provider=elsewhere))",
+    )
+    made = [each for each in found.resources if each.type.startswith("aws:")]
+    assert {each.provider.split("::")[-2] for each in made} == {"elsewhere"}
+
+
 def test_what_an_output_gives_is_checked_when_it_is_known(tmp_path: Path) -> None:
     with pytest.raises(Exception, match=r"topic_arns is 'x': it must be the ARN of an SNS topic"):
         _component(tmp_path, "{'topic_arns': [pulumi.Output.from_input('x')]}")

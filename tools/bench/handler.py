@@ -12,7 +12,6 @@ import json
 import os
 import platform
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,19 +24,15 @@ from typing import Any
 
 from function.loop import AT_ONCE
 from tools.bench.cpu_quota import cpu_quota
+from tools.bench.process import MEMORY_MB, WARM_UP_EVENTS, BenchmarkError, Run, run
+from tools.bench.runtime import measure_runtime
 from tools.bench.stub import Stub, running_stub
-from tools.bench.workload import TABLE, State, difference, repeated, sqs_event, state, written
+from tools.bench.workload import repeated, state
 
 SUBJECT, BASELINE = "handler", "client_loop"
-MEMORY_MB = 512
-WARM_UP_EVENTS = AT_ONCE  # enough that each of its connections is there
 REPEATING_BATCH = 100  # messages in the batch that shows what debouncing saves
 # Lambda on arm64 in us-east-1, read 2026-09-20: https://aws.amazon.com/lambda/pricing/
 USD_PER_GB_SECOND, USD_PER_INVOCATION = 0.0000133334, 0.0000002
-
-
-class BenchmarkError(Exception):
-    """A variant did not do its work; the message names it and says what was wrong."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +51,15 @@ class Plan:
     sizes: Mapping[int, Size]
     limited_memory_mb: Sequence[int]  # function sizes of which Lambda limits the CPU
     limited: Size  # of batches of 10
+    first_large: int  # rounds of a first batch of 100
     repeated_percent: Sequence[int]
 
     def runs(self) -> int:
         """How many processes the plan starts."""
         rounds = sum(size.rounds for size in self.sizes.values())
         limited = len(self.limited_memory_mb) * self.limited.rounds
-        return len(self.variants) * rounds + 2 * (limited + len(self.repeated_percent))
+        pairs = limited + len(self.repeated_percent) + self.first_large
+        return len(self.variants) * rounds + 2 * pairs
 
 
 NAMES = (
@@ -78,85 +75,9 @@ FULL = Plan(
     sizes={10: Size(8, 10), 100: Size(5, 3), 1000: Size(2, 1)},
     limited_memory_mb=(128, 256, 512, 1024, 1769),
     limited=Size(5, 20),
+    first_large=5,
     repeated_percent=(0, 50, 90),
 )
-
-
-@dataclass(frozen=True)
-class Run:
-    """One process of one variant: what it took and what the endpoint received."""
-
-    first_write_ms: float
-    wall_ms: float  # per batch
-    cpu_ms: float  # per event
-    writes_per_message: float
-
-
-def _environment(stub: Stub, memory_mb: int) -> dict[str, str]:
-    """Return what Lambda sets, and nothing of this machine's AWS settings."""
-    kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
-    return kept | {
-        "HOME": os.devnull,  # no ~/.aws
-        "AWS_REGION": "eu-west-1",
-        "AWS_DEFAULT_REGION": "eu-west-1",
-        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
-        "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-        "AWS_SESSION_TOKEN": "x" * 800,  # its length is signed and sent with each request
-        "AWS_ENDPOINT_URL": stub.url,
-        "AWS_CA_BUNDLE": stub.ca_bundle,
-        "AWS_LAMBDA_FUNCTION_NAME": "EventUpsertLambda",
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory_mb),
-        "TABLE_NAME": TABLE,
-        "VERSION_ATTRIBUTE": "timestamp",
-    }
-
-
-def run(
-    name: str,
-    build: str,
-    batches: Sequence[Sequence[State]],
-    stub: Stub,
-    memory_mb: int = MEMORY_MB,
-    group: Path | None = None,
-) -> Run:
-    """Run one variant in a fresh process on these batches, in the control group if there is one.
-
-    Raises BenchmarkError if it failed, or if the endpoint did not receive every event unchanged.
-    """
-    first = [state(0)]
-    warm_up = [state(1 + i) for i in range(WARM_UP_EVENTS)]
-    events = json.dumps([sqs_event(batch) for batch in (first, warm_up, *batches)])
-    with subprocess.Popen(
-        [sys.executable, "-m", "tools.bench.variants", build],
-        cwd=Path(__file__).parents[2],
-        env=_environment(stub, memory_mb),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            if group is not None:
-                group.write_text(str(process.pid))  # before it has read anything to do
-            out, err = process.communicate(events)
-        except BaseException:
-            process.kill()
-            raise
-    if process.returncode != 0:
-        raise BenchmarkError(f"{name} ended with status {process.returncode}: {err.strip()}")
-    result = json.loads(out)
-    puts = written(stub.take())
-    measured = [s for batch in batches for s in batch]
-    if result["failures"]:
-        raise BenchmarkError(f"{name} reported {result['failures']} messages as failed")
-    if wrong := difference([*first, *warm_up, *measured], puts):
-        raise BenchmarkError(f"{name}: {wrong}")
-    return Run(
-        first_write_ms=result["first_write_ms"],
-        wall_ms=median(result["wall_ms"]),
-        cpu_ms=sum(result["cpu_ms"]) / len(measured),
-        writes_per_message=(len(puts) - len(first) - len(warm_up)) / len(measured),
-    )
 
 
 def compare(
@@ -206,6 +127,9 @@ def benchmark(latency_ms: float, plan: Plan, advance: Callable[[str], None]) -> 
     limited: {memory_mb: {name: {wall_ratio, wall_ms}}} of batches of 10 in handler and client loop
     with the share of a CPU that Lambda gives to such a function, below a whole one;
     memory: {memory_mb: {wall_ms, usd_per_million}}, the handler's price of a million events;
+    first_large_ms: {name: ms}, a process's first batch of 100, after one write, at MEMORY_MB;
+    runtime: {init_ms, trivial_init_ms, warm_ms} under AWS's runtime client: until it asks for its
+    first event, the handler and one that does nothing, and a batch of 10 there;
     debounce: {percent of messages that repeat an id: {name: writes per message}};
     environment: what it ran on, and whether a share of a CPU could be set.
 
@@ -231,6 +155,8 @@ def benchmark(latency_ms: float, plan: Plan, advance: Callable[[str], None]) -> 
                     name: {"wall_ratio": row["wall_ratio"]["10"], "wall_ms": row["wall_ms"]["10"]}
                     for name, row in compared.items()
                 }
+        report["first_large_ms"] = _first_large(pair, plan.first_large, stub, advance)
+        report["runtime"] = measure_runtime(stub)
         for percent in plan.repeated_percent:
             writes = report["debounce"][str(percent)] = {}
             for name, build in pair.items():
@@ -246,6 +172,20 @@ def benchmark(latency_ms: float, plan: Plan, advance: Callable[[str], None]) -> 
         "cpu_quota": is_limited,
     }
     return report
+
+
+def _first_large(
+    pair: Mapping[str, str], rounds: int, stub: Stub, advance: Callable[[str], None]
+) -> dict[str, float]:
+    runs: dict[str, list[float]] = {name: [] for name in pair}
+    batch = [state(1 + number) for number in range(100)]
+    with cpu_quota(MEMORY_MB) as group:
+        for _ in range(rounds):
+            for name, build in pair.items():
+                advance(f"{name}, a first batch of 100")
+                done = run(name, build, [batch], stub, MEMORY_MB, group, warm_up_events=0)
+                runs[name].append(done.wall_ms)
+    return {name: median(times) for name, times in runs.items() if times}
 
 
 def main(arguments: Sequence[str] | None = None, plan: Plan = FULL) -> int:

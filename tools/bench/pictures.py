@@ -159,7 +159,7 @@ def _graph(axes: Axes, metrics: Sequence[Sequence[Any]]) -> None:
         bbox_to_anchor=(-0.1, -0.1),
         frameon=False,
         fontsize=7,
-        ncols=2 if len(metrics) > 3 else 1,
+        ncols=2 if len(metrics) > 4 else 1,
     )
     axes.set_xticks(range(0, 60, 15), [f"10:{minute:02}" for minute in range(0, 60, 15)])
     axes.grid(axis="y", color="0.9")
@@ -186,7 +186,7 @@ def outage(figures: Mapping[str, Any], path: Path) -> None:
         )
         axes.set_title("managedRetries: true" if run["managed"] else "managedRetries: false")
         axes.set_xlabel("hours")
-        axes.set_ylim(bottom=0)
+    panels[0].set_ylim(0, 1.05 * max(run["sent"] for run in runs))
     panels[0].set_ylabel("messages")
     panels[0].legend(frameon=False)
     figure.savefig(path, dpi=DPI, facecolor="white")

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tools.bench.cpu_quota import cpu_quota
-from tools.bench.handler import BenchmarkError, Plan, Size, main, run
+from tools.bench.handler import Plan, Size, main
+from tools.bench.process import WARM_UP_EVENTS, BenchmarkError, run
 from tools.bench.stub import HOST, Stub, running_stub
 from tools.bench.variants import Handler, client_loop
 from tools.bench.workload import difference, repeated, sqs_event, state, written
@@ -52,6 +53,7 @@ def plan(**variants: str) -> Plan:
         limited_memory_mb=(255, 1024),  # the one too small to be shown as limited
         limited=Size(rounds=1, batches=1),
         repeated_percent=(90,),
+        first_large=1,
     )
 
 
@@ -179,6 +181,9 @@ def test_json_has_the_documented_shape(printed: str) -> None:
     for row in figures["limited"]["1024"].values():
         assert row.keys() == {"wall_ratio", "wall_ms"}
     assert figures["limited"]["1024"]["client_loop"]["wall_ratio"] == 1.0
+    assert figures["first_large_ms"].keys() == {"handler", "client_loop"}
+    assert figures["runtime"].keys() == {"init_ms", "trivial_init_ms", "warm_ms"}
+    assert 0 < figures["runtime"]["warm_ms"] < figures["runtime"]["init_ms"]
     assert figures["memory"].keys() == {"255", "1024"}
     assert figures["debounce"] == {"90": {"handler": 1.0, "client_loop": 1.0}}
 
@@ -205,8 +210,9 @@ def test_a_variant_that_writes_less_ends_the_benchmark(capsys: pytest.CaptureFix
     answer = capsys.readouterr()
     assert status == 1
     assert answer.out == ""
-    # One of the 16 events of the warm-up and one of the batch of two.
-    assert "handler: of 19 events 2 never reached the table" in answer.err
+    # One of the events of the warm-up and one of the batch of two.
+    sent = 1 + WARM_UP_EVENTS + 2
+    assert f"handler: of {sent} events 2 never reached the table" in answer.err
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,176 @@
+"""`python -m tests.prove.outage`: the table is away for hours, with and without managed retries.
+
+The function's own code (function.upsert) handles every delivery; time, Lambda's poller, SQS and the
+table are a simulation, as SQS documents them: a message that was not deleted is delivered again
+when its visibility timeout ends, and is a dead letter after maxReceiveCount deliveries. Nothing
+here waits: a simulated hour takes about a second.
+"""
+
+import argparse
+import heapq
+import json
+import random
+import sys
+from collections import deque
+from collections.abc import Iterable, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from io import StringIO
+from itertools import count
+from typing import Any, Final
+
+from function.request import Answer, Pause, Request, Task
+from function.upsert import Upsert
+
+BATCH: Final = 10
+BEFORE_MINUTES: Final = 10
+MOST_MINUTES: Final = 24 * 60
+# The program's, with a function timeout of 30 s: infra/settings.py.
+VISIBILITY_SECONDS: Final = 180
+DELIVERIES: Final = {False: 5, True: 30}
+QUEUE, LETTERS = "https://sqs/1/events", "https://sqs/1/events-dlq"
+
+
+@dataclass
+class World:
+    """A queue, its dead-letter queue and a table, at a moment."""
+
+    managed: bool
+    away: tuple[float, float]
+    """From when until when every write fails, in seconds."""
+    now: float = 0
+    stored: set[str] = field(default_factory=set)
+    dead: set[str] = field(default_factory=set)
+    stored_at: float = 0
+    waits: list[tuple[float, int, int]] = field(default_factory=list)
+    """When a message is visible (a heap), its number and how often it was received."""
+    pauses: dict[str, int] = field(default_factory=dict)
+
+    def answer(self, request: Request) -> Answer:
+        """Answer as DynamoDB, which is away or not, and as SQS, which is not."""
+        asked = json.loads(request.body)
+        if request.service == "dynamodb":
+            if self.away[0] <= self.now < self.away[1]:
+                return _answer({"__type": "InternalServerError", "message": "away"}, 500)
+            self.stored.add(asked["Item"]["event_id"]["S"])
+            self.stored_at = self.now
+            return _answer({})
+        for entry in asked["Entries"]:
+            self.pauses[entry["ReceiptHandle"]] = entry["VisibilityTimeout"]
+        return _answer({"Successful": [{"Id": entry["Id"]} for entry in asked["Entries"]]})
+
+    def run(self, tasks: Iterable[Task], begin_until: float, wait_until: float) -> None:
+        """Run the function's tasks, in no time."""
+        waiting = deque(tasks)
+        while waiting:
+            task = waiting.popleft()
+            try:
+                wish = next(task)
+                while True:
+                    wish = task.send(None if isinstance(wish, Pause) else self.answer(wish))
+            except StopIteration:
+                continue
+
+    def deliver(self, upsert: Upsert, messages: Sequence[tuple[int, int]]) -> None:
+        """Hand a batch over, and do with each message what SQS would."""
+        records = [
+            {
+                "messageId": str(number),
+                "receiptHandle": str(number),
+                "body": f'{{"event_id": "{number}"}}',
+                "attributes": {"ApproximateReceiveCount": str(received)},
+            }
+            for number, received in messages
+        ]
+        self.pauses.clear()
+        with redirect_stdout(StringIO()):
+            answered = upsert({"Records": records}, _Context())
+        failed = {each["itemIdentifier"] for each in answered["batchItemFailures"]}
+        for number, received in messages:
+            if str(number) not in failed:
+                continue
+            if received >= DELIVERIES[self.managed]:
+                # SQS moves it when it would be received once more.
+                self.dead.add(str(number))
+            else:
+                seconds = self.pauses.get(str(number), VISIBILITY_SECONDS)
+                heapq.heappush(self.waits, (self.now + seconds, number, received + 1))
+
+
+class _Context:
+    """What Lambda's context object tells the handler."""
+
+    function_name = "EventUpsertLambda"
+    aws_request_id = "id"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 30_000
+
+
+def _answer(said: object, status: int = 200) -> Answer:
+    return Answer(status, json.dumps(said).encode(), "id", is_checked=True)
+
+
+def simulate(*, managed: bool, hours: float, a_minute: int, seed: int) -> dict[str, Any]:
+    """Send so many messages a minute until the table is back; return what became of them."""
+    random.seed(seed)  # the function's jitter, repeatable
+    away = (BEFORE_MINUTES * 60, (BEFORE_MINUTES + hours * 60) * 60)
+    world = World(managed, away)
+    urls = {"QUEUE_URL": QUEUE, "DEAD_LETTER_QUEUE_URL": LETTERS} if managed else {}
+    upsert = Upsert({"TABLE_NAME": "events", **urls}, world)
+    numbers, sent, series = count(), 0, list[dict[str, float]]()
+    for minute in range(MOST_MINUTES):
+        world.now = minute * 60
+        if world.now < away[1]:
+            for _ in range(a_minute):
+                heapq.heappush(world.waits, (world.now, next(numbers), 1))
+                sent += 1
+        while world.waits and world.waits[0][0] < (minute + 1) * 60:
+            world.now = max(world.now, world.waits[0][0])
+            batch: list[tuple[int, int]] = []
+            while world.waits and len(batch) < BATCH and world.waits[0][0] <= world.now:
+                _, number, received = heapq.heappop(world.waits)
+                batch.append((number, received))
+            world.deliver(upsert, batch)
+        series.append(
+            {
+                "minutes": minute + 1,
+                "stored": len(world.stored),
+                "waiting": sent - len(world.stored | world.dead),
+                "dead": len(world.dead - world.stored),
+            }
+        )
+        if world.now >= away[1] and len(world.stored | world.dead) == sent:
+            break
+    return {
+        "managed": managed,
+        "outage_minutes": [second / 60 for second in away],
+        "sent": sent,
+        "dead": len(world.dead - world.stored),
+        "all_stored_minutes": None if world.dead - world.stored else world.stored_at / 60,
+        "last_waited_minutes": max(0, world.stored_at - away[1]) / 60,
+        "series": series,
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print both runs as JSON; return 1 if managed retries left a dead letter, or one too late."""
+    parser = argparse.ArgumentParser(prog="python -m tests.prove.outage", description=__doc__)
+    parser.add_argument("--hours", type=float, default=2, help="the table is away (%(default)s)")
+    parser.add_argument("--a-minute", type=int, default=20, help="messages sent (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of the jitter (%(default)s)")
+    options = parser.parse_args(arguments)
+    runs = [
+        simulate(managed=managed, hours=options.hours, a_minute=options.a_minute, seed=options.seed)
+        for managed in (False, True)
+    ]
+    sys.stdout.write(json.dumps({"runs": runs}) + "\n")
+    for run in runs:
+        shown = {name: value for name, value in run.items() if name != "series"}
+        sys.stderr.write(json.dumps(shown) + "\n")
+    managed = runs[1]
+    return int(managed["dead"] > 0 or managed["last_waited_minutes"] > 15)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
