@@ -14,6 +14,7 @@ from function import connection, loop
 from function.request import Answer, Pause, Request, Task
 from tests.function.looping import News, ask, asking, at_once, looped, numbers, run, unique
 from tests.function.server import HOST, Server, answer, error
+from tools.deployed import wait_for
 
 pytestmark = pytest.mark.usefixtures("closes_all")
 
@@ -42,17 +43,15 @@ def test_many_are_under_way_at_once_and_no_more_than_that() -> None:
 
 
 def test_answers_may_come_in_any_order() -> None:
-    gate = threading.Semaphore(0)
+    said: list[News] = []
 
     def last(conversation: socket.socket) -> None:
-        assert gate.acquire(timeout=5)
+        assert wait_for(lambda: len(said) == 4, 5.0, every=0.01)
         conversation.sendall(answer(b'{"n": "last"}', x_amzn_RequestId="0"))
 
     def other(conversation: socket.socket) -> None:
         conversation.sendall(answer(x_amzn_RequestId=os.urandom(8).hex()))
-        gate.release(1 if len(server.requests) == 5 else 0) if len(server.requests) == 5 else None
 
-    said: list[News] = []
     with Server(last, other) as server:
         run(looped(server.url), *(asking(said) for _ in range(5)))
     assert [each.body for each in said if isinstance(each, Answer)][-1] == b'{"n": "last"}'
@@ -67,7 +66,7 @@ def dark(conversation: socket.socket) -> None:
 def test_connections_that_went_dark_cost_one_write_its_time_and_fail_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(loop, "SECONDS", 0.5)
+    monkeypatch.setattr(loop, "SECONDS", 1.0)
     is_dark = threading.Event()
 
     def turn(conversation: socket.socket) -> None:
@@ -82,11 +81,11 @@ def test_connections_that_went_dark_cost_one_write_its_time_and_fail_none(
         at_once(made, 16)
         is_dark.set()
         (first,) = ask(made)
-        assert first == "none within 0.5 s, waiting for its answer"
+        assert first == "none within 1 s, waiting for its answer"
         assert made._services["dynamodb"]._kept == []  # all of them may be dark
         started = time.monotonic()
         assert ask(made, 3) == [200, 200, 200]
-        assert time.monotonic() - started < 0.4
+        assert time.monotonic() - started < 0.9
 
 
 def test_few_connections_are_opening_at_once(tmp_path: Path) -> None:

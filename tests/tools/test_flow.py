@@ -72,6 +72,8 @@ def test_dead_letters_are_shown_oldest_first_with_reason_and_kept(
         ids += deployment.deployed.send([body])
         time.sleep(0.01)  # SQS tells milliseconds
     deployment.drain()
+    own = {letter.message_id: letter.reason for letter in deployment.deployed.dead_letters()}
+    assert [own[message_id] for message_id in ids] == ["event_id is missing"] * 2
 
     for _ in range(2):
         assert main(["dead-letters", "--outputs", outputs]) == 0

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from tests.tools.conftest import REGION, MockedStack
@@ -221,6 +220,5 @@ def test_a_queue_without_a_region_in_its_url_needs_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
-    assert boto3.DEFAULT_SESSION is None
     assert main(["load", "--queue-url", "http://127.0.0.1:9/1/q", "-"]) == 1
     assert capsys.readouterr().err == ("error: No AWS region is set: set AWS_DEFAULT_REGION.\n")
