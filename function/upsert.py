@@ -65,7 +65,8 @@ class Upsert:
         batch to the queue. After that nothing is raised.
         """
         remaining = context.get_remaining_time_in_millis() / 1000
-        end = time.monotonic() + remaining
+        now = time.monotonic()
+        end = now + remaining
         # Kept for what is under way (one half), and for logging and answering (the other).
         reserve = max(0.2, remaining / 10)
         retry = min(RETRY_SECONDS, remaining / 5) if self._queue else 0
@@ -75,8 +76,9 @@ class Upsert:
 
         begin_until = end - reserve - retry
         wait_until = begin_until + reserve / 2
-        if self._reads:
-            self._run(batch.reads(self._table), batch, begin_until, begin_until)
+        if self._reads:  # it may fail, and must leave the writes their time
+            read_until = now + (begin_until - now) / 3
+            self._run(batch.reads(self._table), batch, read_until, read_until)
         self._run(batch.writes(self._table), batch, begin_until, wait_until)
         results = batch.results()
         if self._queue:
