@@ -1,24 +1,17 @@
 """Accounts for every message sent, from nothing but what was sent and what is there in the end.
 
-It knows nothing of the handler: it decodes with Python's JSON and Decimal, and compares instants.
+It knows nothing of the function: tests/model.py says what an event is, and which one is newer.
 """
 
-import datetime
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
-from fractions import Fraction
-from typing import Any, Final, Literal
+from typing import Literal
+
+from tests.model import Event, decode, is_same, rank
 
 from .load import Message
 
-# An event, as JSON decodes it, or an item, as DynamoDB hands it back: numbers as Decimal.
-Event = Mapping[str, Any]
-
 Policy = Literal["newest", "first"]
-
-VERSION: Final = "timestamp"
 
 
 @dataclass(kw_only=True)
@@ -99,51 +92,21 @@ def _account_for_id(
     A dead letter may have been stored as well: written, and the confirmation never heard.
     """
     lost = []
-    is_an_event = any(_equal(item, event) for event, _ in events)
+    is_an_event = any(is_same(item, event) for event, _ in events)
     for event, is_dead in events:
-        if _equal(item, event):
+        if is_same(item, event):
             result.stored += 1
         elif is_dead and policy == "first" and is_an_event:
             result.conflicts += 1
         elif is_dead:
             result.given_up += 1
-        elif policy == "newest" and item is not None and is_an_event and age(event) < age(item):
+        elif policy == "newest" and item is not None and is_an_event and rank(event) < rank(item):
             result.superseded += 1
         else:
             lost.append(_short(str(event)))
     result.lost += lost
     if item is not None and (lost or not is_an_event):
         result.wrong.append(f"item {_short(str(item))}")
-
-
-def decode(body: str) -> Event:
-    """Return the event of a body."""
-    event: Event = json.loads(body, parse_int=Decimal, parse_float=Decimal)
-    return event
-
-
-def age(event: Event) -> tuple[int, Fraction]:
-    """Return a key that is larger the newer an event is: no version, numbers, instants."""
-    version = event.get(VERSION)
-    if version is None:
-        return 0, Fraction(0)
-    if isinstance(version, Decimal):
-        return 1, Fraction(version)
-    moment = version.removesuffix("Z").removesuffix("+00:00")
-    whole, _, fraction = moment.partition(".")
-    second = datetime.datetime.fromisoformat(f"{whole}+00:00").timestamp()
-    return 2, Fraction(second) + Fraction(f"0.{fraction or 0}")
-
-
-def _equal(one: Any, other: Any) -> bool:
-    """Tell whether two values are the same in kind, too: to Python, True equals 1."""
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_equal(one[name], other[name]) for name in one)
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(_equal, one, other))
-    return bool(one == other)
 
 
 def _short(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.prove.checker import Account, account, age
+from tests.prove.checker import Account, account
 from tests.prove.load import Message
 
 BROKEN = Message(body="broken", storable=False)
@@ -116,17 +116,3 @@ def test_what_is_left_in_the_queue_is_unexplained() -> None:
     found = account(_sent(NEW), [_item(NEW)], [], 3)
     assert found.unexplained == ["3 messages left in the queue"]
     assert not found.holds
-
-
-def test_versions_rank_by_kind_and_then_by_instant() -> None:
-    versions = [
-        Decimal(-1),
-        Decimal("1E+30"),
-        "2025-03-30T00:59:59.999999999Z",
-        "2025-03-30T01:00:00+00:00",
-        "2025-03-30T01:00:00.5Z",
-        "2025-03-30T01:00:00.51+00:00",
-    ]
-    events: list[dict[str, Any]] = [{}, *({"timestamp": version} for version in versions)]
-    assert sorted(events, key=age) == events
-    assert age(_event("2025-03-30T01:00:00.50Z")) == age(_event("2025-03-30T01:00:00.5+00:00"))

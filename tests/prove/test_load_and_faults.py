@@ -6,7 +6,7 @@ from itertools import islice
 
 import pytest
 
-from tests.prove.checker import age, decode
+from tests.model import decode, rank
 from tests.prove.load import messages
 from tests.prove.proxy import PERIOD, STORM, Fault, schedule
 
@@ -24,7 +24,7 @@ def test_a_version_belongs_to_one_state_of_an_id() -> None:
     for message in messages(5000, seed=3):
         if message.storable:
             event = decode(message.body)
-            key = event["event_id"], *age(event)
+            key = event["event_id"], *rank(event)
             assert states.setdefault(key, message.body) == message.body
 
 
@@ -34,7 +34,7 @@ def test_messages_are_repeated_late_broken_oversized_and_of_every_kind_of_versio
     assert len(set(bodies)) < 0.9 * len(bodies)
     assert sum(not message.storable for message in load) > 50
     assert any(len(body) > 400 * 1024 for body in bodies)
-    ages = [(event["event_id"], age(event)) for event in map(decode, _storable(bodies, load))]
+    ages = [(event["event_id"], rank(event)) for event in map(decode, _storable(bodies, load))]
     newest: dict[str, tuple[int, object]] = {}
     late = 0
     for event_id, version in ages:
