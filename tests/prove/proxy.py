@@ -190,7 +190,7 @@ class Proxy:
                 for piece in await self._answer(head, body, upstream):
                     if isinstance(piece, float):
                         await asyncio.sleep(piece)
-                    elif piece is None:
+                    elif piece is None or writer.is_closing():
                         return
                     else:
                         writer.write(piece)
