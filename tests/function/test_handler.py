@@ -128,7 +128,7 @@ from tests.function.batches import Context, batch, record
 from function.handler import handler
 event = batch(*(record({"event_id": each}, each) for each in "abc"))
 started = time.monotonic()
-answer = handler(event, Context(remaining=1000))
+answer = handler(event, Context(remaining=3000))
 print(json.dumps([answer, time.monotonic() - started]))
 """
 
@@ -138,4 +138,4 @@ def test_a_table_that_takes_requests_and_never_answers_is_reported_in_time() -> 
         printed = run(HANGING, AWS_ENDPOINT_URL=f"http://127.0.0.1:{silent.getsockname()[1]}")
     answered, took = json.loads(printed.splitlines()[-1])
     assert answered == {"batchItemFailures": [{"itemIdentifier": each} for each in "abc"]}
-    assert took < 1
+    assert took < 3
