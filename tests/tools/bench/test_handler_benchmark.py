@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tools.bench import runtime
 from tools.bench.cpu_quota import cpu_quota
 from tools.bench.handler import Plan, Size, main
 from tools.bench.process import WARM_UP_EVENTS, BenchmarkError, run
@@ -50,7 +51,7 @@ def plan(**variants: str) -> Plan:
     return Plan(
         variants=variants,
         sizes={2: Size(rounds=1, batches=1), 3: Size(rounds=1, batches=2)},
-        limited_memory_mb=(255, 1024),  # the one too small to be shown as limited
+        limited_memory_mb=(1024, 1025),  # the latter too large to be shown as limited
         limited=Size(rounds=1, batches=1),
         repeated_percent=(90,),
         first_large=1,
@@ -161,7 +162,8 @@ VARIANTS = {
 @pytest.fixture(scope="module")
 def printed() -> str:
     """Measure once, each variant in turn; return what `--json` prints."""
-    with contextlib.redirect_stdout(io.StringIO()) as out:
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as out:
+        patch.setattr(runtime, "ROUNDS", 1)
         assert main(["--json", "--latency-ms", "0"], plan(**VARIANTS)) == 0
     return out.getvalue()
 
@@ -184,7 +186,7 @@ def test_json_has_the_documented_shape(printed: str) -> None:
     assert figures["first_large_ms"].keys() == {"handler", "client_loop"}
     assert figures["runtime"].keys() == {"init_ms", "trivial_init_ms", "warm_ms"}
     assert 0 < figures["runtime"]["warm_ms"] < figures["runtime"]["init_ms"]
-    assert figures["memory"].keys() == {"255", "1024"}
+    assert figures["memory"].keys() == {"1024", "1025"}
     assert figures["debounce"] == {"90": {"handler": 1.0, "client_loop": 1.0}}
 
 
