@@ -14,7 +14,7 @@ from tools.preview import preview, to_json
 from tools.stacks import PROJECT, load_stack
 from tools.template import make_template
 
-SECONDS = 30.0
+SECONDS = 90.0  # a failed message may wait half a minute for its next delivery
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids
 ACCESS_KEY = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b")
 PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")

@@ -72,12 +72,12 @@ def _nothing_is_left(folder: Path) -> None:
     assert left == []
 
 
-# Seconds from the start: before the first line runs, through the start of the embedded AWS and the
+# Seconds from the start: from the first imports through the start of the embedded AWS and the
 # deployment.
 @pytest.mark.parametrize(
     ("ending", "moments"),
     [
-        (signal.SIGINT, (0.1, 1.5)),
+        (signal.SIGINT, (0.9, 1.5)),
         (signal.SIGTERM, (0.5, 1.2)),
         (signal.SIGKILL, (0.6, 1.2)),
     ],
