@@ -72,6 +72,13 @@ def test_a_connection_is_kept(folder: Path | None) -> None:
         assert numbers(server) == [1, 1, 1]
 
 
+def test_an_answer_may_be_as_long_as_its_request_says_64_kb_if_it_says_nothing() -> None:
+    with Server(answer(b"x" * 65_000), answer(b"x" * 65_536)) as server:
+        first, second = ask(looped(server.url), 2)
+    assert first == 200
+    assert "it is too long, 65" in second
+
+
 @pytest.mark.parametrize(
     "unfit",
     [
