@@ -156,7 +156,9 @@ class Proof:
             self._expect("protect" in step.error, f"the error is {step.error[-300:]!r}")
             self._expect(self._everything() == everything, "something was made or deleted")
             self._expect(self._flow().items() == items, "items are gone")
-        self._up("protectData off", {"protectData": "false", "queueName": "renamed"})
+        off = {"protectData": "false", "queueName": "renamed"}
+        step = self._show("protectData off", self._under.up(off, go_on=True), fails=True)
+        self._expect("PutLogGroupDeletionProtection" in step.error, step.error[-1500:])
 
     def leaves_nothing(self) -> None:
         """Delete everything that the stack made."""
