@@ -8,9 +8,9 @@ from pydantic.alias_generators import to_camel
 from infra.alarms import create_alarms
 from infra.arguments import EventStateArgs
 from infra.dashboard import create_dashboard
+from infra.event_source_mapping import create_event_source_mapping
 from infra.function import create_function
 from infra.logs import create_log_group
-from infra.event_source_mapping import create_event_source_mapping
 from infra.queue import create_queues
 from infra.role import create_execution_role
 from infra.settings import settings_of
