@@ -9,17 +9,19 @@ from tests.prove.__main__ import main
 from tests.prove.proxy import Fault
 from tests.prove.run import Options, prove
 
+MESSAGES = 1_200
 
-def test_two_thousand_messages_survive_every_kind_of_fault() -> None:
-    report = prove(2000, 1, Options(reads=True), tell=lambda *_: None)
+
+def test_messages_survive_every_kind_of_fault() -> None:
+    report = prove(MESSAGES, 1, Options(reads=True), tell=lambda *_: None)
     found = report.account
     assert (found.lost, found.wrong, found.unexplained, report.violations) == ([], [], [], [])
     assert report.holds
-    assert report.sent == 2000
-    assert found.stored + found.superseded + found.unstorable + found.given_up == 2000
+    assert report.sent == MESSAGES
+    assert found.stored + found.superseded + found.unstorable + found.given_up == MESSAGES
     assert all(report.faults[fault] for fault in Fault)
     assert min(report.redeliveries, report.concurrent) > 0
-    assert report.deliveries >= 2000
+    assert report.deliveries >= MESSAGES
 
 
 def test_it_fails_with_a_fault_in_the_function(capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,7 +51,7 @@ class Plan:
     sizes: Mapping[int, Size]
     limited_memory_mb: Sequence[int]  # function sizes of which Lambda limits the CPU
     limited: Size  # of batches of 10
-    first_large: int  # rounds of a first batch of 100
+    first_large: int  # rounds of a first batch of 100, and of the runtime client
     repeated_percent: Sequence[int]
 
     def runs(self) -> int:
@@ -156,7 +156,7 @@ def benchmark(latency_ms: float, plan: Plan, advance: Callable[[str], None]) -> 
                     for name, row in compared.items()
                 }
         report["first_large_ms"] = _first_large(pair, plan.first_large, stub, advance)
-        report["runtime"] = measure_runtime(stub)
+        report["runtime"] = measure_runtime(stub, plan.first_large)
         for percent in plan.repeated_percent:
             writes = report["debounce"][str(percent)] = {}
             for name, build in pair.items():

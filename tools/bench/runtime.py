@@ -19,7 +19,6 @@ from tools.bench.workload import sqs_event, state
 
 HOST = "127.0.0.1"
 SECONDS = 20.0
-ROUNDS = 5
 _TRIVIAL = "def handler(event, context):\n    return {}\n"
 
 
@@ -89,7 +88,7 @@ class Runtime:
         return said
 
 
-def measure_runtime(stub: Stub) -> dict[str, float]:
+def measure_runtime(stub: Stub, rounds: int) -> dict[str, float]:
     """Return init_ms, trivial_init_ms and warm_ms, medians of several processes, in turn."""
     source = Path(__file__).parents[2] / "function"
     inits: dict[str, list[float]] = {"function.handler": [], "trivial": []}
@@ -99,7 +98,7 @@ def measure_runtime(stub: Stub) -> dict[str, float]:
         for path in source.glob("*.py"):
             shutil.copyfile(path, Path(folder) / "function" / path.name)
         (Path(folder) / "trivial.py").write_text(_TRIVIAL)
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             for module, times in inits.items():
                 with Runtime() as runtime:
                     started = time.perf_counter()
