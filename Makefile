@@ -80,15 +80,15 @@ clean: ## Remove what the other targets made
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/installed: requirements-dev.lock
-	@command -v $(PYTHON) >/dev/null || \
+	@command -v '$(PYTHON)' >/dev/null || \
 		{ echo 'error: $(PYTHON) is not installed; install Python 3.11 or newer' >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'error: this needs' \
-		"Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) -V 2>&1);" \
+	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'error: this needs' \
+		"Python 3.11 or newer, and $(PYTHON) is $$('$(PYTHON)' -V 2>&1);" \
 		'name another: make PYTHON=python3.13 ...' >&2; exit 1; }
 	@test -w . || { echo 'error: .venv is set up in this folder, which you may not write to;' \
 		'work in a copy of your own' >&2; exit 1; }
 	@echo 'Setting up .venv (once)' >&2
-	@$(PYTHON) -m venv .venv || { echo 'error: Python could not make a virtual environment;' \
+	@'$(PYTHON)' -m venv .venv || { echo 'error: Python could not make a virtual environment;' \
 		'on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check \
 		--require-hashes --requirement requirements-dev.lock

@@ -20,8 +20,9 @@ DRAIN_SECONDS: Final = 120.0
 FUNCTION_SECONDS: Final = 5
 
 # Before any test module is imported: what the host sets must not decide what a test sees.
-for _name in [name for name in os.environ if name.startswith(("AWS_", "PULUMI_"))]:
-    del os.environ[_name]
+for _name in list(os.environ):
+    if _name.startswith(("AWS_", "PULUMI_")) or _name.lower().endswith("_proxy"):
+        del os.environ[_name]
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 
 # AWS's models are read once, and not for each session: there are thousands of clients here.

@@ -170,7 +170,7 @@ def test_help_explains_each_command(capsys: Captured) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a shell's pipe")
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
-    command = f"{sys.executable} -m tools preview --json | head -n 1"
+    command = f"'{sys.executable}' -m tools preview --json | head -n 1"
     result = subprocess.run(
         ["/bin/sh", "-c", command], cwd=PROJECT, capture_output=True, text=True, check=False
     )
