@@ -50,7 +50,7 @@ def test_the_tree_has_every_resource_below_the_component(
     run = preview(stack)
     show(stack, run, as_json=False)
     first, second, *lines = capsys.readouterr().out.splitlines()
-    assert first == "event-state-prod  us-east-1"
+    assert first == f"{stack.project}-prod  {stack.region}"
     assert second == "├── event-state  event-state:index:EventState"
     for each in (each for each in run.resources if each.type.startswith("aws:")):
         row = rf"│   [├└]── {each.name}  {re.escape(each.type)}\b"
