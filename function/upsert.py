@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from function.loop import Loop
 from function.message import Item, Message, Outcome
 from function.policy import choose_policy
 from function.queue import Queue
@@ -26,10 +25,14 @@ class _Context(Protocol):
     def get_remaining_time_in_millis(self) -> int: ...
 
 
+class _Loop(Protocol):  # function.loop
+    def run(self, tasks: Iterable[Task], begin_until: float, wait_until: float) -> None: ...
+
+
 class Upsert:
     """Stores what a batch carries, and reports every message that was not confirmed."""
 
-    def __init__(self, environment: Mapping[str, str], loop: Loop) -> None:
+    def __init__(self, environment: Mapping[str, str], loop: _Loop) -> None:
         """environment: the function's contract; see docs/reliability.md.
 
         Raises ValueError, naming the variable, for what breaks it.

@@ -7,11 +7,10 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from function.loop import Loop
 from function.queue import md5_of_attributes
 from function.request import Answer, NoAnswerError, Pause, Request, Task
 from function.upsert import Upsert
@@ -174,7 +173,7 @@ class Driver:
 def upsert(runner: Driver | Step, **environment: str) -> Upsert:
     """Make the function's core on a driver; environment: beside TABLE_NAME."""
     driver = runner if isinstance(runner, Driver) else Driver(runner)
-    return Upsert({"TABLE_NAME": "events", **environment}, cast("Loop", driver))
+    return Upsert({"TABLE_NAME": "events", **environment}, driver)
 
 
 NEWEST = {"VERSION_ATTRIBUTE": "version"}
