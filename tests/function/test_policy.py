@@ -11,11 +11,11 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from function.connection import Service
 from function.loop import Loop
 from function.message import Message, Outcome
 from function.number import Number, RejectedError
 from function.policy import Policy, is_equal, rank
+from function.service import Service
 from function.table import Table
 from function.version import Version, parse_version
 from tests.function.batches import policy, record

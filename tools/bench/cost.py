@@ -15,9 +15,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final
 
-from function.connection import Service
 from function.loop import Loop
 from function.request import Request, Task
+from function.service import Service
 from function.upsert import Upsert
 from tools.emulator import Emulator
 
