@@ -101,7 +101,7 @@ class Table:
                 reason = f"no answer from DynamoDB: {error}"[:_REASON_LENGTH]
                 meant = _Meaning(Outcome.FAILED, reason, TRANSIENT_SECONDS)
                 is_fresh = True
-            for message in messages:
+            for message in messages if meant.outcome is Outcome.FAILED else ():
                 message.reason = meant.reason
             if not meant.pause or request.attempt == ATTEMPTS:
                 return meant
