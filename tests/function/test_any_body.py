@@ -7,7 +7,6 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import tests.function.profiles  # noqa: F401 chooses hypothesis's profile
 from tests.function.batches import parse, rejected
 from tests.model import is_same, stored
 

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import tests.function.profiles  # noqa: F401 chooses hypothesis's profile
 from function.request import Answer, Request
 from tests.function.batches import Context, batch, failed, record
 from tests.function.memory import Driver, error, ok, upsert

@@ -13,7 +13,6 @@ from botocore.endpoint_provider import EndpointProvider
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import tests.function.profiles  # noqa: F401 chooses hypothesis's profile
 from function.request import Request
 from function.service import Service
 
