@@ -103,16 +103,6 @@ class Connection:
             event = select.POLLOUT
         return self._socket.fileno(), event
 
-    def is_quiet(self) -> bool:
-        """Tell whether what came while nothing was asked is TLS's own, such as a ticket."""
-        try:
-            self._socket.recv(1)
-        except _BLOCKED:
-            return True
-        except OSError:
-            return False
-        return False
-
     def close(self) -> None:
         """Close it, in whatever state it is."""
         if self._socket:

@@ -113,7 +113,7 @@ class Loop:
             connection = self._polled[descriptor]
             if connection in self._under_way:
                 self._move(connection)
-            elif not connection.is_quiet():
+            else:  # it ended, or brings what nobody asked for
                 self._idle[connection.service].remove(connection)
                 self._close(connection)
         now = time.monotonic()

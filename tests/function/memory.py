@@ -71,6 +71,9 @@ class Memory:
             return error("ValidationException", message="Item size has exceeded the maximum")
         key = Item["event_id"]["S"]
         stored = self.items.get(key, {})
+        assert {} not in (ExpressionAttributeNames, ExpressionAttributeValues), (
+            "DynamoDB refuses it"
+        )
         names, values = ExpressionAttributeNames or {}, ExpressionAttributeValues or {}
         if ConditionExpression and not _Condition(ConditionExpression, names, values).holds(stored):
             is_told = ReturnValuesOnConditionCheckFailure == "ALL_OLD"
@@ -83,6 +86,7 @@ class Memory:
         ((table, asked),) = RequestItems.items()
         assert (table, asked["ConsistentRead"]) == ("events", True)
         names = asked["ExpressionAttributeNames"]
+        assert all(re.fullmatch(r"#\w+", each) for each in names)
         wanted = [names[each] for each in asked["ProjectionExpression"].split(", ")]
         keys = [key["event_id"]["S"] for key in asked["Keys"]]
         assert 0 < len(keys) <= 100

@@ -345,6 +345,7 @@ SETTLED = [{"event_id": {"S": "e0"}, "version": {"N": "9"}}]
         ok({"Responses": {"events": SETTLED}})._replace(is_checked=False),
         ok({"Responses": {"events": SETTLED}})._replace(request_id=""),
         ok({"Responses": {"events": SETTLED}})._replace(status=202),
+        ok({}),
         ok([]),
     ],
 )
