@@ -15,8 +15,7 @@ from tests.infra.registered import EVERYTHING, VARIANTS, stack_with, variant
 from tools.errors import ToolError
 from tools.program import Resource
 from tools.stacks import Stack, load_stack
-from tools.template import make_template
-from tools.template_body import references_in
+from tools.template import make_template, references_in
 
 # Of four partitions.
 REGIONS: Final = ["us-east-1", "eu-central-1", "cn-north-1", "us-gov-west-1", "eusc-de-east-1"]
