@@ -21,11 +21,12 @@ from function.signature import sign
 
 Wish = tuple[int, int]
 """A file descriptor, and the event of select.poll to wait for on it."""
-_CHUNK = 65_536
+_BLOCKED = BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError
+_CHUNK = 16_384  # a TLS record
 
 
 class Service:
-    """A service that can be asked, and the connections that are kept for the next exchange."""
+    """A service that can be asked."""
 
     def __init__(self, name: str, environment: Mapping[str, str]) -> None:
         """name: dynamodb or sqs. Connects to nothing yet.
@@ -34,7 +35,6 @@ class Service:
         """
         self.endpoint = find_endpoint(name, environment)
         self.tls = _make_tls(environment.get("AWS_CA_BUNDLE")) if self.endpoint.is_tls else None
-        self._kept: list[Connection] = []  # the last used comes last, and is used again first
         self._environment = environment
 
     def write(self, request: Request) -> bytes:
@@ -48,24 +48,6 @@ class Service:
         )
         return head.replace("\n", "\r\n").encode() + request.body
 
-    def take(self) -> "Connection | None":
-        """Return a kept connection that is fit for another exchange, if there is one."""
-        while self._kept:
-            connection = self._kept.pop()
-            if connection.is_quiet():
-                return connection
-            connection.close()
-        return None
-
-    def keep(self, connection: "Connection") -> None:
-        """Keep a connection for another exchange."""
-        self._kept.append(connection)
-
-    def drop_kept(self) -> None:
-        """Close what is kept: where one connection went dark, the others may have."""
-        while self._kept:
-            self._kept.pop().close()
-
 
 def _make_tls(bundle: str | None) -> ssl.SSLContext:
     try:
@@ -77,56 +59,54 @@ def _make_tls(bundle: str | None) -> ssl.SSLContext:
 
 
 class Connection:
-    """A connection to a service; `state` says what it is doing, for people."""
+    """A connection to a service, for one exchange after another."""
 
-    def __init__(self) -> None:
+    def __init__(self, service: Service) -> None:
         """Connect to nothing yet."""
-        self.state = "resolving its name"
+        self.service = service
+        self.state = "resolving its name"  # what it is doing, for people
         self.is_open = False
-        self.is_fit = False
-        """Whether it may serve another exchange."""
+        self.is_fit = False  # whether it may serve another exchange
+        self.wish: Wish = (-1, 0)  # what is waited for: function.loop
         self._socket: Any = None
         self._last_id = ""
 
-    def converse(self, service: Service, request: Request) -> Generator[Wish, None, Answer]:
+    def converse(self, request: Request) -> Generator[Wish, None, Answer]:
         """Open the connection if need be, send a request and return its answer.
 
         Raises OSError if the connection failed, NoAnswerError for what is no answer.
         """
         if not self.is_open:
-            yield from self._open(service, request.attempt)
+            yield from self._open(request.attempt)
         self.is_fit, self.state = False, "sending"
-        unsent = memoryview(service.write(request))
+        unsent = memoryview(self.service.write(request))
         while unsent:
             try:
                 unsent = unsent[self._socket.send(unsent) :]
-            except (BlockingIOError, ssl.SSLWantWriteError):
-                yield self._socket.fileno(), select.POLLOUT
-            except ssl.SSLWantReadError:
-                yield self._socket.fileno(), select.POLLIN
+            except _BLOCKED as error:
+                yield self._wish(error, select.POLLOUT)
         reader, answer, self.state = Reader(request.most_bytes), None, "waiting for its answer"
         yield self._socket.fileno(), select.POLLIN
         while answer is None:
             try:
                 chunk = self._socket.recv(_CHUNK)
-            except (BlockingIOError, ssl.SSLWantReadError):
-                yield self._socket.fileno(), select.POLLIN
-            except ssl.SSLWantWriteError:
-                yield self._socket.fileno(), select.POLLOUT
-            else:
-                if not chunk:
-                    raise ConnectionResetError("closed before the end of an answer")
-                self.state = "receiving its answer"
-                answer = reader.feed(chunk)
+            except _BLOCKED as error:
+                yield self._wish(error, select.POLLIN)
+                continue
+            if not chunk:
+                raise ConnectionResetError("closed before the end of an answer")
+            self.state = "receiving its answer"
+            answer = reader.feed(chunk)
         if answer.request_id == self._last_id != "":
             raise NoAnswerError("an answer that came before")
         self._last_id = answer.request_id
         self.is_fit = answer.status in (200, 400) and answer.request_id != "" and not reader.is_last
         return answer
 
-    def _open(self, service: Service, attempt: int) -> Generator[Wish, None, None]:
+    def _open(self, attempt: int) -> Generator[Wish, None, None]:
         """Resolve the name, connect, shake hands. Each attempt takes the next address."""
-        addresses = yield from _resolve(service.endpoint.host, service.endpoint.port)
+        endpoint = self.service.endpoint
+        addresses = yield from _resolve(endpoint.host, endpoint.port)
         family, kind, protocol, _, place = addresses[(attempt - 1) % len(addresses)]
         self.state = f"connecting to {place[0]}"
         self._socket = socket.socket(family, kind, protocol)
@@ -138,32 +118,32 @@ class Connection:
             failure = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if failure:
             raise OSError(failure, f"{os.strerror(failure)}, {self.state}")
-        if service.tls:
+        if self.service.tls:
             self.state = f"shaking hands with {place[0]}"
-            yield from self._shake_hands(service.tls, service.endpoint.host)
-        self.is_open = True
-
-    def _shake_hands(self, tls: ssl.SSLContext, host: str) -> Generator[Wish, None, None]:
-        self._socket = tls.wrap_socket(
-            self._socket, server_hostname=host, do_handshake_on_connect=False
-        )
-        while True:
+            self._socket = self.service.tls.wrap_socket(
+                self._socket, server_hostname=endpoint.host, do_handshake_on_connect=False
+            )
+        while self.service.tls and not self.is_open:
             try:
                 self._socket.do_handshake()
-            except ssl.SSLWantReadError:
-                yield self._socket.fileno(), select.POLLIN
-            except ssl.SSLWantWriteError:
-                yield self._socket.fileno(), select.POLLOUT
-            else:
-                return
+                self.is_open = True
+            except _BLOCKED as error:
+                yield self._wish(error, select.POLLIN)
+        self.is_open = True
+
+    def _wish(self, error: OSError, event: int) -> Wish:
+        """Return what a call is blocked for: TLS may have to write to read, and the reverse."""
+        if isinstance(error, ssl.SSLWantReadError):
+            event = select.POLLIN
+        elif isinstance(error, ssl.SSLWantWriteError):
+            event = select.POLLOUT
+        return self._socket.fileno(), event
 
     def is_quiet(self) -> bool:
-        """Tell whether an open one is neither closed nor brings what nobody asked for."""
-        if not select.select([self._socket], [], [], 0)[0]:
-            return True
+        """Tell whether what came while nothing was asked is TLS's own, such as a ticket."""
         try:
             self._socket.recv(1)
-        except ssl.SSLWantReadError:  # TLS's own, such as a ticket
+        except _BLOCKED:
             return True
         except OSError:
             return False

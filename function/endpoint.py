@@ -26,8 +26,7 @@ class Endpoint(NamedTuple):
     is_tls: bool
     host: str
     port: int
-    authority: str
-    """The header Host: without the port if that is the scheme's own."""
+    authority: str  # the header Host: without the port if that is the scheme's own
     path: str
 
 
@@ -53,20 +52,14 @@ def find_endpoint(service: str, environment: Mapping[str, str]) -> Endpoint:
     scheme, host, port, path = match.groups("")
     host, own_port = host.lower(), 443 if scheme.lower() == "https" else 80
     number = int(port or own_port)
-    return Endpoint(
-        service=service,
-        region=region,
-        is_tls=own_port == 443,
-        host=host.strip("[]"),
-        port=number,
-        authority=host if number == own_port else f"{host}:{number}",
-        path=f"{path}/",
-    )
+    authority = host if number == own_port else f"{host}:{number}"
+    is_tls = own_port == 443
+    return Endpoint(service, region, is_tls, host.strip("[]"), number, authority, f"{path}/")
 
 
 def _of_region(service: str, region: str, environment: Mapping[str, str]) -> str:
     suffix = next(suffix for start, suffix in _SUFFIXES.items() if region.startswith(start))
-    # GovCloud has no other than FIPS's.
     is_fips = environment.get("AWS_USE_FIPS_ENDPOINT", "").lower() == "true"
+    # GovCloud has no other than FIPS's.
     name = f"{service}-fips" if is_fips and not region.startswith("us-gov-") else service
     return f"https://{name}.{region}.{suffix}"

@@ -1,14 +1,19 @@
-"""JSON number literals as DynamoDB numbers: exact, because their text is never converted."""
+"""JSON number literals as DynamoDB numbers, exact."""
 
-from function.outcome import RejectedError
+from decimal import Context, Inexact, Overflow, Subnormal, Underflow
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
-SIGNIFICANT_DIGITS = 38
-LARGEST_EXPONENT = 125
-SMALLEST_EXPONENT = -130
+SIGNIFICANT_DIGITS, SMALLEST_EXPONENT, LARGEST_EXPONENT = 38, -130, 125
+_DYNAMODB = Context(
+    SIGNIFICANT_DIGITS,
+    Emin=SMALLEST_EXPONENT,
+    Emax=LARGEST_EXPONENT,
+    traps=[Inexact, Overflow, Subnormal, Underflow],
+)
 
-# An exponent of more digits is out of range whatever the digits before it: no memory holds 10**18.
-_EXPONENT_DIGITS = 18
+
+class RejectedError(Exception):
+    """Why a message can never be stored: for people, and telling no more of it than its form."""
 
 
 class Number(str):
@@ -20,34 +25,16 @@ class Number(str):
 def number(literal: str) -> Number:
     """Return a number literal, as RFC 8259 spells it, as a DynamoDB number of the same value.
 
-    Takes time linear in the literal's length. Raises RejectedError if DynamoDB cannot hold the
-    value exactly.
+    Takes time linear in its length. Raises RejectedError if DynamoDB cannot hold the value exactly.
     """
     if len(literal) <= SIGNIFICANT_DIGITS and "e" not in literal and "E" not in literal:
         return Number(literal)  # too short to break a limit
-    mantissa, _, exponent = literal.lower().partition("e")
-    whole, _, fraction = mantissa.lstrip("-").partition(".")
-    significant = (whole + fraction).lstrip("0")
-    digits = significant.rstrip("0")
-    if not digits:
-        return Number("0")
-    if len(digits) > SIGNIFICANT_DIGITS:
-        raise RejectedError(
-            f"number has {len(digits)} significant digits, DynamoDB holds {SIGNIFICANT_DIGITS}"
-        )
-    if len(exponent.lstrip("+-0")) > _EXPONENT_DIGITS:
-        raise RejectedError(_TOO_SMALL if exponent.startswith("-") else _TOO_LARGE)
-    # Leading zeros would count against the 4300 digits that int() converts.
-    power = int(exponent.lstrip("+-0") or "0") * (-1 if exponent.startswith("-") else 1)
-    # As in scientific notation: the power of ten of the first significant digit.
-    magnitude = power - len(fraction) + len(significant) - 1
-    if magnitude > LARGEST_EXPONENT:
-        raise RejectedError(_TOO_LARGE)
-    if magnitude < SMALLEST_EXPONENT:
-        raise RejectedError(_TOO_SMALL)
-    sign = "-" if literal.startswith("-") else ""
-    return Number(f"{sign}{digits}E{magnitude - len(digits) + 1}")
-
-
-_TOO_LARGE = f"number is too large, DynamoDB holds less than 1E+{LARGEST_EXPONENT + 1}"
-_TOO_SMALL = f"number is too close to 0, DynamoDB holds 0 and from 1E{SMALLEST_EXPONENT}"
+    try:
+        return Number(_DYNAMODB.create_decimal(literal).normalize(_DYNAMODB))
+    except Overflow:
+        reason = f"is too large, DynamoDB holds less than 1E+{LARGEST_EXPONENT + 1}"
+    except (Subnormal, Underflow):
+        reason = f"is too close to 0, DynamoDB holds 0 and from 1E{SMALLEST_EXPONENT}"
+    except Inexact:
+        reason = f"has more than the {SIGNIFICANT_DIGITS} significant digits that DynamoDB holds"
+    raise RejectedError(f"number {reason}")

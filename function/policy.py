@@ -17,84 +17,73 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from function.event import Event, Item
-from function.number import Number
-from function.outcome import RejectedError
+from function.message import Item, Message
+from function.number import Number, RejectedError
 from function.version import Timestamp, Version, parse_version
 
 
-class Last:
+class Policy:
     """The last arrival stays; also what the other two have in common."""
 
     attribute = ""
     """The member that holds the version, if one counts."""
 
     def version(self, members: Mapping[str, Any]) -> Version:
-        """Return the version of the event with these members; RejectedError if it holds none."""
-        del members
+        """Return the version in an event's members; RejectedError if what is there is none."""
         return None
 
-    def order(self, events: Sequence[Event]) -> Sequence[Event]:
-        """Return a batch's events of one id in the order in which they are tried."""
-        return events[::-1]
+    def order(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """Return a batch's messages of one id in the order in which they are tried."""
+        return messages[::-1]
 
-    def condition(self, event: Event) -> dict[str, Any]:
+    def condition(self, message: Message) -> dict[str, Any]:
         """Return the parameters of PutItem under which an event is stored."""
-        del event
         return {}
 
-    def conflict(self, event: Event, standing: Item) -> str:
-        """Return why an event is rejected that meets another one of its id, or nothing.
-
-        standing: the item that the table holds.
-        """
-        del event, standing
+    def conflict(self, message: Message, standing: Item) -> str:
+        """Return why an event is rejected beside the item that the table holds, or nothing."""
         return ""
 
-    def is_settled(self, event: Event, stored: Item) -> bool:
-        """Tell whether what a read found stored proves that no write of an event is needed."""
-        del event, stored
+    def is_settled(self, message: Message, stored: Item) -> bool:
+        """Tell whether what a read found stored proves that no write is needed."""
         return False
 
 
-class First(Last):
-    """An item is written once and never changed."""
+def choose_policy(environment: Mapping[str, str], key: str) -> Policy:
+    """Return the policy of the function's environment. key: the name of the table's key."""
+    if environment.get("APPEND_ONLY") == "true":
+        return _First(key)
+    attribute = environment.get("VERSION_ATTRIBUTE")
+    is_required = environment.get("REQUIRE_VERSION") == "true"
+    return _Newest(attribute, is_required=is_required) if attribute else Policy()
 
+
+class _First(Policy):
     def __init__(self, key: str) -> None:
-        """key: the name of the table's key."""
         self._condition = {
             "ConditionExpression": "attribute_not_exists(#key)",
             "ExpressionAttributeNames": {"#key": key},
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
 
-    def order(self, events: Sequence[Event]) -> Sequence[Event]:
-        """Return the events as they arrived."""
-        return events
+    def order(self, messages: Sequence[Message]) -> Sequence[Message]:
+        return messages
 
-    def condition(self, event: Event) -> dict[str, Any]:
-        """Return the condition that nothing is stored."""
-        del event
+    def condition(self, message: Message) -> dict[str, Any]:
         return self._condition
 
-    def conflict(self, event: Event, standing: Item) -> str:
-        """Return a reason unless the event is equal in value to what stands."""
-        if is_equal({"M": event.item}, {"M": standing}):
+    def conflict(self, message: Message, standing: Item) -> str:
+        if is_equal({"M": message.item}, {"M": standing}):
             return ""
         return "another event is stored under its id, and the table is append-only"
 
 
-class Newest(Last):
-    """The event with the highest version stays."""
-
-    def __init__(self, attribute: str, *, is_required: bool = False) -> None:
-        """attribute: the version's member. is_required: whether one without it is rejected."""
+class _Newest(Policy):
+    def __init__(self, attribute: str, *, is_required: bool) -> None:
         self.attribute = attribute
         self._is_required = is_required
-        self._names = {"#version": attribute}
 
     def version(self, members: Mapping[str, Any]) -> Version:
-        """Return the version; None if there is none and none is required."""
         if self.attribute not in members:
             if self._is_required:
                 raise RejectedError(f"{self.attribute} is missing, and every event needs a version")
@@ -104,61 +93,56 @@ class Newest(Last):
         except RejectedError as error:
             raise RejectedError(f"{self.attribute} {error}") from None
 
-    def order(self, events: Sequence[Event]) -> Sequence[Event]:
-        """Return the newest first; of equal ones the last to arrive."""
-        return sorted(events, key=lambda event: (rank(event.version), event.arrival), reverse=True)
+    def order(self, messages: Sequence[Message]) -> Sequence[Message]:
+        if len(messages) == 1:
+            return messages
+        # Of equal ones the last to arrive comes first.
+        return sorted(messages, key=lambda each: rank(each.version))[::-1]
 
-    def is_settled(self, event: Event, stored: Item) -> bool:
-        """Tell whether an equal or newer version is stored; equal ones are taken for one state."""
+    def is_settled(self, message: Message, stored: Item) -> bool:
         kept = stored.get(self.attribute, {})
-        if event.version is None or not kept.keys() & {"N", "S"}:
+        if message.version is None or not kept.keys() & {"N", "S"}:
             return False
         try:
             version = Number(kept["N"]) if "N" in kept else parse_version(kept["S"])
         except RejectedError:
             return False
-        return rank(version) >= rank(event.version)
+        return rank(version) >= rank(message.version)  # equal ones are taken for one state
 
-    def condition(self, event: Event) -> dict[str, Any]:
-        """Return the condition that nothing newer is stored.
-
-        Comparing values of two types is never true in DynamoDB: no comparison checks the type.
-        """
-        version, absent = event.version, "attribute_not_exists(#version)"
-        if version is None:
-            return {"ConditionExpression": absent, "ExpressionAttributeNames": self._names}
+    def condition(self, message: Message) -> dict[str, Any]:
+        # Comparing values of two types is never true in DynamoDB: no comparison checks the type.
+        version, expression = message.version, "attribute_not_exists(#version)"
+        values: Item = {}
         if isinstance(version, Number):
-            not_newer = "#version <= :version"
             foreign = "NOT (attribute_type(#version, :number) OR attribute_type(#version, :string))"
-            expression = f"{absent} OR {not_newer} OR {foreign}"
+            expression += f" OR #version <= :version OR {foreign}"
             values = {":version": {"N": version}, ":number": {"S": "N"}, ":string": {"S": "S"}}
-        else:
+        elif version:
             # Text order is time order but for one case: a stored fraction that is a proper prefix
             # of the new one is earlier, and yet "Z" sorts after every digit. So these are listed:
             #
             #   new 00.519Z    stored  00Z  00.5Z  00.51Z | 00.518Z  00.5+00:00 | 00.519Z | 00.52Z
-            #                          `--- prefix -----'   `- earlier_text --'   `-same-'  (newer)
+            #                          `--- prefix -----'   `- earlier text --'   `-same-'  (newer)
             second, fraction, text = version
-            bound = f"{second}.{fraction}" if fraction else second
-            prefixes = [
-                f"{second}.{fraction[:length]}Z" if length else f"{second}Z"
-                for length in range(len(fraction))
+            starts = [
+                second,
+                *(f"{second}.{fraction[:end]}" for end in range(1, len(fraction) + 1)),
             ]
-            other_type = "NOT attribute_type(#version, :string)"
-            earlier_text = "#version < :bound"
-            listed = ", ".join(f":v{i}" for i in range(len(prefixes) + 1))
-            same_or_prefix = f"#version IN ({listed})"
-            expression = f"{absent} OR {other_type} OR {earlier_text} OR {same_or_prefix}"
-            values = {":string": {"S": "S"}, ":bound": {"S": bound}}
-            values |= {f":v{i}": {"S": spelling} for i, spelling in enumerate([text, *prefixes])}
-        return {
+            spellings = [text, *(f"{start}Z" for start in starts[:-1])]
+            listed = {f":v{place}": {"S": each} for place, each in enumerate(spellings)}
+            expression += (
+                " OR NOT attribute_type(#version, :string) OR #version < :bound"
+                f" OR #version IN ({', '.join(listed)})"
+            )
+            values = {":string": {"S": "S"}, ":bound": {"S": starts[-1]}, **listed}
+        condition = {
             "ConditionExpression": expression,
-            "ExpressionAttributeNames": self._names,
-            "ExpressionAttributeValues": values,
+            "ExpressionAttributeNames": {"#version": self.attribute},
         }
+        return {**condition, "ExpressionAttributeValues": values} if values else condition
 
 
-def rank(version: Version) -> tuple[int, *tuple[Any, ...]]:
+def rank(version: Version) -> tuple[Any, ...]:
     """Return a key that sorts versions from oldest to newest; equal keys: the same moment."""
     if version is None:
         return (0,)
@@ -179,6 +163,6 @@ def is_equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
         return len(left) == len(right) and all(map(is_equal, left, right))
     if kind == "M":
         return left.keys() == right.keys() and all(
-            is_equal(left[name], right[name]) for name in left
+            is_equal(left[each], right[each]) for each in left
         )
     return bool(left == right)

@@ -9,19 +9,18 @@ import json
 import os
 import random
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any
 
-from function.event import Rejection
-from function.request import Answer, NoAnswerError, Request, Task
+from function.message import Message
+from function.request import NoAnswerError, Pause, Request, Task
 
 FIRST_SECONDS, LONGEST_SECONDS = 30, 900
 """A failed message's pause, doubled by each delivery. What waits is in flight, of which a queue has
 120,000; so not longer."""
 ENTRIES = 10
 """In one ChangeMessageVisibilityBatch: its API reference."""
-ATTRIBUTES = 10
-MESSAGE_BYTES = 1_048_576
+ATTRIBUTES, MESSAGE_BYTES = 10, 1_048_576
 """What a message may have: SQS developer guide, "Message quotas"; its attributes count."""
 
 # What a message may hold: API reference, SendMessage.
@@ -39,133 +38,116 @@ class Queue:
         self._url = url
         self._dead_letter_url = dead_letter_url
 
-    def pause(self, records: Sequence[Mapping[str, Any]], refused: set[str]) -> Iterable[Task]:
-        """Return the tasks that let failed messages wait. refused: takes the codes of errors.
+    def pause(self, messages: Sequence[Message], troubles: set[str]) -> Iterable[Task]:
+        """Return the tasks that let failed messages wait. troubles: takes what SQS refused.
 
         Where one fails, the queue's own visibility timeout holds.
         """
-        for start in range(0, len(records), ENTRIES):
-            yield self._pause(records[start : start + ENTRIES], refused)
+        for start in range(0, len(messages), ENTRIES):
+            yield self._pause(messages[start : start + ENTRIES], troubles)
 
-    def _pause(self, records: Sequence[Mapping[str, Any]], refused: set[str]) -> Task:
+    def _pause(self, messages: Sequence[Message], troubles: set[str]) -> Task:
         entries = [
             {
-                "Id": str(number),
-                "ReceiptHandle": record.get("receiptHandle"),
-                "VisibilityTimeout": _pause_seconds(record),
+                "Id": str(place),
+                "ReceiptHandle": message.record.get("receiptHandle"),
+                "VisibilityTimeout": pause_seconds(message),
             }
-            for number, record in enumerate(records)
+            for place, message in enumerate(messages)
         ]
-        parameters = {"QueueUrl": self._url, "Entries": entries}
-        try:
-            said, trouble = _read((yield _request("ChangeMessageVisibilityBatch", parameters)))
-            if trouble:
-                refused.add(trouble)
-                return
-            changed = {entry["Id"] for entry in said.get("Successful", ())}
-            failed = {entry["Id"]: entry.get("Code") for entry in said.get("Failed", ())}
-            for entry in entries:
-                if entry["Id"] not in changed:
-                    refused.add(str(failed.get(entry["Id"], "not confirmed")))
-        except NoAnswerError as error:
-            refused.add(f"no answer from SQS: {error}")
-        except (ValueError, LookupError, TypeError, AttributeError):
-            refused.add("an answer that is not SQS's")
+        asked = {"QueueUrl": self._url, "Entries": entries}
+        said, trouble = yield from _ask("ChangeMessageVisibilityBatch", asked)
+        refused = {each["Id"]: str(each["Code"]) for each in said.get("Failed", ())}
+        changed = {each["Id"] for each in said.get("Successful", ())}
+        for number in {entry["Id"] for entry in entries} - changed:
+            troubles.add(trouble or refused.get(number, "not confirmed"))
 
-    def put_aside(
-        self, record: Mapping[str, Any], rejection: Rejection, confirmed: dict[str, str]
-    ) -> Task:
+    def put_aside(self, message: Message, troubles: set[str]) -> Task:
         """Send a rejected message to the dead-letter queue, as it was sent, with its reason.
 
-        confirmed: takes by message id "" if SQS confirmed it, else why that is not certain.
+        troubles: takes why it is not certain that SQS has it.
         """
-        body = record["body"]
-        attributes = _letter_attributes(record, rejection)
-        parameters = {
+        body, attributes = message.record["body"], _letter_attributes(message)
+        asked = {
             "QueueUrl": self._dead_letter_url,
             "MessageBody": body,
             "MessageAttributes": attributes,
         }
-        try:
-            said, trouble = _read((yield _request("SendMessage", parameters)))
-            if trouble:
-                pass
-            elif said.get("MD5OfMessageBody") != _md5(body.encode()):
-                trouble = "another body than it was sent"
-            elif said.get("MD5OfMessageAttributes") != md5_of_attributes(attributes):
-                trouble = "other attributes than it was sent"
-        except NoAnswerError as error:
-            trouble = f"no answer from SQS: {error}"
-        except ValueError:
-            trouble = "an answer that is not SQS's"
-        confirmed[record["messageId"]] = trouble
+        said, trouble = yield from _ask("SendMessage", asked)
+        if not trouble and said.get("MD5OfMessageBody") != _md5(body.encode()):
+            trouble = "another body than it was sent"
+        if not trouble and said.get("MD5OfMessageAttributes") != md5_of_attributes(attributes):
+            trouble = "other attributes than it was sent"
+        message.is_put_aside = not trouble
+        troubles |= {trouble} - {""}
 
 
-def _request(operation: str, parameters: Mapping[str, Any]) -> Request:
+def _ask(
+    operation: str, parameters: Mapping[str, Any]
+) -> Generator[Request | Pause, Any, tuple[dict[str, Any], str]]:
+    """Ask SQS; return what it said, and why that confirms nothing, if so."""
     body = json.dumps(parameters).encode()
-    return Request("sqs", f"AmazonSQS.{operation}", body, os.urandom(16).hex())
+    try:
+        answer = yield Request("sqs", f"AmazonSQS.{operation}", body, os.urandom(16).hex())
+        said = json.loads(answer.body)
+    except NoAnswerError as error:
+        return {}, f"no answer from SQS: {error}"
+    except ValueError:
+        said = None
+    if not isinstance(said, dict):
+        return {}, "an answer that is not SQS's"
+    if answer.status != 200:
+        return {}, str(said.get("__type", f"status {answer.status}")).rpartition("#")[2]
+    return (said, "") if answer.request_id else ({}, "no request id")
 
 
-def _read(answer: Answer | None) -> tuple[dict[str, Any], str]:
-    """Return what SQS said, and why that confirms nothing, if so. Raises ValueError if nothing."""
-    if answer is None or not isinstance(said := json.loads(answer.body), dict):
-        raise ValueError
-    trouble = "" if answer.status == 200 else str(said.get("__type", f"status {answer.status}"))
-    return said, trouble.rpartition("#")[2] or ("" if answer.request_id else "no request id")
-
-
-def _pause_seconds(record: Mapping[str, Any]) -> int:
-    received = int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
+def pause_seconds(message: Message) -> int:
+    """Return for how long a failed message waits: half to all of what its receive count gives."""
+    received = int(message.attributes.get("ApproximateReceiveCount", 1))
     seconds = min(FIRST_SECONDS * 2 ** min(received - 1, 10), LONGEST_SECONDS)
     return round(random.uniform(seconds / 2, seconds))  # noqa: S311 (jitter)
 
 
-def _letter_attributes(record: Mapping[str, Any], rejection: Rejection) -> Attributes:
+def _letter_attributes(message: Message) -> Attributes:
     """Return the producer's attributes and, as far as they fit, ours, the most needed first."""
-    given = record.get("messageAttributes") or {}
-    attributes = {name: _attribute(value) for name, value in given.items()}
+    record = message.record
+    attributes: Attributes = {}
+    for name, given in (record.get("messageAttributes") or {}).items():
+        kind = given["dataType"]
+        part = "binaryValue" if kind.startswith("Binary") else "stringValue"
+        attributes[name] = {"DataType": kind, part[0].upper() + part[1:]: given[part]}
     ours = {
-        "reason": _REFUSED.sub("?", rejection.reason),
+        "reason": _REFUSED.sub("?", message.reason),
         "sourceMessageId": record["messageId"],
-        "sentTimestamp": record.get("attributes", {}).get("SentTimestamp"),
-        "eventId": rejection.event_id,
+        "sentTimestamp": message.attributes.get("SentTimestamp"),
+        "eventId": message.event_id,
     }
     for name, text in ours.items():
         if not text or _REFUSED.search(text):
             continue
         more = {**attributes, name: {"DataType": "String", "StringValue": text}}
-        size = len(record["body"].encode()) + sum(
-            len(each) + sum(len(part.encode()) for part in value.values())
-            for each, value in more.items()
-        )
-        if len(more) <= ATTRIBUTES and size <= MESSAGE_BYTES:
+        texts = [record["body"], *more, *(part for each in more.values() for part in each.values())]
+        if len(more) <= ATTRIBUTES and sum(len(each.encode()) for each in texts) <= MESSAGE_BYTES:
             attributes = more
     return attributes
 
 
-def _attribute(given: Mapping[str, Any]) -> dict[str, str]:
-    """Return a message attribute as SendMessage takes it, from the form that Lambda gives it."""
-    kind = given["dataType"]
-    if kind.startswith("Binary"):
-        return {"DataType": kind, "BinaryValue": given["binaryValue"]}
-    return {"DataType": kind, "StringValue": given["stringValue"]}
-
-
 def md5_of_attributes(attributes: Attributes) -> str:
     """Return MD5OfMessageAttributes: SQS developer guide, "Calculating the MD5 message digest"."""
-    parts = []
+    digested = b""
     for name, value in sorted(attributes.items()):
         kind = value["DataType"]
-        is_binary = kind.startswith("Binary")
-        data = (
-            binascii.a2b_base64(value["BinaryValue"])
-            if is_binary
-            else value["StringValue"].encode()
-        )
-        for text in (name.encode(), kind.encode()):
-            parts += [len(text).to_bytes(4, "big"), text]
-        parts += [b"\2" if is_binary else b"\1", len(data).to_bytes(4, "big"), data]
-    return _md5(b"".join(parts))
+        if is_binary := kind.startswith("Binary"):
+            content = binascii.a2b_base64(value["BinaryValue"])
+        else:
+            content = value["StringValue"].encode()
+        digested += _counted(name.encode()) + _counted(kind.encode())
+        digested += (b"\2" if is_binary else b"\1") + _counted(content)
+    return _md5(digested)
+
+
+def _counted(content: bytes) -> bytes:
+    return len(content).to_bytes(4, "big") + content
 
 
 def _md5(content: bytes) -> str:

@@ -23,9 +23,7 @@ class Reader:
         """most_bytes: how long the answer may be, its head included."""
         self._most = most_bytes
         self._received = bytearray()
-        self._body_at = 0
-        self._end = 0
-        self._status = 0
+        self._body_at = self._end = self._status = 0
         self._headers: dict[bytes, bytes] = {}
         self.is_last = False
         """Whether the connection ends with this answer: Connection: close (RFC 9112, 9.6)."""
@@ -58,11 +56,11 @@ class Reader:
         if match is None:
             raise NoAnswerError("it is not HTTP/1.1")
         self._status = int(match[1])
-        for line in match[2].split(b"\r\n")[1:]:
+        for line in bytes(match[2]).split(b"\r\n")[1:]:
             name, _, value = line.partition(b":")
-            if (name := bytes(name.lower())) in self._headers and name not in _MAY_REPEAT:
+            if (name := name.lower()) in self._headers and name not in _MAY_REPEAT:
                 raise NoAnswerError(f"{self._status}: it says {name.decode()} twice")
-            self._headers[name] = bytes(value.strip(b" \t"))
+            self._headers[name] = value.strip(b" \t")
         if b"transfer-encoding" in self._headers:
             raise NoAnswerError(f"{self._status}: it says transfer-encoding, and no length")
         length = self._headers.get(b"content-length", b"")

@@ -1,13 +1,13 @@
-"""What an invocation leaves in its log: a line of JSON per message not acknowledged, and counts."""
+"""What an invocation leaves in its log: lines of JSON, and its counts."""
 
 import contextlib
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from function.outcome import Outcome, Result
+from function.message import Message, Outcome
 
 NAMESPACE = "EventState"
 """The CloudWatch namespace of the counts: Written, Superseded, Coalesced, Rejected, Failed, ..."""
@@ -21,21 +21,38 @@ class Report:
         self._function_name = function_name
         self._request_id = request_id
         self._lines: list[str] = []
+        self.unexpected: dict[str, str] = {}
+        """Tracebacks of this function's own errors, by the place that each comes from."""
 
-    def unacknowledged(
-        self, record: Mapping[str, Any], event_id: str | None, result: Result
-    ) -> None:
-        """Add the line of a rejected or failed message; it says nothing of its body."""
-        attributes = record.get("attributes")
-        received = attributes if isinstance(attributes, dict) else {}
-        self.line(
-            "ERROR" if result.outcome is Outcome.REJECTED else "WARN",
-            result.reason,
-            outcome=result.outcome,
-            messageId=record["messageId"],
-            event_id=event_id,
-            receiveCount=received.get("ApproximateReceiveCount"),
-        )
+    def note(self, error: Exception) -> None:
+        """Note an error of this function's own, once for each place."""
+        import traceback  # slow to import, and hardly ever needed
+
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        file = frame.filename.rpartition("/")[2]
+        place = f"unexpected {type(error).__name__} at {file}:{frame.lineno}"
+        self.unexpected.setdefault(place, traceback.format_exc())
+
+    def messages(self, messages: Sequence[Message], unusable: str) -> None:
+        """Add a line for each message that was rejected or failed; none tells of its body.
+
+        unusable: why the table cannot be used, said once for all that failed by it.
+        """
+        for place, trace in self.unexpected.items():
+            self.line("ERROR", place, traceback=trace)
+        if count := sum(message.reason == unusable != "" for message in messages):
+            self.line("ERROR", unusable, outcome=Outcome.FAILED, messages=count)
+        for message in messages:
+            if message.reason in ("", unusable):
+                continue
+            self.line(
+                "ERROR" if message.outcome is Outcome.REJECTED else "WARN",
+                message.reason,
+                outcome=message.outcome,
+                messageId=message.record["messageId"],
+                event_id=message.event_id,
+                receiveCount=message.attributes.get("ApproximateReceiveCount"),
+            )
 
     def line(self, level: str, reason: str, **members: Any) -> None:
         """Add a line. Lambda takes a level only beside a timestamp of RFC 3339.
@@ -46,11 +63,12 @@ class Report:
         start = {"timestamp": now, "level": level, "requestId": self._request_id}
         self._lines.append(json.dumps({**start, "reason": reason, **members}))
 
-    def counts(self, counts: Mapping[str, int]) -> None:
-        """Add the invocation's counts, by their metrics' names.
+    def write(self, counts: Mapping[str, int]) -> None:
+        """Write the lines to standard output, which Lambda carries to the log as they are.
 
-        The form is CloudWatch's embedded metric format (EMF):
+        counts: by their metrics' names; in CloudWatch's embedded metric format (EMF):
         https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+        An output that cannot be written is let go: what DynamoDB confirmed has to be answered.
         """
         definition = {
             "Namespace": NAMESPACE,
@@ -58,14 +76,7 @@ class Report:
             "Metrics": [{"Name": name, "Unit": "Count"} for name in counts],
         }
         emf = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [definition]}
-        members = {"_aws": emf, "FunctionName": self._function_name, **counts}
-        self._lines.append(json.dumps(members))
-
-    def write(self) -> None:
-        """Write the lines to standard output, which Lambda carries to the log as they are.
-
-        An output that cannot be written is let go: what DynamoDB confirmed has to be answered.
-        """
+        metrics = json.dumps({"_aws": emf, "FunctionName": self._function_name, **counts})
         with contextlib.suppress(OSError, ValueError):
-            sys.stdout.write("".join(f"{line}\n" for line in self._lines))
+            sys.stdout.write("".join(f"{line}\n" for line in [*self._lines, metrics]))
             sys.stdout.flush()

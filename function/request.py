@@ -6,24 +6,19 @@ into it, and closes those that time leaves behind.
 """
 
 from collections.abc import Generator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Request(NamedTuple):
     """One attempt of one operation of a service with AWS's JSON protocol 1.0."""
 
-    service: str
-    """dynamodb or sqs, as in its endpoint and its signature."""
-    target: str
-    """The header x-amz-target: DynamoDB_20120810.PutItem."""
+    service: str  # dynamodb or sqs, as in its endpoint and its signature
+    target: str  # the header x-amz-target: DynamoDB_20120810.PutItem
     body: bytes
-    invocation_id: str
-    """The same for all attempts: by it AWS tells a request that is tried again from another one."""
+    invocation_id: str  # the same for all attempts, by which AWS tells them from other requests
+    most_bytes: int = 65_536  # of an answer, its head included
     attempt: int = 1
-    is_fresh: bool = False
-    """Whether it needs a connection of its own: the attempt before it got no answer."""
-    most_bytes: int = 65_536
-    """How much of an answer is read, its head included."""
+    is_fresh: bool = False  # it needs a new connection: the attempt before it got no answer
 
 
 class Pause(NamedTuple):
@@ -37,14 +32,13 @@ class Answer(NamedTuple):
 
     status: int
     body: bytes
-    request_id: str = ""
-    """AWS's; empty if it is missing."""
-    is_checked: bool = False
-    """Whether it named its CRC-32, as DynamoDB does and SQS does not."""
+    request_id: str = ""  # AWS's
+    is_checked: bool = False  # whether it named its CRC-32, as DynamoDB does and SQS does not
 
 
 class NoAnswerError(Exception):
     """Why no answer came, for people: a time-out, a connection that failed, what is not HTTP."""
 
 
-Task = Generator[Request | Pause, Answer | None, None]
+Task = Generator[Request | Pause, Any, None]
+"""Is sent an Answer to a Request, and None after a Pause."""

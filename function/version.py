@@ -1,12 +1,10 @@
 """What a version is: a JSON number, an RFC 3339 timestamp in UTC, or absent."""
 
-import calendar
 import datetime
 import re
 from typing import NamedTuple
 
-from function.number import Number
-from function.outcome import RejectedError
+from function.number import Number, RejectedError
 
 # RFC 3339, section 5.6, narrowed to UTC, upper case, and the nine digits of a nanosecond.
 _TIMESTAMP = re.compile(
@@ -19,14 +17,11 @@ _SHOWN = 40
 
 
 class Timestamp(NamedTuple):
-    """An instant in UTC and how it was written."""
+    """An instant in UTC: to the second, its fraction without trailing zeros, and as it came."""
 
     second: str
-    """To the second, without zone: 2025-03-30T01:00:00."""
     fraction: str
-    """The digits after the point, without trailing zeros; empty for a whole second."""
     text: str
-    """As it stands in the event, and so in the table."""
 
 
 Version = Number | Timestamp | None
@@ -44,7 +39,10 @@ def parse_version(value: object) -> Version:
         raise RejectedError(f"is {_KINDS[type(value)]}; {_FIX}")
     match = _TIMESTAMP.fullmatch(value)
     if match is None:
-        raise RejectedError(f"has the form {_form(value)}, 9 for a digit, a for a letter; {_FIX}")
+        # Every digit as 9 and every other letter as a: shape, not content.
+        form = re.sub(r"[^\W\d_TZ]", "a", re.sub(r"\d", "9", value[:_SHOWN]))
+        more = "..." if len(value) > _SHOWN else ""
+        raise RejectedError(f'has the form "{form}"{more}, 9 for a digit, a for a letter; {_FIX}')
     day, clock, fraction = match.groups("")
     if not _is_on_the_calendar(day, clock):
         raise RejectedError(f"is no moment of the calendar; {_FIX}")
@@ -53,18 +51,11 @@ def parse_version(value: object) -> Version:
 
 def _is_on_the_calendar(day: str, clock: str) -> bool:
     try:
-        date = datetime.date.fromisoformat(day)
+        tomorrow = datetime.date.fromisoformat(day) + datetime.timedelta(1)
     except ValueError:
         return False
-    if clock.endswith(":60"):
-        # A leap second is the last second of a month in UTC (ITU-R TF.460). Which months had one
-        # is not looked up: 23:59:60 sorts between 23:59:59 and the next day, so order holds.
-        last_day = calendar.monthrange(date.year, date.month)[1]
-        return clock == "23:59:60" and date.day == last_day
-    return True
-
-
-def _form(text: str) -> str:
-    """Return text with every digit as 9 and every other letter as a: shape, not content."""
-    shown = re.sub(r"[^\W\d_TZ]", "a", re.sub(r"\d", "9", text[:_SHOWN]))
-    return f'"{shown}"' + ("..." if len(text) > _SHOWN else "")
+    except OverflowError:
+        return True  # 9999-12-31
+    # A leap second is the last second of a month (ITU-R TF.460). Which months had one is not looked
+    # up: 23:59:60 sorts between 23:59:59 and the next day, so order holds.
+    return clock[-2:] != "60" or (clock == "23:59:60" and tomorrow.day == 1)

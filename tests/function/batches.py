@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from function.message import Message, Outcome
+from function.policy import Policy, choose_policy
 from function.upsert import Upsert
 
 EXAMPLE = {
@@ -62,6 +64,24 @@ def record(body: object, message_id: str = "", received: int = 1) -> dict[str, A
         "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:event-state-queue",
         "awsRegion": "us-east-1",
     }
+
+
+def policy(attribute: str = "", **environment: str) -> Policy:
+    """Return the policy of an environment; attribute: the version's."""
+    return choose_policy({"VERSION_ATTRIBUTE": attribute, **environment}, "event_id")
+
+
+def parse(body: object, attribute: str = "") -> Message:
+    """Return a message with this body."""
+    return Message(record(body), "event_id", policy(attribute).version)
+
+
+def rejected(body: object, attribute: str = "") -> tuple[str | None, str]:
+    """Return the id and the reason of a message that is rejected for its body."""
+    message = parse(body, attribute)
+    assert message.outcome is Outcome.REJECTED
+    assert (message.item, message.version) == ({}, None)
+    return message.event_id, message.reason
 
 
 def batch(*records: dict[str, Any]) -> dict[str, Any]:

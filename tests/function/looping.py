@@ -10,6 +10,11 @@ from function.request import Answer, NoAnswerError, Request, Task
 from tests.function.server import Server, Step, answer
 
 News = Answer | str
+HERE = {
+    "AWS_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "AKID",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+}
 
 
 def open_files() -> int:
@@ -21,19 +26,7 @@ def open_files() -> int:
 def looped(url: str, folder: Path | None = None, **environment: str) -> Loop:
     """Make a loop on a server."""
     bundle = {"AWS_CA_BUNDLE": str(folder / "ca.pem")} if folder else {}
-    return Loop(
-        Service(
-            "dynamodb",
-            {
-                "AWS_REGION": "us-east-1",
-                "AWS_ENDPOINT_URL": url,
-                "AWS_ACCESS_KEY_ID": "AKID",
-                "AWS_SECRET_ACCESS_KEY": "secret",
-                **bundle,
-                **environment,
-            },
-        )
-    )
+    return Loop(Service("dynamodb", {**HERE, "AWS_ENDPOINT_URL": url, **bundle, **environment}))
 
 
 def asking(into: list[News], request: Request | None = None) -> Task:

@@ -2,24 +2,24 @@
 
 import os
 import re
-import select
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from function import connection, loop
+from function import loop
 from function.connection import Service
+from function.endpoint import find_endpoint
 from function.request import Answer, Request
 from function.signature import sign
-from tests.function.looping import News, ask, asking, looped, numbers, run, unique
+from tests.function.looping import HERE, News, ask, asking, looped, numbers, run, unique
 from tests.function.server import HOST, Server, Step, answer, error
-from tools.deployed import wait_for
 
 pytestmark = pytest.mark.usefixtures("closes_all")
 
@@ -41,7 +41,7 @@ def test_a_request_is_signed_and_says_what_aws_wants_to_know(
     with Server(OK, folder=folder) as server:
         made = looped(f"{server.url}/4711", folder, AWS_SESSION_TOKEN="token")
         said: list[News] = []
-        run(made, asking(said, Request("dynamodb", "DynamoDB_20120810.X", body, "0af7", 2)))
+        run(made, asking(said, Request("dynamodb", "DynamoDB_20120810.X", body, "0af7", attempt=2)))
         (request,) = server.requests
     assert said == [Answer(200, b"{}", said[0].request_id, is_checked=True)]  # type: ignore[union-attr]
     assert request.body == body
@@ -61,9 +61,14 @@ def test_a_request_is_signed_and_says_what_aws_wants_to_know(
         "user-agent": "event-state",
         "accept-encoding": "identity",
     }
-    service = made._services["dynamodb"]
-    lines = sign(body, "DynamoDB_20120810.X", 1743296400, service.endpoint, service._environment)
-    assert f"authorization:{signature}" == lines.splitlines()[-1]
+    signed = sign(
+        body,
+        "DynamoDB_20120810.X",
+        1743296400,
+        find_endpoint("dynamodb", HERE | {"AWS_ENDPOINT_URL": f"{server.url}/4711"}),
+        HERE | {"AWS_SESSION_TOKEN": "token"},
+    )
+    assert f"authorization:{signature}" == signed.splitlines()[-1]
 
 
 def test_a_connection_is_kept(folder: Path | None) -> None:
@@ -101,52 +106,42 @@ def test_an_answer_that_came_before_is_none() -> None:
         assert numbers(server) == [1, 1, 2]
 
 
-def closes(conversation: socket.socket) -> None:
-    conversation.sendall(OK)
-    conversation.close()
-
-
-def test_a_kept_connection_that_the_server_closed_is_replaced_at_once(folder: Path | None) -> None:
-    with Server(closes, folder=folder) as server:
-        made = looped(server.url, folder)
-        for number in (1, 2, 3):
-            assert ask(made) == [200]
-            kept = made._services["dynamodb"]._kept
-            assert select.select([each._socket for each in kept], [], [], 5)[0]
-            assert numbers(server)[-1] == number
-
-
-def test_one_that_closes_only_when_it_is_used_again_is_replaced_at_once(
-    folder: Path | None,
-) -> None:
-    with Server(OK, None, OK, folder=folder) as server:
-        assert ask(looped(server.url, folder), 2) == [200, 200]
-        assert numbers(server) == [1, 1, 2]
-
-
-def test_what_nobody_asked_for_is_no_answer_to_the_next_request() -> None:
-    def twice(conversation: socket.socket) -> None:
-        conversation.sendall(answer(x_amzn_RequestId="one"))
-        assert wait_for(lambda: made._services["dynamodb"]._kept, 5.0, every=0.01)
-        conversation.sendall(answer(x_amzn_RequestId="two"))
-
-    with Server(twice, REFUSED) as server:
-        made = looped(server.url)
-        assert ask(made) == [200]
-        (kept,) = made._services["dynamodb"]._kept
-        assert select.select([kept._socket], [], [], 5)[0]
-        assert ask(made) == [400]
-
-
 def spoil(conversation: socket.socket) -> None:
-    """Send what is not TLS, below it."""
+    """Send what is not TLS, below it; without TLS, what nobody asked for."""
     with socket.socket(fileno=os.dup(conversation.fileno())) as below:
         below.sendall(b"no record of TLS")
 
 
-def test_a_kept_connection_whose_tls_breaks_is_replaced_at_once(tmp_path: Path) -> None:
-    with Server(OK, spoil, OK, folder=tmp_path) as server:
-        assert ask(looped(server.url, tmp_path), 2) == [200, 200]
+@pytest.mark.parametrize("end", [socket.socket.close, spoil])
+def test_a_kept_connection_that_the_server_closed_or_spoiled_is_replaced(
+    folder: Path | None, end: Callable[[socket.socket], None]
+) -> None:
+    asked, ended = threading.Event(), threading.Event()
+
+    def end_after_answer(conversation: socket.socket) -> None:
+        conversation.sendall(answer(x_amzn_RequestId=os.urandom(8).hex()))
+        assert asked.wait(5)
+        end(conversation)
+        ended.set()
+
+    with Server(end_after_answer, folder=folder) as server:
+        made = looped(server.url, folder)
+        for number in (1, 2, 3):
+            assert ask(made) == [200]
+            asked.set()
+            assert ended.wait(5)
+            asked.clear()
+            ended.clear()
+            assert numbers(server)[-1] == number
+
+
+def test_one_that_closes_only_when_it_is_used_again_is_not_used_any_more(
+    folder: Path | None,
+) -> None:
+    with Server(OK, None, OK, folder=folder) as server:
+        reason = "ConnectionResetError: closed before the end of an answer"
+        assert ask(looped(server.url, folder), 3) == [200, reason, 200]
+        assert numbers(server) == [1, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -174,7 +169,7 @@ def test_a_request_that_must_be_fresh_takes_no_kept_connection() -> None:
     with Server(*unique()) as server:
         made, said = looped(server.url), list[News]()
         ask(made)
-        fresh = Request("dynamodb", "DynamoDB_20120810.PutItem", b"{}", "id", 2, is_fresh=True)
+        fresh = Request("dynamodb", "DynamoDB_20120810.PutItem", b"{}", "id", is_fresh=True)
         run(made, asking(said, fresh))
         assert numbers(server) == [1, 2]
 
@@ -205,7 +200,7 @@ def test_each_attempt_takes_the_next_address(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: found)
         said: list[News] = []
         for attempt in (1, 2):
-            request = Request("dynamodb", "DynamoDB_20120810.PutItem", b"{}", "id", attempt)
+            request = Request("dynamodb", "DynamoDB_20120810.PutItem", b"{}", "id", attempt=attempt)
             run(looped("http://two:1"), asking(said, request))
     assert (
         said[0] == f"ConnectionRefusedError: [Errno 111] Connection refused, connecting to {HOST}"
@@ -256,43 +251,33 @@ def test_a_bundle_that_is_none_is_named(tmp_path: Path) -> None:
             Service("dynamodb", {"AWS_REGION": "us-east-1", "AWS_CA_BUNDLE": path})
 
 
-class Stubborn:
-    """A socket that takes and gives a byte at a time, and wants to write while it reads."""
+class Stubborn(socket.socket):
+    """Takes and gives a few bytes at a time, and wants to write while it reads."""
 
-    def __init__(self, real: socket.socket) -> None:
-        self._real = real
-        self._turn = 0
+    turn = 0
 
-    def send(self, data: Any) -> int:
-        """Take a byte, now and then none."""
-        self._turn += 1
-        if self._turn % 3 == 0:
+    def send(self, data: Any, flags: int = 0) -> int:
+        """Take some bytes, now and then none."""
+        self.turn += 1
+        if self.turn % 3 == 0:
             raise ssl.SSLWantWriteError
-        return self._real.send(data[:97])
+        return super().send(data[:97], flags)
 
-    def recv(self, size: int) -> bytes:
-        """Give a byte, now and then none."""
-        self._turn += 1
-        if self._turn % 5 == 0:
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """Give some bytes, now and then none."""
+        self.turn += 1
+        if self.turn % 5 == 0:
             raise ssl.SSLWantWriteError
-        return self._real.recv(min(size, 41))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._real, name)
+        return super().recv(min(size, 41), flags)
 
 
 def test_sending_and_receiving_may_stop_anywhere_and_want_the_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    real = connection.Connection._open
-
-    def stubborn(self: Any, service: Any, attempt: int) -> Generator[Any, None, None]:
-        yield from real(self, service, attempt)
-        self._socket = Stubborn(self._socket)
-
-    monkeypatch.setattr(connection.Connection, "_open", stubborn)
     body = b"x" * 3_000
     with Server(*unique()) as server:
+        patched = SimpleNamespace(**(vars(socket) | {"socket": Stubborn}))
+        monkeypatch.setattr("function.connection.socket", patched)
         said: list[News] = []
         requests = [Request("dynamodb", "DynamoDB_20120810.PutItem", body, "id")] * 10
         run(looped(server.url), *(asking(said, each) for each in requests))

@@ -1,9 +1,8 @@
 """Which event stays, on real evaluators of conditions, and the tests' own memory beside them."""
 
 import itertools
-import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise, permutations
 from typing import Any
@@ -13,15 +12,13 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from function.connection import Service
-from function.event import Event, parse
 from function.loop import Loop
-from function.number import Number
-from function.outcome import Outcome, RejectedError, Result, Results
-from function.policy import First, Last, Newest, is_equal, rank
+from function.message import Message, Outcome
+from function.number import Number, RejectedError
+from function.policy import Policy, is_equal, rank
 from function.table import Table
-from function.upsert import Runner
 from function.version import Version, parse_version
-from tests.function.batches import record
+from tests.function.batches import policy, record
 from tests.function.memory import Driver, Memory
 from tests.model import decode, is_same, stored
 from tests.model import rank as rank_of
@@ -48,7 +45,7 @@ FOREIGN: list[dict[str, Any]] = [
     {"M": {"N": {"N": "9"}}},
     {"B": "MjAyNQ=="},
 ]
-NEWEST = Newest("version")
+LAST, NEWEST, FIRST = policy(), policy("version"), policy(APPEND_ONLY="true")
 
 
 def version(attribute: dict[str, Any]) -> Version:
@@ -60,6 +57,13 @@ def version(attribute: dict[str, Any]) -> Version:
 def item(key: str, attribute: dict[str, Any], state: str) -> dict[str, dict[str, Any]]:
     versioned = {"version": attribute} if attribute else {}
     return {"event_id": {"S": key}, "state": {"S": state}} | versioned
+
+
+def message(key: str, attribute: dict[str, Any], state: str = "new") -> Message:
+    """Return a message as if it had been parsed."""
+    made = Message(record({"event_id": key}), "event_id", LAST.version)
+    made.version, made.item = version(attribute), item(key, attribute, state)
+    return made
 
 
 def expected(before: dict[str, Any], after: dict[str, Any]) -> Outcome:
@@ -75,23 +79,17 @@ def expected(before: dict[str, Any], after: dict[str, Any]) -> Outcome:
 class Store:
     """A table to write to, and a way to see what it holds."""
 
-    runner: Runner
+    runner: Any
     fill: Callable[[Iterable[dict[str, Any]]], None]
     items: Callable[[], Mapping[str, Any]]
     """Returns what it holds, by id."""
     compares_types: bool = True
 
-    def put(self, event: Event, policy: Last) -> Result:
-        """Write an event."""
-        return self.put_all([event], policy)[event.arrival]
-
-    def put_all(self, events: Sequence[Event], policy: Last) -> Results:
-        """Write events, each of an id of its own, many at once."""
-        results, now = Results(), time.monotonic()
-        table = Table("events", "event_id", policy)
-        writes = [table.write([event], results) for event in events]
-        self.runner.run(writes, now + 60, now + 62)
-        return results
+    def put(self, chosen: Policy, *messages: Message) -> list[Outcome]:
+        """Write messages, each of an id of its own, many at once."""
+        table, now = Table("events", "event_id", chosen), time.monotonic()
+        self.runner.run([table.write([each]) for each in messages], now + 60, now + 62)
+        return [each.outcome for each in messages]
 
 
 def over_http(url: str) -> Loop:
@@ -157,42 +155,31 @@ def test_every_pair_of_versions_ends_as_promised(store: Store) -> None:
         if store.compares_types or not old or not new or old.keys() == new.keys()
     ]
     store.fill(item(str(i), old, "stored") for i, (old, _) in enumerate(pairs))
-    results = store.put_all(
-        [
-            Event(i, str(i), version(new), item(str(i), new, "new"))
-            for i, (_, new) in enumerate(pairs)
-        ],
-        NEWEST,
-    )
+    outcomes = store.put(NEWEST, *(message(str(i), new) for i, (_, new) in enumerate(pairs)))
     items = store.items()
     promised = [(old, new, expected(old, new)) for old, new in pairs]
-    assert [(*pair, results[i].outcome) for i, pair in enumerate(pairs)] == promised
+    assert [(*pair, outcomes[i]) for i, pair in enumerate(pairs)] == promised
     for i, (_, _, outcome) in enumerate(promised):
         is_new = items[str(i)]["state"]["S"] == "new"
         assert is_new == (outcome is Outcome.WRITTEN)
 
 
 def test_the_last_arrival_is_always_written(store: Store) -> None:
-    newer, older = (
-        Event(0, "last", None, item("last", {"N": number}, number)) for number in ("2", "1")
-    )
-    assert [store.put(each, Last()).outcome for each in (newer, older)] == [Outcome.WRITTEN] * 2
-    assert store.items()["last"] == older.item
+    for number in ("2", "1"):
+        assert store.put(LAST, message("last", {"N": number})) == [Outcome.WRITTEN]
+        assert store.items()["last"] == item("last", {"N": number}, "new")
+
+
+def parsed(body: str) -> Message:
+    return Message(record(body), "event_id", LAST.version)
 
 
 def test_the_first_arrival_stays_and_is_told_from_its_repeats(store: Store) -> None:
     body = '{"event_id": "first", "a": {"b": [%s, null, true, "x"]}}'
-    one, same, other = (event(body % number) for number in ("1", "1.0", "1.1"))
-    policy = First("event_id")
-    outcomes = [store.put(each, policy).outcome for each in (one, same, other)]
-    assert outcomes == [Outcome.WRITTEN, Outcome.SUPERSEDED, Outcome.REJECTED]
+    one, same, other = (parsed(body % number) for number in ("1", "1.0", "1.1"))
+    outcomes = [store.put(FIRST, each) for each in (one, same, other)]
+    assert outcomes == [[Outcome.WRITTEN], [Outcome.SUPERSEDED], [Outcome.REJECTED]]
     assert store.items()["first"] == one.item
-
-
-def event(body: str) -> Event:
-    parsed = parse(record(body), 0, "event_id", Last().version)
-    assert isinstance(parsed, Event)
-    return parsed
 
 
 def test_an_item_comes_back_from_the_table_as_it_was_sent(store: Store) -> None:
@@ -201,7 +188,7 @@ def test_an_item_comes_back_from_the_table_as_it_was_sent(store: Store) -> None:
         ' "tiny": -1.5e-120, "zero": -0.0e99, "text": "ä🎉\\u0000", "empty": "",'
         ' "inner": {"x": [null, true, [], {}]}}'
     )
-    assert store.put(event(body), Last()).outcome is Outcome.WRITTEN
+    assert store.put(LAST, parsed(body)) == [Outcome.WRITTEN]
     assert is_same(stored(store.items()["exact"]), decode(body))
 
 
@@ -209,7 +196,7 @@ def test_a_read_tells_what_is_stored_under_each_id(store: Store) -> None:
     kept = {"r1": {"N": "7"}, "r2": {"S": f"{SECOND}Z"}, "r3": {}}
     store.fill(item(key, attribute, "stored") for key, attribute in kept.items())
     found: dict[str, Any] = {}
-    asked = [Event(0, key, None, {}) for key in ("r1", "r2", "r3", "r4")]
+    asked = [message(key, {}) for key in ("r1", "r2", "r3", "r4")]
     now = time.monotonic()
     store.runner.run([Table("events", "event_id", NEWEST).read(asked, found)], now + 5, now + 5)
     assert found == {
@@ -230,21 +217,21 @@ def test_what_dynamodb_refuses_is_rejected(value: str, reason: str) -> None:
     with Emulator() as aws:
         loop = over_http(aws.endpoint_url)
         table = of_client(aws.client("dynamodb"), loop, compares_types=True)
-        result = table.put(event(f'{{"event_id": "refused", "x": {value}}}'), Last())
-        assert result.outcome is Outcome.REJECTED
-        assert result.reason.startswith("ValidationException: ")
-        assert reason in result.reason
+        message = parsed(f'{{"event_id": "refused", "x": {value}}}')
+        assert table.put(LAST, message) == [Outcome.REJECTED]
+        assert message.reason.startswith("ValidationException: ")
+        assert reason in message.reason
         assert "refused" not in table.items()
 
 
 def test_the_version_is_the_member_that_is_compared() -> None:
     members = {"a": Number("1"), "b": Number("2")}
-    assert Newest("b").version(members) == Number("2")
-    assert Newest("c").version(members) is None
+    assert policy("b").version(members) == Number("2")
+    assert policy("c").version(members) is None
     with pytest.raises(RejectedError, match=r"^timestamp is null; send a JSON number or"):
-        Newest("timestamp").version({"timestamp": None})
+        policy("timestamp").version({"timestamp": None})
     with pytest.raises(RejectedError, match=r"^c is missing, and every event needs a version$"):
-        Newest("c", is_required=True).version(members)
+        policy("c", REQUIRE_VERSION="true").version(members)
 
 
 def test_versions_rank_from_none_over_numbers_to_timestamps() -> None:
@@ -265,29 +252,25 @@ def test_versions_rank_from_none_over_numbers_to_timestamps() -> None:
     assert rank(parse_version(f"{SECOND}.5Z")) == rank(parse_version(f"{SECOND}.50+00:00"))
 
 
-def group(policy: Last, *versions: object) -> list[int]:
+def group(chosen: Policy, *versions: dict[str, Any]) -> list[int]:
     """Return the arrivals of events of one id in the order in which they are tried."""
-    events = []
-    for arrival, each in enumerate(versions):
-        body = json.dumps({"event_id": "a"} | ({} if each is None else {"version": each}))
-        parsed = parse(record(body), arrival, "event_id", policy.version)
-        assert isinstance(parsed, Event)
-        events.append(parsed)
-    return [each.arrival for each in policy.order(events)]
+    messages = [message("a", each) for each in versions]
+    return [messages.index(each) for each in chosen.order(messages)]
 
 
 @pytest.mark.parametrize("shuffle", list(permutations(range(5)))[::7])
 def test_a_newer_version_is_tried_first_wherever_it_stands(shuffle: tuple[int, ...]) -> None:
-    rising = [None, 9, 10.5, f"{SECOND}Z", f"{SECOND}.5Z"]
+    texts = ({"S": f"{SECOND}Z"}, {"S": f"{SECOND}.5Z"})
+    rising: list[dict[str, Any]] = [{}, {"N": "9"}, {"N": "10.5"}, *texts]
     tried = group(NEWEST, *(rising[i] for i in shuffle))
     assert tried == [shuffle.index(i) for i in (4, 3, 2, 1, 0)]
 
 
 def test_of_equal_versions_the_last_arrival_is_tried_first() -> None:
-    assert group(NEWEST, 1, 1.0, 1, 0) == [2, 1, 0, 3]
-    assert group(NEWEST, None, None) == [1, 0]
-    assert group(Last(), 3, 1, 2) == [2, 1, 0]
-    assert group(First("event_id"), 3, 1, 2) == [0, 1, 2]
+    assert group(NEWEST, *({"N": each} for each in ("1", "1.0", "1", "0"))) == [2, 1, 0, 3]
+    assert group(NEWEST, {}, {}) == [1, 0]
+    assert group(LAST, {}, {}, {}) == [2, 1, 0]
+    assert group(FIRST, {}, {}, {}) == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -308,8 +291,7 @@ def test_of_equal_versions_the_last_arrival_is_tried_first() -> None:
 def test_a_stored_version_settles_what_is_not_newer(
     kept: dict[str, Any], new: dict[str, Any], settled: bool
 ) -> None:
-    new_event = Event(0, "a", version(new), item("a", new, "new"))
-    assert NEWEST.is_settled(new_event, item("a", kept, "stored")) is settled
+    assert NEWEST.is_settled(message("a", new), item("a", kept, "stored")) is settled
 
 
 @pytest.mark.parametrize(
@@ -335,6 +317,6 @@ def test_values_are_equal_as_dynamodb_compares_them(
 
 def test_the_longest_condition_is_far_from_what_dynamodb_refuses() -> None:
     text = f"{SECOND}.123456789+00:00"
-    longest = NEWEST.condition(Event(0, "a", parse_version(text), {}))
+    longest = NEWEST.condition(message("a", {"S": text}))
     assert len(longest["ConditionExpression"]) < 4096  # bytes, "Quotas": expression parameters
     assert longest["ConditionExpression"].count(":v") == 10  # of 100 operands of IN

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from function.outcome import Outcome, Result
+from function.message import Message, Outcome
 from function.report import Report
-from tests.function.batches import record
+from tests.function.batches import policy, record
 
 NOW = 1743296400.25  # 2025-03-30T01:00:00.25Z
 
@@ -22,24 +22,31 @@ def report(monkeypatch: pytest.MonkeyPatch) -> Report:
     return Report("EventUpsertLambda", "c6af9ac6")
 
 
-def written(report: Report, capsys: pytest.CaptureFixture[str]) -> list[Any]:
-    report.write()
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+def settled(given: dict[str, Any], outcome: Outcome, reason: str = "") -> Message:
+    message = Message(given, "event_id", policy().version)
+    message.settle(outcome, reason)
+    return message
 
 
-def test_a_rejected_message_is_named_with_its_reason(
+def test_each_message_that_is_not_acknowledged_is_named_with_its_reason(
     report: Report, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rejected = Result(Outcome.REJECTED, "event_id is missing")
-    report.unacknowledged(record({"secret": 1}, "m-1", received=3), None, rejected)
-    failed = Result(Outcome.FAILED, "SlowDown: x")
-    report.unacknowledged(record({}, "m-2"), "evt-\ud800\n1", failed)
+    report.messages(
+        [
+            settled(record({"secret": 1}, "m-1", received=3), Outcome.REJECTED, "bad"),
+            settled(record({"event_id": "evt-\n1"}, "m-2"), Outcome.FAILED, "SlowDown: x"),
+            settled(record({"event_id": "a"}, "m-3"), Outcome.WRITTEN),
+        ],
+        "",
+    )
+    report.write({})
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()][:-1]
     common = {"timestamp": "2025-03-30T01:00:00Z", "requestId": "c6af9ac6"}
-    assert written(report, capsys) == [
+    assert lines == [
         {
             **common,
             "level": "ERROR",
-            "reason": "event_id is missing",
+            "reason": "bad",
             "outcome": "rejected",
             "messageId": "m-1",
             "event_id": None,
@@ -51,7 +58,7 @@ def test_a_rejected_message_is_named_with_its_reason(
             "reason": "SlowDown: x",
             "outcome": "failed",
             "messageId": "m-2",
-            "event_id": "evt-\ud800\n1",
+            "event_id": "evt-\n1",
             "receiveCount": "1",
         },
     ]
@@ -61,15 +68,16 @@ def test_a_rejected_message_is_named_with_its_reason(
 def test_a_message_without_a_receive_count_is_reported_too(
     report: Report, capsys: pytest.CaptureFixture[str], attributes: dict[str, object]
 ) -> None:
-    report.unacknowledged({"messageId": "m"} | attributes, "a", Result(Outcome.FAILED, "x"))
-    assert written(report, capsys)[0]["receiveCount"] is None
+    report.messages([settled({"messageId": "m"} | attributes, Outcome.FAILED, "x")], "")
+    report.write({})
+    assert json.loads(capsys.readouterr().out.splitlines()[0])["receiveCount"] is None
 
 
 def test_the_counts_are_metrics_of_the_function(
     report: Report, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report.counts({"Written": 3, "Failed": 0})
-    assert written(report, capsys) == [
+    report.write({"Written": 3, "Failed": 0})
+    assert json.loads(capsys.readouterr().out) == (
         {
             "_aws": {
                 "Timestamp": 1743296400250,
@@ -88,7 +96,7 @@ def test_the_counts_are_metrics_of_the_function(
             "Written": 3,
             "Failed": 0,
         }
-    ]
+    )
 
 
 def test_lines_go_to_standard_output_at_once(
@@ -96,9 +104,8 @@ def test_lines_go_to_standard_output_at_once(
 ) -> None:
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(raw)))
-    report.counts({})
-    report.counts({})
-    report.write()
+    report.line("WARN", "x")
+    report.write({})
     assert raw.getvalue().count(b"}\n") == 2
 
 
@@ -117,5 +124,4 @@ def test_a_standard_output_that_is_gone_does_not_undo_what_was_written(
     closed.close()
     for gone in (closed, Broken()):
         monkeypatch.setattr(sys, "stdout", gone)
-        report.counts({})
-        report.write()
+        report.write({})

@@ -8,16 +8,16 @@ import pytest
 from botocore.retries import standard
 
 from function import table
-from function.event import Event, parse
-from function.outcome import Outcome, Result, Results
-from function.policy import First, Last, Newest
+from function.message import Message, Outcome
+from function.policy import Policy
 from function.request import Answer, NoAnswerError
-from tests.function.batches import EXAMPLE, EXAMPLE_ITEM, invoke, record
+from tests.function.batches import EXAMPLE, EXAMPLE_ITEM, invoke, policy, record
 from tests.function.memory import FIRST, NEWEST, READ, Driver, Memory, error, ok, upsert
 
 OK = ok({})
-WRITTEN = Result(Outcome.WRITTEN)
-FOREIGN = Result(Outcome.FAILED, "an answer that is not DynamoDB's")
+Result = tuple[Outcome, str]
+WRITTEN: Result = (Outcome.WRITTEN, "")
+SUPERSEDED: Result = (Outcome.SUPERSEDED, "")
 
 Reply = Answer | Exception
 
@@ -36,31 +36,32 @@ class Endpoint(Driver):
         return reply
 
 
-def event(body: object = EXAMPLE, arrival: int = 0, policy: Last | None = None) -> Event:
-    parsed = parse(record(body), arrival, "event_id", (policy or Last()).version)
-    assert isinstance(parsed, Event)
-    return parsed
+def rejected(reason: str) -> Result:
+    return Outcome.REJECTED, reason
 
 
-def write(endpoint: Endpoint, policy: Last | None = None, *events: Event) -> Any:
-    """Write events, or the example, and return what became of the first."""
-    results = Results()
-    group = events or (event(policy=policy),)
-    writes = table.Table("table", "event_id", policy or Last()).write(group, results)
-    endpoint.run([writes], 0, 0)
-    return results[0]
+def failed(reason: str) -> Result:
+    return Outcome.FAILED, reason
+
+
+def write(endpoint: Endpoint, of: Policy | None = None) -> Result:
+    """Write the example and return what became of it."""
+    chosen = of or policy()
+    message = Message(record(EXAMPLE), "event_id", chosen.version)
+    endpoint.run([table.Table("table", "event_id", chosen).write([message])], 0, 0)
+    return message.outcome, message.reason
 
 
 def test_an_item_is_put_with_its_condition() -> None:
-    endpoint, policy = Endpoint(OK), Newest("timestamp")
-    assert write(endpoint, policy) == WRITTEN
-    assert write(endpoint, policy) == WRITTEN
+    endpoint, newest = Endpoint(OK), policy("timestamp")
+    assert write(endpoint, newest) == WRITTEN
+    assert write(endpoint, newest) == WRITTEN
     request, other = endpoint.begun
-    condition = policy.condition(event(policy=policy))
+    condition = newest.condition(Message(record(EXAMPLE), "event_id", newest.version))
     asked = {"TableName": "table", "Item": EXAMPLE_ITEM, **condition}
     assert json.loads(request.body) == asked
     assert request._replace(body=b"") == (
-        *("dynamodb", "DynamoDB_20120810.PutItem", b"", request.invocation_id, 1, False, 65_536),
+        *("dynamodb", "DynamoDB_20120810.PutItem", b"", request.invocation_id, 65_536, 1, False),
     )
     assert len(request.invocation_id) == 32
     assert request.invocation_id != other.invocation_id
@@ -106,44 +107,37 @@ OTHER_FAULTS = [
 @pytest.mark.parametrize("message", ITEM_FAULTS)
 def test_what_is_certainly_the_items_fault_is_rejected(message: str) -> None:
     reason = f"ValidationException: {message}"[:300]
-    assert write(Endpoint(refused(message))) == Result(Outcome.REJECTED, reason)
-
-
-@pytest.mark.parametrize("message", KEY_FAULTS)
-def test_a_key_that_does_not_match_makes_the_table_unusable(message: str) -> None:
-    fix = "give the table the key that KEY_ATTRIBUTE names, of type S"
-    reason = f"ValidationException: {message}; {fix}"
-    assert write(Endpoint(refused(message))) == Result(Outcome.FAILED, reason, True)
+    assert write(Endpoint(refused(message))) == rejected(reason)
 
 
 @pytest.mark.parametrize("message", OTHER_FAULTS)
 def test_any_other_refusal_is_a_failure(message: str) -> None:
     result = write(Endpoint(refused(message)))
-    assert result == Result(Outcome.FAILED, f"ValidationException: {message}")
+    assert result == failed(f"ValidationException: {message}")
 
 
 @pytest.mark.parametrize(
     ("answer", "result"),
     [
-        (error("ConditionalCheckFailedException"), Result(Outcome.SUPERSEDED)),
+        (error("ConditionalCheckFailedException"), SUPERSEDED),
         (
             Answer(400, b'{"__type": "ValidationException", "Message": "Item size"}', "id"),
-            Result(Outcome.REJECTED, "ValidationException: Item size"),
+            rejected("ValidationException: Item size"),
         ),
         (
             error("SerializationException"),
-            Result(Outcome.FAILED, "SerializationException: because"),
+            failed("SerializationException: because"),
         ),
-        (Answer(413, b"\xff[1]"), Result(Outcome.FAILED, "413: \ufffd[1]")),
-        (error("ExpiredTokenException"), Result(Outcome.FAILED, "ExpiredTokenException: because")),
-        (error("NeverHeardOf"), Result(Outcome.FAILED, "NeverHeardOf: because")),
-        (Answer(404, b"{}", "id"), Result(Outcome.FAILED, "404: ")),
-        (Answer(307, b"", "id"), Result(Outcome.FAILED, "307: ")),
-        (Answer(204, b"{}", "id"), Result(Outcome.FAILED, "204: ")),
-        (Answer(400, b'{"__type": 7, "message": {}}', "id"), Result(Outcome.FAILED, "7: {}")),
+        (Answer(413, b"\xff[1]"), failed("413: \ufffd[1]")),
+        (error("ExpiredTokenException"), failed("ExpiredTokenException: because")),
+        (error("NeverHeardOf"), failed("NeverHeardOf: because")),
+        (Answer(404, b"{}", "id"), failed("404: ")),
+        (Answer(307, b"", "id"), failed("307: ")),
+        (Answer(204, b"{}", "id"), failed("204: ")),
+        (Answer(400, b'{"__type": 7, "message": {}}', "id"), failed("7: {}")),
         (
             error("ConditionalCheckFailedException", status=409),
-            Result(Outcome.FAILED, "ConditionalCheckFailedException: because"),
+            failed("ConditionalCheckFailedException: because"),
         ),
     ],
 )
@@ -170,32 +164,40 @@ def test_what_would_come_again_is_not_tried_again(answer: Answer, result: Result
 )
 def test_nothing_is_acknowledged_that_dynamodb_did_not_say(answer: Answer) -> None:
     endpoint = Endpoint(answer)
-    assert write(endpoint) == FOREIGN
+    assert write(endpoint) == failed("an answer that is not DynamoDB's")
     assert len(endpoint.begun) == 3
     assert write(Endpoint(answer, OK)) == WRITTEN
 
 
-def test_what_is_tried_again_is_what_botocore_tries_again() -> None:
-    model = botocore.session.get_session().get_service_model("dynamodb").operation_model("PutItem")
-    modeled = {shape.name for shape in model.error_shapes if "retryable" in shape.metadata}
-    transient: Any = standard.TransientRetryableChecker
-    throttled: Any = standard.ThrottledRetryableChecker
-    assert set(throttled._THROTTLED_ERROR_CODES) == table.THROTTLED
-    assert {*transient._TRANSIENT_ERROR_CODES, *modeled} - table.THROTTLED == table.TRANSIENT
-    assert set(transient._TRANSIENT_STATUS_CODES) == table.TRANSIENT_STATUS
-
-
+# What botocore tries again, and how long it waits at most.
+CHECKED: Any = (standard.ThrottledRetryableChecker, standard.TransientRetryableChecker)
+MODEL = botocore.session.get_session().get_service_model("dynamodb")
+MODELED = {
+    shape.name
+    for shape in MODEL.operation_model("PutItem").error_shapes
+    if "retryable" in shape.metadata
+}
+THROTTLED_CODES = set(CHECKED[0]._THROTTLED_ERROR_CODES)
+TRANSIENT_CODES = {*CHECKED[1]._TRANSIENT_ERROR_CODES, *MODELED} - THROTTLED_CODES
+STATUSES = set(CHECKED[1]._TRANSIENT_STATUS_CODES)
 BACKOFF: Any = standard.ExponentialBackoff
 THROTTLED = BACKOFF._DEFAULT_BACKOFF_CONFIG["throttling_base_scale"]
 TRANSIENT = BACKOFF._SERVICE_BACKOFF_CONFIG["dynamodb"]["non_throttling_base_scale"]
 
 
+def test_nothing_else_is_tried_again() -> None:
+    codes = {shape.name for shape in MODEL.error_shapes}
+    assert {each for each in codes if table.THROTTLED.search(each)} <= THROTTLED_CODES
+    assert {each for each in codes if table.TRANSIENT.search(each)} <= TRANSIENT_CODES
+    assert table.TRANSIENT_STATUS == STATUSES
+
+
 @pytest.mark.parametrize(
     ("reply", "reason", "longest"),
     [
-        *((error(code), f"{code}: because", THROTTLED) for code in sorted(table.THROTTLED)),
-        *((error(code), f"{code}: because", TRANSIENT) for code in sorted(table.TRANSIENT)),
-        *((Answer(status, b"oh"), f"{status}: oh", TRANSIENT) for status in (500, 502, 503, 504)),
+        *((error(code), f"{code}: because", THROTTLED) for code in sorted(THROTTLED_CODES)),
+        *((error(code), f"{code}: because", TRANSIENT) for code in sorted(TRANSIENT_CODES)),
+        *((Answer(status, b"oh"), f"{status}: oh", TRANSIENT) for status in sorted(STATUSES)),
         (error("ThrottlingException", 503), "ThrottlingException: because", THROTTLED),
         (NoAnswerError("none"), "no answer from DynamoDB: none", TRANSIENT),
     ],
@@ -205,7 +207,7 @@ def test_what_passes_is_tried_three_times_with_full_jitter(
 ) -> None:
     monkeypatch.setattr("function.table.random.random", lambda: 0.25)
     endpoint = Endpoint(reply)
-    assert write(endpoint) == Result(Outcome.FAILED, reason)
+    assert write(endpoint) == failed(reason)
     assert endpoint.pauses == [0.25 * longest, 0.5 * longest]
     is_fresh = isinstance(reply, Exception)
     first, *_ = endpoint.begun
@@ -224,16 +226,24 @@ def test_what_has_passed_is_written() -> None:
 
 @pytest.mark.parametrize("reply", [error("ThrottlingException"), NoAnswerError("gone")])
 def test_the_reason_of_the_last_attempt_stands_when_time_is_up(reply: Reply) -> None:
-    result = write(Endpoint(reply, OK, requests=1))
-    assert result.outcome is Outcome.FAILED
-    assert "gone" in result.reason or "ThrottlingException" in result.reason
+    outcome, reason = write(Endpoint(reply, OK, requests=1))
+    assert outcome is Outcome.FAILED
+    assert "gone" in reason or "ThrottlingException" in reason
 
 
 def test_a_throttled_write_says_what_throttled_it() -> None:
     reasons = [{"reason": "TableWriteKeyRangeThroughputExceeded", "resource": "arn:aws:..."}]
     answer = error("ThrottlingException", ThrottlingReasons=reasons)
     said = "ThrottlingException: because, TableWriteKeyRangeThroughputExceeded"
-    assert write(Endpoint(answer)) == Result(Outcome.FAILED, said)
+    assert write(Endpoint(answer)) == failed(said)
+
+
+def unusable(answer: Answer) -> tuple[str, int]:
+    """Return why a table is unusable, and after how many requests that is certain."""
+    endpoint = Endpoint(answer)
+    with pytest.raises(table.TableUnusableError) as error:
+        write(endpoint)
+    return str(error.value), len(endpoint.begun)
 
 
 @pytest.mark.parametrize(
@@ -251,10 +261,13 @@ def test_a_throttled_write_says_what_throttled_it() -> None:
     ],
 )
 def test_a_table_out_of_reach_says_what_to_fix(code: str, fix: str) -> None:
-    endpoint = Endpoint(error(code))
-    reason = f"{code}: because; {fix}"
-    assert write(endpoint) == Result(Outcome.FAILED, reason, is_table_unusable=True)
-    assert len(endpoint.begun) == 1
+    assert unusable(error(code)) == (f"{code}: because; {fix}", 1)
+
+
+@pytest.mark.parametrize("message", KEY_FAULTS)
+def test_a_key_that_does_not_match_makes_the_table_unusable(message: str) -> None:
+    fix = "give the table the key that KEY_ATTRIBUTE names, of type S"
+    assert unusable(refused(message)) == (f"ValidationException: {message}; {fix}", 1)
 
 
 @pytest.mark.parametrize(
@@ -263,32 +276,26 @@ def test_a_table_out_of_reach_says_what_to_fix(code: str, fix: str) -> None:
 def test_an_expired_signature_is_signed_anew_before_credentials_are_blamed(said: str) -> None:
     expired = error("InvalidSignatureException", message=said)
     assert write(Endpoint(expired, OK)) == WRITTEN
-    endpoint = Endpoint(expired)
     reason = f"InvalidSignatureException: {said}; give the function valid credentials"
-    assert write(endpoint) == Result(Outcome.FAILED, reason, is_table_unusable=True)
-    assert len(endpoint.begun) == 3
+    assert unusable(expired) == (reason, 3)
 
 
 def test_a_reason_is_short() -> None:
-    assert len(write(Endpoint(NoAnswerError("x" * 999))).reason) == 300
-    assert len(write(Endpoint(error("Odd", message="x" * 999))).reason) == 300
+    assert len(write(Endpoint(NoAnswerError("x" * 999)))[1]) == 300
+    assert len(write(Endpoint(error("Odd", message="x" * 999)))[1]) == 300
 
 
-def test_append_only_asks_for_the_item_that_stands_and_judges_by_it() -> None:
+def test_append_only_judges_by_the_item_that_stands_and_fails_without_it() -> None:
     stands = {**EXAMPLE_ITEM, "user_id": {"N": "4.2E1"}}
-    said = error("ConditionalCheckFailedException", Item=stands)
-    endpoint, policy = Endpoint(said), First("event_id")
-    assert write(endpoint, policy) == Result(Outcome.SUPERSEDED)
+    superseded = error("ConditionalCheckFailedException", Item=stands)
+    endpoint, first = Endpoint(superseded), policy(APPEND_ONLY="true")
+    assert write(endpoint, first) == SUPERSEDED
     assert endpoint.begun[0].most_bytes == 4_000_000
     other = error("ConditionalCheckFailedException", Item={**stands, "user_id": {"N": "43"}})
     conflict = "another event is stored under its id, and the table is append-only"
-    assert write(Endpoint(other), policy) == Result(Outcome.REJECTED, conflict)
-
-
-def test_append_only_acknowledges_nothing_if_the_item_did_not_come_back() -> None:
-    reason = "ConditionalCheckFailedException without the item that is stored"
-    result = write(Endpoint(error("ConditionalCheckFailedException")), First("event_id"))
-    assert result == Result(Outcome.FAILED, reason)
+    assert write(Endpoint(other), first) == rejected(conflict)
+    without = "ConditionalCheckFailedException without the item that is stored"
+    assert write(Endpoint(error("ConditionalCheckFailedException")), first) == failed(without)
 
 
 def states(*versions: int) -> list[dict[str, Any]]:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from function.request import Answer, NoAnswerError, Request
-from function.upsert import Upsert
 from tests.function.batches import EXAMPLE, EXAMPLE_ITEM, Context, batch, invoke, record
 from tests.function.memory import FIRST, MANAGED, READ, Driver, Memory, error, ok, upsert
 
@@ -352,7 +351,7 @@ def test_a_connection_that_fails_is_named(capsys: pytest.CaptureFixture[str]) ->
 
 def test_without_a_table_the_function_does_not_start() -> None:
     with pytest.raises(ValueError, match=r"^TABLE_NAME is not set; name the table of events$"):
-        Upsert({"TABLE_NAME": ""}, Script())
+        upsert(Script(), TABLE_NAME="")
 
 
 def test_a_batch_is_read_from_records_alone() -> None:

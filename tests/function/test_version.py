@@ -2,11 +2,10 @@
 
 import pytest
 
-from function.number import Number
-from function.outcome import RejectedError
+from function.number import Number, RejectedError
 from function.version import Timestamp, parse_version
 
-MEND = "; send a JSON number or an RFC 3339 timestamp in UTC such as 2025-03-30T01:00:00.5Z"
+FIX = "; send a JSON number or an RFC 3339 timestamp in UTC such as 2025-03-30T01:00:00.5Z"
 SECOND = "2025-03-30T01:00:00"
 
 
@@ -52,7 +51,7 @@ def test_a_timestamp_is_read_to_its_last_digit(text: str, second: str, fraction:
 def test_a_moment_that_never_was_is_refused(text: str) -> None:
     with pytest.raises(RejectedError) as error:
         parse_version(text)
-    assert str(error.value) == f"is no moment of the calendar{MEND}"
+    assert str(error.value) == f"is no moment of the calendar{FIX}"
 
 
 @pytest.mark.parametrize(
@@ -88,4 +87,4 @@ def test_what_is_no_version_is_refused_by_its_form(value: object, problem: str) 
     with pytest.raises(RejectedError) as error:
         parse_version(value)
     key = ", 9 for a digit, a for a letter" if "form" in problem else ""
-    assert str(error.value) == problem + key + MEND
+    assert str(error.value) == problem + key + FIX

@@ -7,17 +7,16 @@ from collections.abc import Callable, Generator
 from typing import Any, Final
 
 from function import policy, queue, reader, table
-from function.outcome import Outcome, Result
-
-WRITTEN: Final = Result(Outcome.WRITTEN)
+from function.message import Outcome
 
 
 def _acknowledge_before_write() -> None:
     write = table.Table.write
 
-    def wrapped(self: Any, group: Any, results: Any) -> Generator[Any, Any, None]:
-        results |= {event.arrival: WRITTEN for event in group}
-        yield from write(self, group, type(results)())
+    def wrapped(self: Any, group: Any) -> Generator[Any, Any, None]:
+        for message in group:
+            message.settle(Outcome.WRITTEN)
+        yield from write(self, group)
 
     table.Table.write = wrapped  # type: ignore[method-assign]
 
@@ -27,14 +26,13 @@ def _swallow_an_exception() -> None:
 
     def wrapped(*arguments: Any, **named: Any) -> Any:
         meant = meaning(*arguments, **named)
-        is_transient = meant.pause > 0
-        return meant._replace(result=WRITTEN, pause=0) if is_transient else meant
+        return meant._replace(outcome=Outcome.WRITTEN, pause=0) if meant.pause else meant
 
     table._meaning = wrapped
 
 
 def _no_condition() -> None:
-    policy.Newest.condition = policy.Last.condition  # type: ignore[method-assign]
+    policy._Newest.condition = policy.Policy.condition  # type: ignore[method-assign]
 
 
 def _any_length() -> None:
@@ -51,10 +49,11 @@ def _any_length() -> None:
 def _drop_the_loser() -> None:
     write = table.Table.write
 
-    def wrapped(self: Any, group: Any, results: Any) -> Generator[Any, Any, None]:
+    def wrapped(self: Any, group: Any) -> Generator[Any, Any, None]:
         first, *others = self._policy.order(group)
-        yield from write(self, [first], results)
-        results |= {event.arrival: Result(Outcome.COALESCED) for event in others}
+        yield from write(self, [first])
+        for message in others:
+            message.settle(Outcome.COALESCED)
 
     table.Table.write = wrapped  # type: ignore[method-assign]
 
@@ -72,27 +71,26 @@ def _answer_nothing() -> None:
 
 
 def _read_taken_for_a_write() -> None:
-    policy.Newest.is_settled = lambda self, event, stored: stored != {}  # type: ignore[method-assign]
+    policy._Newest.is_settled = lambda self, message, stored: stored != {}  # type: ignore[method-assign]
 
 
 def _conflict_acknowledged() -> None:
-    policy.First.conflict = lambda self, event, standing: ""  # type: ignore[method-assign]
+    policy._First.conflict = lambda self, message, standing: ""  # type: ignore[method-assign]
 
 
 def _letter_before_it_is_confirmed() -> None:
     put_aside = queue.Queue.put_aside
 
-    def wrapped(
-        self: Any, record: Any, rejection: Any, confirmed: Any
-    ) -> Generator[Any, Any, None]:
-        confirmed[record["messageId"]] = ""
-        yield from put_aside(self, record, rejection, {})
+    def wrapped(self: Any, message: Any, troubles: Any) -> Generator[Any, Any, None]:
+        message.is_put_aside = True
+        yield from put_aside(self, message, troubles)
+        message.is_put_aside = True
 
     queue.Queue.put_aside = wrapped  # type: ignore[method-assign]
 
 
 def _pause_of_twelve_hours() -> None:
-    queue._pause_seconds = lambda record: 12 * 3600
+    queue.pause_seconds = lambda message: 12 * 3600
 
 
 SABOTAGES: Final[dict[str, Callable[[], None]]] = {

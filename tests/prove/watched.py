@@ -25,10 +25,9 @@ if _SABOTAGE := os.environ.get("SABOTAGE"):
     SABOTAGES[_SABOTAGE]()
 
 from function.handler import handler as handler_under_test  # noqa: E402
-from function.upsert import Context  # noqa: E402
 
 
-def handler(event: dict[str, Any], context: Context) -> Any:
+def handler(event: dict[str, Any], context: Any) -> Any:
     """Note how many messages came, and how many of them not for the first time; then handle."""
     received = [int(each["attributes"]["ApproximateReceiveCount"]) for each in event["Records"]]
     _note(deliveries=len(received), redeliveries=sum(count > 1 for count in received))

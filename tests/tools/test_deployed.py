@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from function.outcome import Outcome, Result
 from function.report import Report
 from tests.tools.conftest import MockedStack
 from tools import deployed as tools_deployed
@@ -20,9 +19,8 @@ def test_the_outcomes_of_a_line_are_what_the_function_counted(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     report = Report("f", "r-1")
-    report.unacknowledged({"messageId": "m-1"}, None, Result(Outcome.REJECTED, "no"))
-    report.counts({"Written": 2, "Failed": 1})
-    report.write()
+    report.line("ERROR", "no", messageId="m-1")
+    report.write({"Written": 2, "Failed": 1})
     told = map(json.loads, capsys.readouterr().out.splitlines())
     assert list(map(outcomes, told)) == [{}, {"Written": 2, "Failed": 1}]
 

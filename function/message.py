@@ -1,70 +1,77 @@
-"""An SQS message as an event: its id, its version, and the item to store, or why there is none."""
+"""A message of a batch: the event that it carries, or why it has none, and what became of it."""
 
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, NoReturn
+from enum import StrEnum
+from typing import Any, NoReturn
 
-from function.number import Number, number
-from function.outcome import RejectedError
+from function.number import Number, RejectedError, number
 from function.version import Version
 
 KEY_BYTES = 2048
 """The longest partition key: DynamoDB, "Quotas", partition keys and sort keys."""
 NESTING = 32
 """How deep lists and maps nest in an item: DynamoDB, "Quotas", attributes."""
+_TOO_DEEP = f"body nests deeper than the {NESTING} levels that DynamoDB holds"
 
 Item = dict[str, dict[str, Any]]
 """Attribute values by name in DynamoDB's own JSON: {"user_id": {"N": "42"}}."""
 
 
-ReadVersion = Callable[[Mapping[str, Any]], Version]
-"""Returns the version in an event's members; raises RejectedError if what is there is none."""
+class Outcome(StrEnum):
+    """What became of a message; the first three acknowledge it."""
+
+    WRITTEN = "written"
+    SUPERSEDED = "superseded"  # a newer event of its id is stored; append-only: the same one
+    COALESCED = "coalesced"  # it shares the fate of another event of its id in the batch
+    REJECTED = "rejected"  # it can never be stored
+    FAILED = "failed"  # it was not confirmed as stored, and may be on redelivery
 
 
-class Event(NamedTuple):
-    """The state that one message carries."""
+class Message:
+    """A record of an SQS batch, parsed, and what became of it: failed until more is known."""
 
-    arrival: int
-    """The message's place in its batch."""
-    event_id: str
-    version: Version
-    item: Item
+    def __init__(
+        self,
+        record: Mapping[str, Any],
+        key: str,
+        read_version: Callable[[Mapping[str, Any]], Version],
+    ) -> None:
+        """key: the table's, the member that identifies the state.
 
+        read_version: returns the version in an event's members; raises RejectedError if what is
+        there is none.
+        """
+        self.record = record
+        attributes = record.get("attributes")
+        self.attributes: dict[str, Any] = attributes if isinstance(attributes, dict) else {}
+        self.event_id: str | None = None  # if it tells a usable one
+        self.version: Version = None
+        self.item: Item = {}  # empty if there is no event
+        self.outcome = Outcome.FAILED
+        self.reason = ""  # of what is not acknowledged, for people; tells form, not content
+        self.is_put_aside = False  # whether SQS confirmed its dead letter
+        try:
+            members = _members(record.get("body"))
+            self.event_id = _event_id(members, key)
+            self.version = read_version(members)
+            self.item = {_text(name): _attribute(each, NESTING) for name, each in members.items()}
+        except UnicodeEncodeError:
+            self.settle(Outcome.REJECTED, "a string holds half of a surrogate pair")
+        except RecursionError:
+            self.settle(Outcome.REJECTED, _TOO_DEEP)
+        except RejectedError as error:
+            self.settle(Outcome.REJECTED, str(error))
 
-class Rejection(NamedTuple):
-    """A message that can never be stored."""
+    def settle(self, outcome: Outcome, reason: str = "") -> None:
+        """Say what became of it."""
+        self.outcome, self.reason = outcome, reason
 
-    arrival: int
-    event_id: str | None
-    """None if the message does not tell a usable one."""
-    reason: str
-    """For people; says nothing of the content but its form."""
-
-
-def parse(
-    record: Mapping[str, Any], arrival: int, key: str, read_version: ReadVersion
-) -> Event | Rejection:
-    """Return the event in a record of an SQS batch, or its rejection; never raises.
-
-    key: the member that identifies the state, the table's key.
-    """
-    event_id: str | None = None
-    try:
-        members = _members(record.get("body"))
-        event_id = _event_id(members, key)
-        version = read_version(members)
-        item = {_text(name): _attribute(value, NESTING) for name, value in members.items()}
-    except UnicodeEncodeError:
-        return Rejection(arrival, event_id, "a string holds half of a surrogate pair")
-    except RecursionError:
-        return Rejection(arrival, event_id, _TOO_DEEP)
-    except RejectedError as error:
-        return Rejection(arrival, event_id, str(error))
-    return Event(arrival, event_id, version, item)
-
-
-_TOO_DEEP = f"body nests deeper than the {NESTING} levels that DynamoDB holds"
+    @property
+    def is_acknowledged(self) -> bool:
+        """Whether SQS may delete it."""
+        return self.is_put_aside or self.outcome not in (Outcome.REJECTED, Outcome.FAILED)
 
 
 def _members(body: object) -> dict[str, Any]:
@@ -73,9 +80,9 @@ def _members(body: object) -> dict[str, Any]:
     try:
         members = _JSON.decode(body)
     except json.JSONDecodeError as error:
-        raise RejectedError(f"body is not JSON: {error}{_hint(_TEXTS, body)}") from None
+        raise RejectedError(f"body is not JSON: {error}{_hint(body)}") from None
     if not isinstance(members, dict):
-        raise RejectedError(f"body is not a JSON object{_hint(_TEXTS, body)}")
+        raise RejectedError(f"body is not a JSON object{_hint(body)}")
     return members
 
 
@@ -102,17 +109,15 @@ _ENVELOPES = {
 }
 
 
-def _hint(forms: Mapping[str, str], body: str) -> str:
-    hints = [f"; {words}" for form, words in forms.items() if re.match(form, body)]
-    return "".join(hints[:1])
+def _hint(body: str) -> str:
+    return next((f"; {hint}" for form, hint in _TEXTS.items() if re.match(form, body)), "")
 
 
 def _event_id(members: dict[str, Any], key: str) -> str:
     if key not in members:
-        hints = [
-            f": {words}" for names, words in _ENVELOPES.items() if {*names.split()} <= {*members}
-        ]
-        raise RejectedError("".join([f"{key} is missing", *hints[:1]]))
+        envelopes = _ENVELOPES.items()
+        hints = (f": {hint}" for names, hint in envelopes if members.keys() >= {*names.split()})
+        raise RejectedError(f"{key} is missing{next(hints, '')}")
     event_id = members[key]
     if not isinstance(event_id, str) or isinstance(event_id, Number):
         raise RejectedError(f"{key} is not a string")
@@ -125,11 +130,7 @@ def _event_id(members: dict[str, Any], key: str) -> str:
 
 
 def _attribute(value: Any, levels: int) -> dict[str, Any]:
-    """Return a value of the body as a DynamoDB attribute value.
-
-    levels: how many lists and maps may still nest, so that recursion is bounded for everyone who
-    walks the item later.
-    """
+    """Return a value of the body as an attribute value, in which so many levels may still nest."""
     if isinstance(value, Number):
         return {"N": value}
     if isinstance(value, str):
