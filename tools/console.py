@@ -8,8 +8,8 @@ from rich.table import Table
 
 def make_table(title: str, columns: Sequence[str], legend: str = "") -> Table:
     """Make a table without upright lines: in a picture they would need one certain font."""
-    table = Table(title=title, caption=legend, box=box.SIMPLE, title_justify="left",
-                  caption_justify="left", title_style="bold", caption_style="none")  # fmt: skip
+    table = Table(title=title, caption=legend, box=box.SIMPLE, title_style="bold")
+    table.title_justify = table.caption_justify = "left"
     for column in columns:
         table.add_column(column, overflow="fold")
     return table

@@ -6,8 +6,9 @@ deleted.
 
 import json
 import secrets
+import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from tools.console import printable
@@ -39,54 +40,55 @@ def canaries(run: str, key: str, attribute: str) -> list[Canary]:
 
     def canary(name: str, promise: str, *versions: str, remains: int, members: str = "") -> Canary:
         event_id = f"{run}-{name}"
-        named = f"{json.dumps(key)}:{json.dumps(event_id, ensure_ascii=False)}"
+        start = f"{{{json.dumps(key)}:{to_json(event_id)}"
         first, *later = (
-            f'{{{named},"smoke":{versions.index(version)}'
+            f'{start},"smoke":{versions.index(version)}'
             + (f',{json.dumps(attribute)}:"2025-03-30T{version}"' if attribute else "")
             + f"{members}}}"
             for version in versions
         )
         return Canary(promise, event_id, first, tuple(later), [first, *later][remains])
 
+    early, late = "01:00:00Z", "01:00:01Z"
     exact = ',"big":12345678901234567890123456789012345678,"tiny":-1.5E-130,"rate":0.10'
     name, script = "東京-\N{SATELLITE ANTENNA}", ',"ключ":"naïve \N{ROCKET}"'
     same, precise = "an event may come twice", "a version may have a fraction"
     made = [
-        canary("number", "numbers are exact", "01:00:00Z", remains=0, members=exact),
-        canary(name, "text is kept in any script", "01:00:00Z", remains=0, members=script),
+        canary("number", "numbers are exact", early, remains=0, members=exact),
+        canary(name, "text is kept in any script", early, remains=0, members=script),
     ]
     if not attribute:
-        return [*made, canary("twice", same, "01:00:00Z", "01:00:00Z", remains=0)]
-    late = "a late event does not overwrite a newer one"
+        return [*made, canary("twice", same, early, early, remains=0)]
     return [
         *made,
-        canary(
-            "update", "a newer event replaces an older one", "01:00:00Z", "01:00:01Z", remains=1
-        ),
-        canary("late", late, "01:00:01Z", "01:00:00Z", remains=0),
-        canary("twice", same, "01:00:00Z", "01:00:01Z", "01:00:00Z", remains=1),
+        canary("update", "a newer event replaces an older one", early, late, remains=1),
+        canary("late", "a late event does not overwrite a newer one", late, early, remains=0),
+        canary("twice", same, early, late, early, remains=1),
         # As text, ".5Z" is before "Z" and ".51Z" before ".5Z".
-        canary("precise-1", precise, "01:00:00.5Z", "01:00:00Z", remains=0),
+        canary("precise-1", precise, "01:00:00.5Z", early, remains=0),
         canary("precise-2", precise, "01:00:00.5Z", "01:00:00.51+00:00", remains=1),
     ]
 
 
-def smoke(deployed: Deployed, say: Callable[[str], object], *, broken: bool = False) -> list[str]:
-    """Send canaries, and return the promises that are not kept, each in a sentence.
+def smoke(deployed: Deployed, *, broken: bool = False) -> int:
+    """Send canaries; print the promises that are not kept, and return 1 if there are any.
 
-    say: told what is going on. broken: send a broken one, too, which rings the alarms.
+    broken: send a broken one, too, which rings the alarms.
 
     Raises:
         ClientError: AWS refuses something, before anything is sent if it can be known.
         ToolError: a message was not sent.
 
     """
-    return _Smoke(deployed, say).run(broken=broken)
+    started = time.monotonic()
+    failures = _Smoke(deployed).run(broken=broken)
+    print("\n".join(failures) or f"All promises are kept ({time.monotonic() - started:.0f} s).")
+    return 1 if failures else 0
 
 
 class _Smoke:
-    def __init__(self, deployed: Deployed, say: Callable[[str], object]) -> None:
-        self._deployed, self._say = deployed, say
+    def __init__(self, deployed: Deployed) -> None:
+        self._deployed = deployed
         self._run = f"smoke-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
         self._since = time.time() - SKEW_SECONDS
         self._canaries = canaries(self._run, deployed.key, deployed.version_attribute)
@@ -105,28 +107,27 @@ class _Smoke:
         if broken:
             self._take_dead_letters()
         try:
-            self._check(settings, broken=broken)
+            if self._check(2 * settings.visibility_seconds + GRACE_SECONDS) and broken:
+                self._check_broken(settings)
         finally:
-            self._say("deleting what is left of the canaries")
+            _say("deleting what is left of the canaries")
             self._delete_items()
             if self._under_way:
                 self._take_dead_letters()
             if self._under_way:
-                self._say(
+                _say(
                     f"{len(self._under_way)} messages may still be under way: delete what becomes "
                     f"of them; their ids and bodies hold {self._run}"
                 )
         return self._failures
 
-    def _check(self, settings: QueueSettings, *, broken: bool) -> None:
-        patience = 2 * settings.visibility_seconds + GRACE_SECONDS
-        self._say(
-            f"sending {len(self._canaries)} canaries; they have {patience:.0f} s to be stored"
-        )
+    def _check(self, patience: float) -> bool:
+        """Tell whether the canaries are stored at all."""
+        _say(f"sending {len(self._canaries)} canaries; they have {patience:.0f} s to be stored")
         self._send(canary.first for canary in self._canaries)
         if missing := self._wait({each.event_id: each.first for each in self._canaries}, patience):
             self._report_missing(missing, patience)
-            return
+            return False
         self._under_way.clear()
 
         self._send(body for canary in self._canaries for body in canary.later)
@@ -135,11 +136,8 @@ class _Smoke:
         if wait_for(lambda: not self._deployed.waiting(), SETTLE_SECONDS):
             self._under_way.clear()
         for canary in self._canaries:
-            item = self._deployed.item(canary.event_id)
-            if not is_same(item, decode(canary.remains)):
-                self._fail(canary.promise, f"{_text(item)} is stored, and not {canary.remains}")
-        if broken:
-            self._check_broken(settings)
+            self._compare(canary, canary.remains)
+        return True
 
     def _check_broken(self, settings: QueueSettings) -> None:
         promise = "a broken message becomes a dead letter, with its reason"
@@ -149,7 +147,7 @@ class _Smoke:
             return
         (sent,) = self._send([f'{{"smoke":"{self._run}"}}'])
         seconds = (settings.deliveries + 1) * settings.visibility_seconds + GRACE_SECONDS
-        self._say(f"waiting up to {seconds:.0f} s for the broken one to be a dead letter")
+        _say(f"waiting up to {seconds:.0f} s for the broken one to be a dead letter")
         found: dict[str, str] = {}
         seen = -1
 
@@ -180,8 +178,8 @@ class _Smoke:
         missing = dict(wanted)
 
         def look() -> bool:
-            for event_id, body in list(missing.items()):
-                if is_same(self._deployed.item(event_id), decode(body)):
+            for event_id, body in wanted.items():
+                if event_id in missing and is_same(self._deployed.item(event_id), decode(body)):
                     del missing[event_id]
             return not missing
 
@@ -189,11 +187,11 @@ class _Smoke:
         return missing
 
     def _report_missing(self, missing: dict[str, str], seconds: float) -> None:
-        items = {event_id: self._deployed.item(event_id) for event_id in missing}
+        absent = [event_id for event_id in missing if self._deployed.item(event_id) is None]
         for canary in self._canaries:
-            if item := items.get(canary.event_id):
-                self._fail(canary.promise, f"{_text(item)} is stored, and not {canary.first}")
-        if absent := [event_id for event_id, item in items.items() if item is None]:
+            if canary.event_id in missing and canary.event_id not in absent:
+                self._compare(canary, canary.first)
+        if absent:
             reasons = self._deployed.reasons(self._since)
             why = next((reasons[each] for each in (*self._under_way, "") if each in reasons), "")
             nothing = (
@@ -205,6 +203,12 @@ class _Smoke:
                 f"{len(absent)} of {len(self._canaries)} are not after {seconds:.0f} s; "
                 + (f"the log says: {printable(why)}" if why else nothing),
             )
+
+    def _compare(self, canary: Canary, wanted: str) -> None:
+        item = self._deployed.item(canary.event_id)
+        if not is_same(item, decode(wanted)):
+            stored = printable(to_json(item)) if item else "nothing"
+            self._fail(canary.promise, f"{stored} is stored, and not {wanted}")
 
     def _fail(self, promise: str, found: str) -> None:
         self._failures.append(f"{promise[0].upper()}{promise[1:]}: {found}")
@@ -225,5 +229,5 @@ class _Smoke:
             self._deployed.delete_item(canary.event_id)
 
 
-def _text(item: object) -> str:
-    return printable(to_json(item)) if item else "nothing"
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)

@@ -96,7 +96,9 @@ def _texts(config: Mapping[str, object], project: str) -> dict[str, str]:
     return {
         key if ":" in key else f"{project}:{key}": value
         if isinstance(value, str)
-        else json.dumps(value, default=str, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+        else json.dumps(
+            value, default=str, ensure_ascii=False, separators=(",", ":"), sort_keys=True
+        )
         for key, value in config.items()
     }
 

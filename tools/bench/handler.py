@@ -48,12 +48,13 @@ class Size(NamedTuple):
     batches: int  # in each round, by the same process
 
 
+VARIANTS = {name: f"tools.bench.variants:{name}" for name in (SUBJECT, BASELINE, *PEERS)}
+
+
 class Plan(NamedTuple):
     """What is measured."""
 
-    variants: Mapping[str, str] = {
-        name: f"tools.bench.variants:{name}" for name in (SUBJECT, BASELINE, *PEERS)
-    }
+    variants: Mapping[str, str] = VARIANTS
     sizes: Mapping[int, Size] = {10: Size(8, 10), 100: Size(5, 3), 1000: Size(2, 1)}
     limited_memory_mb: Sequence[int] = (128, 256, 512, 1024, 1769)  # Lambda limits their CPU
     limited: Size = Size(5, 20)  # of batches of 10

@@ -7,6 +7,7 @@ tests.prove.outage` printed.
 import argparse
 import json
 import random
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -87,10 +88,12 @@ def dashboard() -> None:
 _LEVELS: Final[Mapping[str, float]] = {
     **dict.fromkeys(("NumberOfMessagesSent", "NumberOfMessagesReceived"), 1000),
     **dict.fromkeys(("InvokedEventCount", "DeletedEventCount"), 1000),
-    **{"Written": 640, "Superseded": 210, "Coalesced": 150, "SavedWrites": 190},
-    **{"ConsumedWriteCapacityUnits": 850, "ApproximateNumberOfMessagesNotVisible": 22},
-    **{"Duration p50": 8, "Duration p99": 24, "SuccessfulRequestLatency": 9},
-    **dict.fromkeys(("Errors", "Throttles", "WriteThrottleEvents", "ReadThrottleEvents"), 0),
+    "Written": 640,
+    **dict.fromkeys(("Superseded", "SavedWrites", "Coalesced"), 200),
+    "ConsumedWriteCapacityUnits": 850,
+    "ApproximateNumberOfMessagesNotVisible": 22,
+    **dict.fromkeys(("Duration p50", "SuccessfulRequestLatency"), 9),
+    "Duration p99": 24,
 }
 
 
@@ -101,7 +104,8 @@ def _graph(axes: Axes, metrics: Sequence[Sequence[Any]]) -> None:
         options = metric[-1] if isinstance(metric[-1], dict) else {}
         name, stat = metric[1], options.get("stat", "Sum")
         full = f"{name} {stat}" if stat.startswith("p") else name
-        level = 0 if "-dlq" in str(metric) else _LEVELS.get(full, _LEVELS.get(name, 3))
+        is_zero = re.search("-dlq|Errors|Throttle", str(metric))
+        level = 0 if is_zero else _LEVELS.get(full, _LEVELS.get(name, 3))
         rng = random.Random(full)  # noqa: S311 (a picture)
         burst = [2.2 if 30 <= minute < 36 and level > 100 else 1 for minute in range(60)]
         target = axes

@@ -86,8 +86,10 @@ def tables(figures: Figures) -> None:
         ),
     )
     console.print(
-        f"Under AWS's runtime client: init {figures['runtime']['init_ms']:.0f} ms, of a handler that "
-        f"does nothing {figures['runtime']['trivial_init_ms']:.0f} ms.\n"
+        "Under AWS's runtime client: init {init_ms:.0f} ms, of an empty handler "
+        "{trivial_init_ms:.0f}.".format(**figures["runtime"])
+    )
+    console.print(
         f"Python {where['python']}, boto3 {where['boto3']}, {where['cpus']} CPUs, "
         f"{where['system']} {where['machine']}. Medians over interleaved runs."
     )
