@@ -19,7 +19,9 @@ Captured = pytest.CaptureFixture[str]
 class Loading:
     """Runs the command on a stack, and reads what then waits in its queue."""
 
-    def __init__(self, stack: MockedStack, monkeypatch: pytest.MonkeyPatch, capsys: Captured):
+    def __init__(
+        self, stack: MockedStack, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+    ) -> None:
         self.stack, self._monkeypatch, self._capsys = stack, monkeypatch, capsys
         monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
 

@@ -206,7 +206,7 @@ def test_a_broken_one_that_is_acknowledged_is_named(
 def test_a_dead_letter_queue_that_is_not_wired_is_named_and_no_broken_message_sent(
     stack: MockedStack, run: Run
 ) -> None:
-    elsewhere = {"RedrivePolicy": stack.redrive.replace(":dead", ":q")}
+    elsewhere: Any = {"RedrivePolicy": stack.redrive.replace(":dead", ":q")}
     stack.sqs.set_queue_attributes(QueueUrl=stack.url, Attributes=elsewhere)
     working = Working(stack)
     assert run(working, broken=True)[0] == [
