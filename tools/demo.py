@@ -62,8 +62,7 @@ def demo(picture: Path | None = None) -> int:
         counts: Counter[str] = Counter()
         for line in deployed.log_lines():
             counts.update(outcomes(line))
-    _show_items(console, sent, stored)
-    _show_dead_letters(console, dead)
+    _show(console, sent, stored, dead)
     promises = check(sent, stored, dead, counts)
     for promise, is_kept in promises.items():
         console.print(f"{mark(is_kept)} {promise}")
@@ -90,17 +89,19 @@ def demo(picture: Path | None = None) -> int:
 
 def _drain(console: Console, deployed: Deployed, what: str) -> None:
     """Wait until the queue is empty; if time is up first, the promises say what is missing."""
-    console.print(f"Sent {what}")
-    with console.status("waiting until the queue is empty"):
+    with console.status(f"Sent {what}"):
         wait_for(lambda: not deployed.waiting(), DRAIN_SECONDS)
+    console.print(f"Sent {what}")
 
 
-def _show_items(console: Console, sent: Sequence[Group], stored: Mapping[str, Item]) -> None:
-    table = make_table(
-        "The table",
-        ("event_id", "sent", "stored", ""),
-        f"{mark(True)} it is what must remain: the newest of what was sent, every member of it.",
-    )
+def _show(
+    console: Console,
+    sent: Sequence[Group],
+    stored: Mapping[str, Item],
+    dead: Sequence[DeadLetter],
+) -> None:
+    remains = "it is what must remain: the newest of what was sent, every member of it."
+    table = make_table("The table", ("event_id", "sent", "stored", ""), f"{mark(True)} {remains}")
     for group in sent:
         item = stored.get(list(group.items)[-1])
         shown = to_json(item) if item else "nothing"
@@ -111,21 +112,16 @@ def _show_items(console: Console, sent: Sequence[Group], stored: Mapping[str, It
             escape(shown if count == 1 else f"{count} items, the last {shown}"),
             mark(all(is_same(stored.get(key), item) for key, item in group.items.items())),
         )
-    console.print(table, "")
-
-
-def _show_dead_letters(console: Console, dead: Sequence[DeadLetter]) -> None:
     reasons = {letter.body: letter.reason for letter in dead}
-    table = make_table(
-        "The dead letters",
-        ("sent", "body", "reason", ""),
-        f"{mark(True)} it is in the dead-letter queue as it was sent, with the reason.",
+    aside = "it is in the dead-letter queue as it was sent, with the reason."
+    letters = make_table(
+        "The dead letters", ("sent", "body", "reason", ""), f"{mark(True)} {aside}"
     )
     for shows, body in BROKEN.items():
-        reason = reasons.get(body, "")
         short = body if len(body) <= BODY_SHOWN else body[: BODY_SHOWN - 1] + "…"
-        table.add_row(shows, escape(short), escape(reason), mark(reason))
-    console.print(table, "")
+        reason = reasons.get(body, "")
+        letters.add_row(shows, escape(short), escape(reason), mark(reason))
+    console.print(table, "", letters, "", sep="\n")
 
 
 def check(

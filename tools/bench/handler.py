@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from math import ceil
+from operator import attrgetter
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -39,6 +40,7 @@ SUBJECT, BASELINE = "handler", "client_loop"
 PEERS = ("threads", "resource_loop", "powertools_batch", "powertools_idempotency")
 REPEATING_BATCH = 100  # messages in the batch that shows what debouncing saves
 Say = Callable[[str], object]
+Figure = Callable[[Run], float]
 
 
 class Size(NamedTuple):
@@ -69,32 +71,31 @@ def compare(
     say: Say,
     memory_mb: int = MEMORY_MB,
     group: Path | None = None,
+    warm_up_events: int = WARM_UP_EVENTS,
 ) -> dict[str, Any]:
     """Measure the variants in turn; the shape is that of `benchmark`'s "variants"."""
     runs: dict[str, dict[int, list[Run]]] = {name: {n: [] for n in sizes} for name in variants}
     for events, size in sizes.items():
-        first = 1 + WARM_UP_EVENTS
-        starts = range(first, first + size.batches * events, events)
+        starts = range(1 + warm_up_events, 1 + warm_up_events + size.batches * events, events)
         batches = [[state(start + i) for i in range(events)] for start in starts]
-        for round_ in range(size.rounds):
-            for name, build in variants.items():
-                say(f"{memory_mb} MB: {events} events, round {round_ + 1}/{size.rounds}, {name}")
-                runs[name][events].append(run(name, build, batches, stub, memory_mb, group))
+        for number, (name, build) in enumerate([*variants.items()] * size.rounds):
+            round_ = 1 + number // len(variants)
+            say(f"{memory_mb} MB: {events} events, round {round_}/{size.rounds}, {name}")
+            done = run(name, build, batches, stub, memory_mb, group, warm_up_events)
+            runs[name][events].append(done)
 
-    def each(name: str, value: Callable[[Run], float], *, ratio: bool) -> dict[str, float]:
-        figures = {}
-        for n, of in runs[name].items():
-            base = [value(each) if ratio else 1 for each in runs[BASELINE][n]]
-            figures[str(n)] = median(value(a) / b for a, b in zip(of, base, strict=True))
-        return figures
+    def medians(name: str, value: Figure, base: Figure = lambda _: 1.0) -> dict[str, float]:
+        pairs = {n: zip(runs[name][n], runs[BASELINE][n], strict=True) for n in sizes}
+        return {str(n): median(value(a) / base(b) for a, b in of) for n, of in pairs.items()}
 
+    wall, cpu = attrgetter("wall_ms"), attrgetter("cpu_ms")
     return {
         name: {
-            "wall_ratio": each(name, lambda r: r.wall_ms, ratio=True),
-            "cpu_ratio": each(name, lambda r: r.cpu_ms, ratio=True),
+            "wall_ratio": medians(name, wall, wall),
+            "cpu_ratio": medians(name, cpu, cpu),
             "first_write_ms": median(r.first_write_ms for of in by_size.values() for r in of),
-            "wall_ms": each(name, lambda r: r.wall_ms, ratio=False),
-            "cpu_ms_per_event": each(name, lambda r: r.cpu_ms, ratio=False),
+            "wall_ms": medians(name, wall),
+            "cpu_ms_per_event": medians(name, cpu),
         }
         for name, by_size in runs.items()
     }
@@ -139,14 +140,10 @@ def benchmark(latency_ms: float, plan: Plan, say: Say) -> dict[str, Any]:
             report["memory"][str(memory_mb)] = {"wall_ms": wall_ms, "usd_per_million": usd / 10}
             if 256 <= memory_mb <= 1024:
                 report["limited"][str(memory_mb)] = rows
-        large: dict[str, list[float]] = {name: [] for name in pair}
         with cpu_quota(MEMORY_MB) as group:
-            for name, build in [*pair.items()] * plan.first_large:
-                say(f"a first batch of 100, {name}")
-                batch = [state(1 + number) for number in range(100)]
-                done = run(name, build, [batch], stub, MEMORY_MB, group, warm_up_events=0)
-                large[name].append(done.wall_ms)
-        report["first_large_ms"] = {name: median(times) for name, times in large.items()}
+            size = {100: Size(plan.first_large, 1)}
+            large = compare(pair, size, stub, say, MEMORY_MB, group, warm_up_events=0)
+        report["first_large_ms"] = {name: row["wall_ms"]["100"] for name, row in large.items()}
         say("AWS's runtime client")
         report["runtime"] = measure_runtime(stub, plan.first_large)
         for percent in plan.repeated_percent:

@@ -61,38 +61,19 @@ def tables(figures: Figures) -> None:
             *(f"{base[key][n]:.3g}" for key in ("wall_ms", "cpu_ms_per_event") for n in sizes),
         ],
     )
-    memory, limited = figures["memory"], figures["limited"]
+    memory, of = figures["memory"], figures["limited"]
     quota = "" if where["cpu_quota"] else " (NOT LIMITED: no CPU quota could be set here)"
     show(
         f"Batches of 10 with the share of a CPU that Lambda gives to so many MB{quota}",
         memory,
         ["handler, ms", *(f"{row['wall_ms']:.1f}" for row in memory.values())],
         ["US$ a million events", *(f"{row['usd_per_million']:.3f}" for row in memory.values())],
-        [
-            "ratio to client_loop",
-            *(
-                f"{limited[mb]['handler']['wall_ratio']:.2f}" if mb in limited else ""
-                for mb in memory
-            ),
-        ],
+        ["ratio", *(f"{of[mb]['handler']['wall_ratio']:.2f}" if mb in of else "" for mb in memory)],
     )
-    debounce = figures["debounce"]
-    show(
-        "Writes per message, by the percentage of messages that repeat an id of their batch",
-        debounce,
-        *(
-            [name, *(f"{writes[name]:.2f}" for writes in debounce.values())]
-            for name in figures["first_large_ms"]
-        ),
-    )
-    console.print(
-        "Under AWS's runtime client: init {init_ms:.0f} ms, of an empty handler "
-        "{trivial_init_ms:.0f}.".format(**figures["runtime"])
-    )
-    console.print(
-        f"Python {where['python']}, boto3 {where['boto3']}, {where['cpus']} CPUs, "
-        f"{where['system']} {where['machine']}. Medians over interleaved runs."
-    )
+    for percent, writes in figures["debounce"].items():
+        console.print(f"{percent} % repeated ids: {writes['handler']:.2f} writes per message")
+    console.print("Under AWS's runtime client: init {init_ms:.0f} ms".format(**figures["runtime"]))
+    console.print("Python {python}, boto3 {boto3}, {cpus} CPUs, {system} {machine}".format(**where))
 
 
 def plot(figures: Figures, path: Path) -> None:
