@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from math import ceil
 from typing import Any, Final, NamedTuple
 
+from tools.console import lines_of
+
 _LAMBDA: Final = "https://docs.aws.amazon.com/lambda/latest/dg"
 _SQS: Final = "https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide"
 _DYNAMODB: Final = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide"
@@ -205,28 +207,6 @@ def sqs_requests(load: Load, messages: float, pollers: float) -> float:
 
 
 def report(load: Load, *, as_json: bool) -> None:
-    """Print the estimate on stdout."""
+    """Print the estimate on stdout: as JSON, or each figure by its name there."""
     found = estimate(load)
-    if as_json:
-        print(json.dumps(found, indent=2))
-        return
-    *figures, total = [(name, each) for name, each in found.items() if isinstance(each, float)]
-    month = found["cost_per_month"]
-    rows: list[tuple[str, str, str, str]] = [
-        *((name, short(value), "", "") for name, value in figures),
-        ("", "quota", "used", "share"),
-        *(
-            (name, f"{of['limit']:,}", short(of["used"]), f"{of['share']:.0%}")
-            for name, of in found["quotas"].items()
-        ),
-        ("", "US$", "", ""),
-        *((f"{name}, a month", short(usd), "", "") for name, usd in month.items() if usd),
-        (total[0], short(total[1]), "", ""),
-    ]
-    for name, *values in rows:
-        print(f"{name.replace('_', ' '):34}{''.join(f'{each:>13}' for each in values)}".rstrip())
-
-
-def short(value: float) -> str:
-    """Return a figure with three digits, or all those of a larger number."""
-    return f"{value:,.0f}" if value >= 100 else f"{round(value, 6):.3g}"
+    print(json.dumps(found, indent=2) if as_json else "\n".join(lines_of(found)))

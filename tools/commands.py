@@ -80,7 +80,7 @@ def template(stack: Config = "local") -> None:
 
 @app.command()
 def configuration() -> None:
-    """Write the tables of docs/configuration.md: every key and every output."""
+    """Write the tables of docs/configuration.md."""
     from tools.configuration import PAGE, page
 
     PAGE.write_text(page(), "utf-8")

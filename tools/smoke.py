@@ -96,6 +96,8 @@ class _Smoke:
         """Bodies by message id."""
         self._under_way: set[str] = set()
         """Ids of messages that may yet become an item or a dead letter."""
+        self._reasons: dict[str, str] = {}
+        """Of this run's own dead letters, by message id."""
         self._failures: list[str] = []
 
     def run(self, *, broken: bool) -> list[str]:
@@ -125,18 +127,19 @@ class _Smoke:
         """Tell whether the canaries are stored at all."""
         _say(f"sending {len(self._canaries)} canaries; they have {patience:.0f} s to be stored")
         self._send(canary.first for canary in self._canaries)
-        if missing := self._wait({each.event_id: each.first for each in self._canaries}, patience):
+        first = {canary.event_id: canary.first for canary in self._canaries}
+        if missing := self._wait(first, patience):
             self._report_missing(missing, patience)
             return False
         self._under_way.clear()
 
         self._send(body for canary in self._canaries for body in canary.later)
-        self._wait({canary.event_id: canary.remains for canary in self._canaries}, patience)
+        remains = {canary.event_id: canary.remains for canary in self._canaries}
+        self._wait(remains, patience)
         # What loses leaves no trace: it has come when the queue is empty.
         if wait_for(lambda: not self._deployed.waiting(), SETTLE_SECONDS):
             self._under_way.clear()
-        for canary in self._canaries:
-            self._compare(canary, canary.remains)
+        self._compare(remains)
         return True
 
     def _check_broken(self, settings: QueueSettings) -> None:
@@ -148,7 +151,6 @@ class _Smoke:
         (sent,) = self._send([f'{{"smoke":"{self._run}"}}'])
         seconds = (settings.deliveries + 1) * settings.visibility_seconds + GRACE_SECONDS
         _say(f"waiting up to {seconds:.0f} s for the broken one to be a dead letter")
-        found: dict[str, str] = {}
         seen = -1
 
         def look() -> bool:
@@ -156,14 +158,14 @@ class _Smoke:
             nonlocal seen
             if (count := self._deployed.dead()) != seen:
                 seen = count
-                found.update(self._take_dead_letters())
-            return sent in found
+                self._take_dead_letters()
+            return sent in self._reasons
 
         wait_for(look, seconds, LOOK_SECONDS)
-        found.update(self._take_dead_letters())
-        if sent not in found:
+        self._take_dead_letters()
+        if sent not in self._reasons:
             self._fail(promise, f"{sent} is not there after {seconds:.0f} s")
-        elif not found[sent] and sent not in self._deployed.reasons(self._since):
+        elif not self._reasons[sent] and sent not in self._deployed.reasons(self._since):
             self._fail(promise, f"neither {sent} nor the log tells one")
 
     def _send(self, bodies: Iterable[str]) -> list[str]:
@@ -188,41 +190,38 @@ class _Smoke:
 
     def _report_missing(self, missing: dict[str, str], seconds: float) -> None:
         absent = [event_id for event_id in missing if self._deployed.item(event_id) is None]
-        for canary in self._canaries:
-            if canary.event_id in missing and canary.event_id not in absent:
-                self._compare(canary, canary.first)
+        self._compare({each: body for each, body in missing.items() if each not in absent})
         if absent:
             reasons = self._deployed.reasons(self._since)
             why = next((reasons[each] for each in (*self._under_way, "") if each in reasons), "")
-            nothing = (
-                f"the log says nothing of them, and {self._deployed.waiting()} messages are in the "
-                "queue: is the event source mapping enabled?"
+            told = (
+                f"says nothing of them, and {self._deployed.waiting()} messages are in the queue: "
+                "is the event source mapping enabled?"
             )
+            told = f"says: {printable(why)}" if why else told
+            count = f"{len(absent)} of {len(self._canaries)}"
             self._fail(
-                "an event is stored",
-                f"{len(absent)} of {len(self._canaries)} are not after {seconds:.0f} s; "
-                + (f"the log says: {printable(why)}" if why else nothing),
+                "an event is stored", f"{count} are not after {seconds:.0f} s; the log {told}"
             )
 
-    def _compare(self, canary: Canary, wanted: str) -> None:
-        item = self._deployed.item(canary.event_id)
-        if not is_same(item, decode(wanted)):
-            stored = printable(to_json(item)) if item else "nothing"
-            self._fail(canary.promise, f"{stored} is stored, and not {wanted}")
+    def _compare(self, wanted: dict[str, str]) -> None:
+        for canary in self._canaries:
+            body, item = wanted.get(canary.event_id), self._deployed.item(canary.event_id)
+            if body and not is_same(item, decode(body)):
+                stored = printable(to_json(item)) if item else "nothing"
+                self._fail(canary.promise, f"{stored} is stored, and not {body}")
 
     def _fail(self, promise: str, found: str) -> None:
         self._failures.append(f"{promise[0].upper()}{promise[1:]}: {found}")
 
-    def _take_dead_letters(self) -> dict[str, str]:
-        """Remove this run's own from the dead-letter queue; return their reasons by id."""
-        reasons = {}
+    def _take_dead_letters(self) -> None:
+        """Remove this run's own from the dead-letter queue, and keep their reasons."""
         for letter in self._deployed.dead_letters():
             # By id and by body: what a letter says of itself, anybody may have written.
             if self._sent.get(letter.message_id) == letter.body:
                 self._deployed.delete_dead_letter(letter)
-                reasons[letter.message_id] = letter.reason
+                self._reasons[letter.message_id] = letter.reason
                 self._under_way.discard(letter.message_id)
-        return reasons
 
     def _delete_items(self) -> None:
         for canary in self._canaries:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from tools import capacity
 from tools.capacity import PRICES, QUOTAS, Load, estimate, messages_per_invocation, units
 from tools.commands import app
+from tools.console import short
 from tools.stacks import PROJECT
 
 PAGE = (PROJECT / "docs" / "scaling.md").read_text("utf-8")
@@ -132,10 +133,10 @@ def test_people_see_what_scripts_read() -> None:
     options = ["--rate", "1e4", "--size", "2", "--window", "1", "--batch", "20"]
     figures = json.loads(_printed(*options, "--json"))
     assert figures["load"]["size_bytes"] == 2048
-    shown = [" ".join(line.split()) for line in _printed(*options).splitlines()]
-    assert "messages per invocation 20" in shown
-    assert "table write units 40,000 20,000 50%" in shown
-    assert f"cost per million events {figures['cost_per_million_events']:.3g}" in shown
+    shown = dict(line.split() for line in _printed(*options).splitlines())
+    assert shown["messages_per_invocation"] == "20"
+    assert shown["quotas.table_write_units.share"] == "0.5"
+    assert shown["cost_per_million_events"] == f"{figures['cost_per_million_events']:.3g}"
 
 
 @pytest.mark.parametrize(
@@ -159,7 +160,7 @@ def test_every_row_of_the_page_is_what_its_options_give() -> None:
         given: Any = json.loads(_printed(*options.strip("`").split(), "--json"))
         names = [name.split("`")[1].split(".") for name in header[1:]]
         found = [reduce(lambda part, key: part[key], name, given) for name in names]
-        assert cells == [capacity.short(each) for each in found], options
+        assert cells == [short(each) for each in found], options
 
 
 def test_the_pages_prices_and_quotas_are_those_of_the_model() -> None:

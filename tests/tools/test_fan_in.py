@@ -14,7 +14,7 @@ from tools.stacks import load_stack
 from tools.template import make_template
 from tools.up import deploy
 
-EVENTS: Final = 1000
+EVENTS: Final = 200
 TOPICS: Final = {
     "events": "arn:aws:sns:us-east-1:000000000000:events",
     "wrapping": "arn:aws:sns:us-east-1:000000000000:wrapping",
@@ -110,7 +110,7 @@ def _image(event: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_a_thousand_events_through_a_topic_and_a_rule_are_all_stored(fanned_in: _FannedIn) -> None:
+def test_all_events_through_a_topic_and_a_rule_are_stored(fanned_in: _FannedIn) -> None:
     events = [_event(f"fan-{number}", number=number) for number in range(EVENTS)]
     before = len(fanned_in.records())
     fanned_in.publish(events[: EVENTS // 2])

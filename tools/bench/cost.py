@@ -16,6 +16,7 @@ from function.connection import Service
 from function.loop import Loop
 from function.request import Request, Task
 from function.upsert import Upsert
+from tools.aws import CREDENTIALS
 from tools.bench.measure import TABLE
 from tools.bench.variants import Context
 from tools.capacity import PRICES, READ_UNIT_BYTES, WRITE_UNIT_BYTES, units
@@ -77,8 +78,7 @@ def measure(aws: Emulator, size: int, repeats: float, *, reads: bool) -> dict[st
     environment = {
         "AWS_ENDPOINT_URL": aws.endpoint_url,
         "AWS_REGION": aws.region,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        **{name.upper(): text for name, text in CREDENTIALS.items()},
         "TABLE_NAME": TABLE,
         "VERSION_ATTRIBUTE": "timestamp",
         "READ_BEFORE_WRITE": str(reads).lower(),

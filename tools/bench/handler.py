@@ -170,14 +170,14 @@ def main(arguments: Sequence[str] | None = None, plan: Plan = Plan()) -> int:  #
         prog="python -m tools.bench.handler",
         description="Measure the handler against its peers on a stub of DynamoDB's endpoint.",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
     parser.add_argument("--plot", type=Path, metavar="PNG", help="draw the comparison there")
     parser.add_argument(
         "--latency-ms", type=float, default=5, help="the endpoint's latency (default: %(default)s)"
     )
     options = parser.parse_args(arguments)
 
-    needed = ["rich", *(["matplotlib"] if options.plot else [])]
+    needed = ["matplotlib"] if options.plot else []
     if any("powertools" in name for name in plan.variants):
         needed.append("aws_lambda_powertools")
     if missing := [name for name in needed if importlib.util.find_spec(name) is None]:
@@ -186,22 +186,23 @@ def main(arguments: Sequence[str] | None = None, plan: Plan = Plan()) -> int:  #
         )
         return 1
 
-    from tools.bench import report
+    from rich.console import Console
+
+    from tools.console import lines_of
 
     try:
-        with report.progress() as say:
-            figures = benchmark(options.latency_ms, plan, say)
+        with Console(stderr=True).status("") as status:
+            figures = benchmark(options.latency_ms, plan, status.update)
     except BenchmarkError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     except KeyboardInterrupt:
         return 130
     if options.plot:
-        report.plot(figures, options.plot)
-    if options.json:
-        print(json.dumps(figures, indent=2))
-    else:
-        report.tables(figures)
+        from tools.bench import pictures
+
+        pictures.benchmark(figures, options.plot)
+    print(json.dumps(figures, indent=2) if options.json else "\n".join(lines_of(figures)))
     return 0
 
 
