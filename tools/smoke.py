@@ -4,16 +4,16 @@ Canaries, events with ids that nobody else has, take the way of all events. What
 deleted.
 """
 
-import json
 import secrets
 import sys
 import time
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
 
 from tools.console import printable
 from tools.deployed import Deployed, QueueSettings, wait_for
-from tools.event import decode, is_same, to_json
+from tools.event import is_same, to_json
 from tools.send import GRACE_SECONDS, SKEW_SECONDS
 
 LOOK_SECONDS: Final = 0.25
@@ -21,14 +21,17 @@ LOOK_SECONDS: Final = 0.25
 SETTLE_SECONDS: Final = 5.0
 
 
+Event = dict[str, Any]
+
+
 class Canary(NamedTuple):
     """Events of one id, the later ones sent when the first is stored, and which must remain."""
 
     promise: str
     event_id: str
-    first: str
-    later: tuple[str, ...]
-    remains: str
+    first: Event
+    later: list[Event]
+    remains: Event
 
 
 def canaries(run: str, key: str, attribute: str) -> list[Canary]:
@@ -38,24 +41,26 @@ def canaries(run: str, key: str, attribute: str) -> list[Canary]:
     it is the first event that stays, or the last.
     """
 
-    def canary(name: str, promise: str, *versions: str, remains: int, members: str = "") -> Canary:
+    def canary(name: str, promise: str, *versions: str, remains: int, **members: Any) -> Canary:
         event_id = f"{run}-{name}"
-        start = f"{{{json.dumps(key)}:{to_json(event_id)}"
-        first, *later = (
-            f'{start},"smoke":{versions.index(version)}'
-            + (f',{json.dumps(attribute)}:"2025-03-30T{version}"' if attribute else "")
-            + f"{members}}}"
+        events = [
+            {key: event_id, "smoke": Decimal(versions.index(version)), **members}
+            | ({attribute: f"2025-03-30T{version}"} if attribute else {})
             for version in versions
-        )
-        return Canary(promise, event_id, first, tuple(later), [first, *later][remains])
+        ]
+        return Canary(promise, event_id, events[0], events[1:], events[remains])
 
     early, late = "01:00:00Z", "01:00:01Z"
-    exact = ',"big":12345678901234567890123456789012345678,"tiny":-1.5E-130,"rate":0.10'
-    name, script = "東京-\N{SATELLITE ANTENNA}", ',"ключ":"naïve \N{ROCKET}"'
+    numbers = {
+        "big": Decimal("12345678901234567890123456789012345678"),
+        "tiny": Decimal("-1.5E-130"),
+        "r": Decimal("0.10"),
+    }
+    name, script = "東京-\N{SATELLITE ANTENNA}", {"ключ": "naïve \N{ROCKET}"}
     same, precise = "an event may come twice", "a version may have a fraction"
     made = [
-        canary("number", "numbers are exact", early, remains=0, members=exact),
-        canary(name, "text is kept in any script", early, remains=0, members=script),
+        canary("number", "numbers are exact", early, remains=0, **numbers),
+        canary(name, "text is kept in any script", early, remains=0, **script),
     ]
     if not attribute:
         return [*made, canary("twice", same, early, early, remains=0)]
@@ -126,14 +131,14 @@ class _Smoke:
     def _check(self, patience: float) -> bool:
         """Tell whether the canaries are stored at all."""
         _say(f"sending {len(self._canaries)} canaries; they have {patience:.0f} s to be stored")
-        self._send(canary.first for canary in self._canaries)
+        self._send(to_json(canary.first) for canary in self._canaries)
         first = {canary.event_id: canary.first for canary in self._canaries}
         if missing := self._wait(first, patience):
             self._report_missing(missing, patience)
             return False
         self._under_way.clear()
 
-        self._send(body for canary in self._canaries for body in canary.later)
+        self._send(to_json(event) for canary in self._canaries for event in canary.later)
         remains = {canary.event_id: canary.remains for canary in self._canaries}
         self._wait(remains, patience)
         # What loses leaves no trace: it has come when the queue is empty.
@@ -175,22 +180,22 @@ class _Smoke:
         self._under_way |= set(ids)
         return ids
 
-    def _wait(self, wanted: dict[str, str], seconds: float) -> dict[str, str]:
-        """Wait for items, bodies by id; return those that are not there."""
+    def _wait(self, wanted: dict[str, Event], seconds: float) -> dict[str, Event]:
+        """Wait for items, by id; return those that are not there."""
         missing = dict(wanted)
 
         def look() -> bool:
-            for event_id, body in wanted.items():
-                if event_id in missing and is_same(self._deployed.item(event_id), decode(body)):
+            for event_id, event in wanted.items():
+                if event_id in missing and is_same(self._deployed.item(event_id), event):
                     del missing[event_id]
             return not missing
 
         wait_for(look, seconds, LOOK_SECONDS)
         return missing
 
-    def _report_missing(self, missing: dict[str, str], seconds: float) -> None:
+    def _report_missing(self, missing: dict[str, Event], seconds: float) -> None:
         absent = [event_id for event_id in missing if self._deployed.item(event_id) is None]
-        self._compare({each: body for each, body in missing.items() if each not in absent})
+        self._compare({each: event for each, event in missing.items() if each not in absent})
         if absent:
             reasons = self._deployed.reasons(self._since)
             why = next((reasons[each] for each in (*self._under_way, "") if each in reasons), "")
@@ -204,12 +209,12 @@ class _Smoke:
                 "an event is stored", f"{count} are not after {seconds:.0f} s; the log {told}"
             )
 
-    def _compare(self, wanted: dict[str, str]) -> None:
+    def _compare(self, wanted: dict[str, Event]) -> None:
         for canary in self._canaries:
-            body, item = wanted.get(canary.event_id), self._deployed.item(canary.event_id)
-            if body and not is_same(item, decode(body)):
+            event, item = wanted.get(canary.event_id), self._deployed.item(canary.event_id)
+            if event and not is_same(item, event):
                 stored = printable(to_json(item)) if item else "nothing"
-                self._fail(canary.promise, f"{stored} is stored, and not {body}")
+                self._fail(canary.promise, f"{stored} is stored, and not {to_json(event)}")
 
     def _fail(self, promise: str, found: str) -> None:
         self._failures.append(f"{promise[0].upper()}{promise[1:]}: {found}")
