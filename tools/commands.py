@@ -72,10 +72,13 @@ def template(stack: Config = "local") -> None:
     Its parameters say where in S3 the function's code is: zip function/*.py with the folder, put
     the file there, then `aws cloudformation deploy --capabilities CAPABILITY_IAM`.
     """
+    import yaml
+
     from tools.stacks import load_stack
     from tools.template import make_template
 
-    print(make_template(load_stack(stack)).to_yaml(), end="")
+    body = make_template(load_stack(stack)).body
+    yaml.safe_dump(body, sys.stdout, sort_keys=False, allow_unicode=True, width=100)
 
 
 @app.command()

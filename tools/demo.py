@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,13 +17,11 @@ from tools.emulator import Emulator
 from tools.event import is_same, to_json
 from tools.stacks import load_stack
 from tools.template import make_template
-from tools.up import OUTPUTS_FILE, commands_to_try, deploy
+from tools.up import OUTPUTS_FILE, deploy
 
 # What the demo is about, whatever `pulumi config set` has put into the stack's file.
 PATTERN: Final = {"keyAttribute": "event_id", "versionAttribute": "timestamp"}
 DRAIN_SECONDS: Final = 60.0
-OWN_PORT: Final = 4566
-"""Where the closing words let `up` listen."""
 BODY_SHOWN: Final = 28
 
 
@@ -75,14 +72,9 @@ def demo(picture: Path | None = None) -> int:
     )
     if picture:
         console.save_svg(str(picture), title="make demo")
-    host = f"127.0.0.1:{OWN_PORT}"
-    queue_url = urlsplit(outputs["queueUrl"])._replace(netloc=host).geturl()
-    own = {"endpointUrl": f"http://{host}", "region": stack.region, "queueUrl": queue_url}
     console.print(
-        "\nNow your own event. In one terminal:\n\n"
-        f"  .venv/bin/python -m tools up --port {OWN_PORT} > {OUTPUTS_FILE}\n\n"
-        f"In another:\n\n{escape(commands_to_try({**outputs, **own}))}",
-        soft_wrap=True,
+        "\nNow your own event. This keeps a deployment running, and says how to send one:\n\n"
+        f"  .venv/bin/python -m tools up > {OUTPUTS_FILE}"
     )
     return 0 if all(promises.values()) else 1
 

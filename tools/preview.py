@@ -81,26 +81,10 @@ def preview(stack: Stack) -> Run:
 
 
 def show(stack: Stack, run: Run, *, as_json: bool) -> None:
-    """Print a run: as JSON, or drawn as a tree, in whole lines into a pipe or a file."""
+    """Print a run: as JSON, or the resources below the stack, as `pulumi preview` draws them."""
     if as_json:
         print(to_json(run))
         return
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 200
-    console.print(as_tree(stack, run))
-
-
-def to_json(run: Run) -> str:
-    """Render a run as JSON: {"resources": [...], "outputs": {...}}, by Pulumi's own names."""
-    names = ("urn", "type", "name", "inputs", "parent", "dependencies", "protect")
-    resources = [{name: getattr(each, name) for name in names} for each in run.resources]
-    found = {"resources": resources, "outputs": run.outputs}
-    return json.dumps(found, default=_asset_as_json, ensure_ascii=False, sort_keys=True, indent=2)
-
-
-def as_tree(stack: Stack, run: Run) -> Tree:
-    """Draw the resources below the stack, as `pulumi preview` does, and the outputs after them."""
     tree = Tree(f"[bold]{stack.project}-{stack.name}[/]  {stack.region}")
     branches: dict[str, Tree] = {}
     for each in sorted(run.resources, key=lambda each: (each.urn.count("$"), each.urn)):
@@ -113,7 +97,18 @@ def as_tree(stack: Stack, run: Run) -> Tree:
     outputs = tree.add("outputs")
     for name, value in run.outputs.items():
         outputs.add(f"{name}  [cyan]{value}[/]")
-    return tree
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 200  # whole lines into a pipe or a file
+    console.print(tree)
+
+
+def to_json(run: Run) -> str:
+    """Render a run as JSON: {"resources": [...], "outputs": {...}}, by Pulumi's own names."""
+    names = ("urn", "type", "name", "inputs", "parent", "dependencies", "protect")
+    resources = [{name: getattr(each, name) for name in names} for each in run.resources]
+    found = {"resources": resources, "outputs": run.outputs}
+    return json.dumps(found, default=_asset_as_json, ensure_ascii=False, sort_keys=True, indent=2)
 
 
 def _asset_as_json(value: object) -> Mapping[str, Any]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from pulumi.runtime import mocks as pulumi_mocks
 
 from tools.cloudformation import CODE_PARAMETERS, KINDS, Kind
@@ -29,10 +28,6 @@ class Template:
 
     body: dict[str, Any]
     code: bytes
-
-    def to_yaml(self) -> str:
-        """Write the template as CloudFormation's users read it."""
-        return yaml.safe_dump(self.body, sort_keys=False, allow_unicode=True, width=100)
 
 
 def make_template(stack: Stack, program: Path = PROJECT) -> Template:
