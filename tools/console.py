@@ -34,7 +34,7 @@ def lines_of(figures: Mapping[str, Any], within: str = "") -> Iterator[str]:
         if isinstance(value, Mapping):
             yield from lines_of(value, f"{within}{name}.")
         else:
-            shown = short(value) if isinstance(value, int | float) else str(value)
+            shown = str(value) if isinstance(value, str | bool) else short(value)
             yield f"{within + name:50}{shown:>12}"
 
 
