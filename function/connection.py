@@ -10,52 +10,17 @@ import select
 import socket
 import ssl
 import threading
-import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from typing import Any
 
-from function.endpoint import find_endpoint
 from function.reader import Reader
 from function.request import Answer, NoAnswerError, Request
-from function.signature import sign
+from function.service import Service
 
 Wish = tuple[int, int]
 """A file descriptor, and the event of select.poll to wait for on it."""
 _BLOCKED = BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError
 _CHUNK = 16_384  # a TLS record
-
-
-class Service:
-    """A service that can be asked."""
-
-    def __init__(self, name: str, environment: Mapping[str, str]) -> None:
-        """name: dynamodb or sqs. Connects to nothing yet.
-
-        Raises ValueError for an environment that names no endpoint or no CA bundle.
-        """
-        self.endpoint = find_endpoint(name, environment)
-        self.tls = _make_tls(environment.get("AWS_CA_BUNDLE")) if self.endpoint.is_tls else None
-        self._environment = environment
-
-    def write(self, request: Request) -> bytes:
-        """Return a request as it is sent, signed now."""
-        signed = sign(request.body, request.target, time.time(), self.endpoint, self._environment)
-        head = (
-            f"POST {self.endpoint.path} HTTP/1.1\n{signed}content-length:{len(request.body)}\n"
-            f"amz-sdk-invocation-id:{request.invocation_id}\n"
-            f"amz-sdk-request:attempt={request.attempt}\n"
-            "user-agent:event-state\naccept-encoding:identity\n\n"
-        )
-        return head.replace("\n", "\r\n").encode() + request.body
-
-
-def _make_tls(bundle: str | None) -> ssl.SSLContext:
-    try:
-        tls = ssl.create_default_context(cafile=bundle or None)
-    except OSError as error:
-        raise ValueError(f"AWS_CA_BUNDLE is {bundle!r}, no file of CAs: {error}") from None
-    tls.minimum_version = ssl.TLSVersion.TLSv1_2
-    return tls
 
 
 class Connection:
@@ -105,8 +70,7 @@ class Connection:
 
     def _open(self, attempt: int) -> Generator[Wish, None, None]:
         """Resolve the name, connect, shake hands. Each attempt takes the next address."""
-        endpoint = self.service.endpoint
-        addresses = yield from _resolve(endpoint.host, endpoint.port)
+        addresses = yield from _resolve(self.service.host, self.service.port)
         family, kind, protocol, _, place = addresses[(attempt - 1) % len(addresses)]
         self.state = f"connecting to {place[0]}"
         self._socket = socket.socket(family, kind, protocol)
@@ -121,7 +85,7 @@ class Connection:
         if self.service.tls:
             self.state = f"shaking hands with {place[0]}"
             self._socket = self.service.tls.wrap_socket(
-                self._socket, server_hostname=endpoint.host, do_handshake_on_connect=False
+                self._socket, server_hostname=self.service.host, do_handshake_on_connect=False
             )
         while self.service.tls and not self.is_open:
             try:

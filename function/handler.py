@@ -3,13 +3,15 @@
 import os
 from typing import Any
 
-from function.connection import Service
 from function.loop import Loop
+from function.service import Service
 from function.upsert import Upsert
 
-# Once per execution environment, while Lambda initialises it at full speed.
-_names = ["dynamodb", "sqs"] if "QUEUE_URL" in os.environ else ["dynamodb"]
-_upsert = Upsert(os.environ, Loop(*(Service(name, os.environ) for name in _names)))
+# Once per execution environment, while Lambda initialises it at full speed. A copy: each look into
+# os.environ itself encodes and decodes.
+_environment = {**os.environ}
+_names = ["dynamodb", "sqs"] if "QUEUE_URL" in _environment else ["dynamodb"]
+_upsert = Upsert(_environment, Loop(*(Service(name, _environment) for name in _names)))
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

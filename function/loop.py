@@ -17,8 +17,9 @@ from collections.abc import Generator, Iterable
 from itertools import count
 from typing import NamedTuple
 
-from function.connection import Connection, Service, Wish
+from function.connection import Connection, Wish
 from function.request import Answer, NoAnswerError, Pause, Request, Task
+from function.service import Service
 
 SECONDS = 2.0
 """For one attempt: name, connection, TLS and answer."""
@@ -37,7 +38,7 @@ class Loop:
 
     def __init__(self, *services: Service) -> None:
         """services: those that requests may name."""
-        self._services = {service.endpoint.service: service for service in services}
+        self._services = {service.name: service for service in services}
         self._poll = select.poll()
         self._polled: dict[int, Connection] = {}  # by file descriptor
         # The last used comes last, and is used again first.

@@ -5,15 +5,13 @@ SQS's own queue and dead-letter queue know one pause and one number of tries for
 
 import binascii
 import hashlib
-import json
-import os
 import random
 import re
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any
 
 from function.message import Message
-from function.request import NoAnswerError, Pause, Request, Task
+from function.request import NoAnswerError, Pause, Request, Task, make_request
 
 FIRST_SECONDS, LONGEST_SECONDS = 30, 900
 """A failed message's pause, doubled by each delivery. What waits is in flight, of which a queue has
@@ -86,15 +84,11 @@ def _ask(
     operation: str, parameters: Mapping[str, Any]
 ) -> Generator[Request | Pause, Any, tuple[dict[str, Any], str]]:
     """Ask SQS; return what it said, and why that confirms nothing, if so."""
-    body = json.dumps(parameters).encode()
     try:
-        answer = yield Request("sqs", f"AmazonSQS.{operation}", body, os.urandom(16).hex())
-        said = json.loads(answer.body)
+        answer = yield make_request("sqs", operation, parameters)
     except NoAnswerError as error:
         return {}, f"no answer from SQS: {error}"
-    except ValueError:
-        said = None
-    if not isinstance(said, dict):
+    if (said := answer.json()) is None:
         return {}, "an answer that is not SQS's"
     if answer.status != 200:
         return {}, str(said.get("__type", f"status {answer.status}")).rpartition("#")[2]

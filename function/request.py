@@ -5,8 +5,13 @@ loop (function.loop) carries many of them at once, sends each its Answer, or thr
 into it, and closes those that time leaves behind.
 """
 
-from collections.abc import Generator
+import json
+import os
+from collections.abc import Generator, Mapping
 from typing import Any, NamedTuple
+
+_TARGETS = {"dynamodb": "DynamoDB_20120810", "sqs": "AmazonSQS"}
+_encode = json.JSONEncoder(check_circular=False).encode  # an item is a tree: a quarter less time
 
 
 class Request(NamedTuple):
@@ -19,6 +24,14 @@ class Request(NamedTuple):
     most_bytes: int = 65_536  # of an answer, its head included
     attempt: int = 1
     is_fresh: bool = False  # it needs a new connection: the attempt before it got no answer
+
+
+def make_request(
+    service: str, operation: str, parameters: Mapping[str, Any], most_bytes: int = 65_536
+) -> Request:
+    """Return the first attempt of an operation of dynamodb or sqs."""
+    target, body = f"{_TARGETS[service]}.{operation}", _encode(parameters).encode()
+    return Request(service, target, body, os.urandom(16).hex(), most_bytes)
 
 
 class Pause(NamedTuple):
@@ -34,6 +47,14 @@ class Answer(NamedTuple):
     body: bytes
     request_id: str = ""  # AWS's
     is_checked: bool = False  # whether it named its CRC-32, as DynamoDB does and SQS does not
+
+    def json(self) -> dict[str, Any] | None:
+        """Return the object that its body holds, or None."""
+        try:
+            said = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+        return said if isinstance(said, dict) else None
 
 
 class NoAnswerError(Exception):

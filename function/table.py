@@ -1,7 +1,5 @@
 """The table of events: the requests that write and read it, and what each answer means."""
 
-import json
-import os
 import random
 import re
 from collections.abc import Generator, Sequence
@@ -9,7 +7,7 @@ from typing import Any, NamedTuple
 
 from function.message import Item, Message, Outcome
 from function.policy import Policy
-from function.request import Answer, NoAnswerError, Pause, Request, Task
+from function.request import Answer, NoAnswerError, Pause, Request, Task, make_request
 
 ATTEMPTS = 3
 THROTTLED_SECONDS, TRANSIENT_SECONDS = 1.0, 0.025
@@ -45,7 +43,6 @@ _FIXES = {
     "MissingAuthenticationTokenException": "give the function credentials",
     "ValidationException": "give the table the key that KEY_ATTRIBUTE names, of type S",
 }
-_encode = json.JSONEncoder(check_circular=False).encode  # an item is a tree: a quarter less time
 
 
 class TableUnusableError(Exception):
@@ -92,7 +89,8 @@ class Table:
         condition = self._policy.condition(messages[0])
         parameters = {"TableName": self._name, "Item": messages[0].item, **condition}
         brings_item = "ReturnValuesOnConditionCheckFailure" in condition
-        request = _request("PutItem", parameters, _ITEM_BYTES if brings_item else 65_536)
+        most_bytes = _ITEM_BYTES if brings_item else 65_536
+        request = make_request("dynamodb", "PutItem", parameters, most_bytes)
         while True:
             try:
                 meant = _meaning((yield request), request.attempt, brings_item=brings_item)
@@ -101,7 +99,7 @@ class Table:
                 reason = f"no answer from DynamoDB: {error}"[:_REASON_LENGTH]
                 meant = _Meaning(Outcome.FAILED, reason, TRANSIENT_SECONDS)
                 is_fresh = True
-            for message in messages:
+            for message in messages if meant.outcome is Outcome.FAILED else ():
                 message.reason = meant.reason
             if not meant.pause or request.attempt == ATTEMPTS:
                 return meant
@@ -121,22 +119,14 @@ class Table:
             "ProjectionExpression": ", ".join(names),
             "ExpressionAttributeNames": names,
         }
+        asked = {"RequestItems": {self._name: table}}
         try:
-            answer = yield _request(
-                "BatchGetItem", {"RequestItems": {self._name: table}}, _READ_BYTES
-            )
+            answer = yield make_request("dynamodb", "BatchGetItem", asked, _READ_BYTES)
         except NoAnswerError:
             return
         if answer.status == 200 and _is_proven(answer):
-            items = (_json_object(answer.body) or {}).get("Responses", {}).get(self._name, ())
+            items = (answer.json() or {}).get("Responses", {}).get(self._name, ())
             found |= {item[self._key]["S"]: item for item in items}
-
-
-def _request(operation: str, parameters: dict[str, Any], most_bytes: int) -> Request:
-    body = _encode(parameters).encode()
-    return Request(
-        "dynamodb", f"DynamoDB_20120810.{operation}", body, os.urandom(16).hex(), most_bytes
-    )
 
 
 def _is_proven(answer: Answer) -> bool:
@@ -145,7 +135,7 @@ def _is_proven(answer: Answer) -> bool:
 
 
 def _meaning(answer: Answer, attempt: int, *, brings_item: bool) -> _Meaning:
-    said = _json_object(answer.body)
+    said = answer.json()
     if said is None:
         code, message = str(answer.status), answer.body[:_REASON_LENGTH].decode(errors="replace")
     else:
@@ -175,11 +165,3 @@ def _meaning(answer: Answer, attempt: int, *, brings_item: bool) -> _Meaning:
     if code in _FIXES and (code != "ValidationException" or _TABLE_FAULT.search(message)):
         raise TableUnusableError(f"{reason}; {_FIXES[code]}")
     return _Meaning(Outcome.FAILED, reason)
-
-
-def _json_object(body: bytes) -> dict[str, Any] | None:
-    try:
-        said = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return said if isinstance(said, dict) else None

@@ -4,9 +4,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from function.connection import Service
 from function.loop import Loop
 from function.request import Answer, NoAnswerError, Request, Task
+from function.service import Service
 from tests.function.server import Server, Step, answer
 
 News = Answer | str

@@ -14,11 +14,9 @@ from typing import Any
 import pytest
 
 from function import loop
-from function.connection import Service
-from function.endpoint import find_endpoint
 from function.request import Answer, Request
-from function.signature import sign
-from tests.function.looping import HERE, News, ask, asking, looped, numbers, run, unique
+from function.service import Service
+from tests.function.looping import News, ask, asking, looped, numbers, run, unique
 from tests.function.server import HOST, Server, Step, answer, error
 
 pytestmark = pytest.mark.usefixtures("closes_all")
@@ -33,10 +31,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path | None:
     return tmp_path if request.param == "https" else None
 
 
-def test_a_request_is_signed_and_says_what_aws_wants_to_know(
-    folder: Path | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("function.connection.time.time", lambda: 1743296400.9)
+def test_a_request_is_sent_whole_with_what_aws_wants_to_know(folder: Path | None) -> None:
     body = b'{"TableName": "\xc3\xa9"}' + b" " * 400_000
     with Server(OK, folder=folder) as server:
         made = looped(f"{server.url}/4711", folder, AWS_SESSION_TOKEN="token")
@@ -48,11 +43,11 @@ def test_a_request_is_signed_and_says_what_aws_wants_to_know(
     line, *headers = request.head.split("\r\n")
     assert line == "POST /4711/ HTTP/1.1"
     found = dict(header.split(":", 1) for header in headers)
-    signature = found.pop("authorization")
+    assert re.fullmatch(r"\d{8}T\d{6}Z", found.pop("x-amz-date"))
+    assert found.pop("authorization").startswith("AWS4-HMAC-SHA256 Credential=AKID/")
     assert found == {
         "content-type": "application/x-amz-json-1.0",
         "host": server.url.partition("//")[2],
-        "x-amz-date": "20250330T010000Z",
         "x-amz-security-token": "token",
         "x-amz-target": "DynamoDB_20120810.X",
         "content-length": str(len(body)),
@@ -61,14 +56,6 @@ def test_a_request_is_signed_and_says_what_aws_wants_to_know(
         "user-agent": "event-state",
         "accept-encoding": "identity",
     }
-    signed = sign(
-        body,
-        "DynamoDB_20120810.X",
-        1743296400,
-        find_endpoint("dynamodb", HERE | {"AWS_ENDPOINT_URL": f"{server.url}/4711"}),
-        HERE | {"AWS_SESSION_TOKEN": "token"},
-    )
-    assert f"authorization:{signature}" == signed.splitlines()[-1]
 
 
 def test_a_connection_is_kept(folder: Path | None) -> None:

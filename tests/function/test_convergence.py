@@ -15,7 +15,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import tests.function.profiles  # noqa: F401 chooses hypothesis's profile
 from function.request import Answer, NoAnswerError, Request
 from function.upsert import Upsert
 from tests.function.batches import invoke, record

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import tests.function.profiles  # noqa: F401 chooses hypothesis's profile
 from function.request import Answer, Request
 from tests.function.batches import Context, batch, failed, record
 from tests.function.memory import Driver, error, ok, upsert
@@ -105,11 +104,17 @@ def bodies() -> st.SearchStrategy[str]:
             characters().map(json.dumps),
             values(),
         ),
+        st.builds(damaged, st.integers(0, 60), st.integers(0, 9), characters()),
         values(),
         st.binary(max_size=60).map(lambda soup: soup.decode("utf-8", "replace")),
         st.binary(max_size=60).map(lambda soup: soup.decode("latin-1")),
         characters(),
     )
+
+
+def damaged(start: int, length: int, put: str) -> str:
+    body = '{"event_id":"a","x":[1.5e3,"\\u00e9",{"y":null}],"timestamp":"2025-03-30T01:00:00Z"}'
+    return body[:start] + put[:length] + body[start + length :]
 
 
 @given(

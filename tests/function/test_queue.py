@@ -195,8 +195,19 @@ def test_a_producers_attribute_of_our_name_stays_where_ours_is_left_out() -> Non
     assert attributes["reason"]["StringValue"].startswith("body is not JSON")
 
 
-def test_an_id_that_sqs_cannot_hold_is_left_out() -> None:
+def test_what_sqs_did_not_tell_of_a_message_is_left_out_and_it_waits_as_if_new() -> None:
     memory = Memory()
+    bare = record({"event_id": "a", "poison": 1}, "m") | {"attributes": {}}
+    assert invoke(upsert(memory, **MANAGED), bare) == set()
+    assert list(memory.letters[0]["attributes"]) == ["reason", "sourceMessageId", "eventId"]
+    invoke(upsert(failing(memory), **MANAGED), bare)
+    assert 15 <= memory.pauses["handle of m"] <= 30
+
+
+def test_what_sqs_cannot_hold_is_replaced_in_a_reason_and_an_id_with_it_left_out() -> None:
+    memory = Memory()
+    invoke(upsert(memory, **MANAGED, **NEWEST), record({"event_id": "a", "version": "\x00\ufffe"}))
+    assert ' "??", 9 for a digit' in memory.letters.pop()["attributes"]["reason"]["StringValue"]
     invoke(upsert(memory, **MANAGED), record({"event_id": "a\x00b", "poison": 1}))
     assert "eventId" not in memory.letters[0]["attributes"]
     invoke(upsert(memory, **MANAGED), record({"event_id": "a\tb🎉", "poison": 1}))

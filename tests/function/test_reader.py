@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import tests.function.profiles  # noqa: F401 chooses hypothesis's profile
 from function.reader import Reader
 from function.request import Answer, NoAnswerError
 from tests.function.server import answer, error

@@ -10,7 +10,7 @@ import pytest
 
 from function.message import Message, Outcome
 from function.report import Report
-from tests.function.batches import policy, record
+from tests.function.batches import policy
 
 NOW = 1743296400.25  # 2025-03-30T01:00:00.25Z
 
@@ -26,42 +26,6 @@ def settled(given: dict[str, Any], outcome: Outcome, reason: str = "") -> Messag
     message = Message(given, "event_id", policy().version)
     message.settle(outcome, reason)
     return message
-
-
-def test_each_message_that_is_not_acknowledged_is_named_with_its_reason(
-    report: Report, capsys: pytest.CaptureFixture[str]
-) -> None:
-    report.messages(
-        [
-            settled(record({"secret": 1}, "m-1", received=3), Outcome.REJECTED, "bad"),
-            settled(record({"event_id": "evt-\n1"}, "m-2"), Outcome.FAILED, "SlowDown: x"),
-            settled(record({"event_id": "a"}, "m-3"), Outcome.WRITTEN),
-        ],
-        "",
-    )
-    report.write({})
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()][:-1]
-    common = {"timestamp": "2025-03-30T01:00:00Z", "requestId": "c6af9ac6"}
-    assert lines == [
-        {
-            **common,
-            "level": "ERROR",
-            "reason": "bad",
-            "outcome": "rejected",
-            "messageId": "m-1",
-            "event_id": None,
-            "receiveCount": "3",
-        },
-        {
-            **common,
-            "level": "WARN",
-            "reason": "SlowDown: x",
-            "outcome": "failed",
-            "messageId": "m-2",
-            "event_id": "evt-\n1",
-            "receiveCount": "1",
-        },
-    ]
 
 
 @pytest.mark.parametrize("attributes", [{}, {"attributes": None}, {"attributes": {}}])

@@ -332,6 +332,9 @@ def test_a_stored_version_that_is_none_settles_nothing(attribute: dict[str, Any]
     assert memory.requests == ["BatchGetItem", "PutItem"]
 
 
+SETTLED = [{"event_id": {"S": "e0"}, "version": {"N": "9"}}]
+
+
 @pytest.mark.parametrize(
     "reply",
     [
@@ -339,33 +342,20 @@ def test_a_stored_version_that_is_none_settles_nothing(attribute: dict[str, Any]
         error("ThrottlingException"),
         error("AccessDeniedException"),
         ok({"Responses": {}, "UnprocessedKeys": {"events": {}}}),
-        ok({"Responses": {"events": [{"event_id": {"S": "e0"}}]}})._replace(is_checked=False),
+        ok({"Responses": {"events": SETTLED}})._replace(is_checked=False),
+        ok({"Responses": {"events": SETTLED}})._replace(request_id=""),
+        ok({"Responses": {"events": SETTLED}})._replace(status=202),
         ok([]),
     ],
 )
-def test_whatever_a_read_does_not_tell_is_written(reply: Reply) -> None:
-    memory = Memory()
-    stored = {"event_id": {"S": "e0"}, "version": {"N": "9"}}
-    memory.items["e0"] = stored
+def test_whatever_a_read_does_not_tell_is_written(
+    capsys: pytest.CaptureFixture[str], reply: Reply
+) -> None:
     endpoint = Endpoint(reply, error("ConditionalCheckFailedException"))
     assert invoke(upsert(endpoint, **NEWEST, **READ), *states(1)) == set()
-    assert [request.target for request in endpoint.begun] == [
-        "DynamoDB_20120810.BatchGetItem",
-        "DynamoDB_20120810.PutItem",
-    ]
-
-
-def test_a_foreign_answer_to_a_read_settles_nothing() -> None:
-    memory = Memory()
-
-    def answer(request: Any) -> Answer:
-        if "BatchGetItem" in request.target:
-            settled = [{"event_id": {"S": "e0"}, "version": {"N": "9"}}]
-            return ok({"Responses": {"events": settled}})._replace(request_id="")
-        return memory(request)
-
-    assert invoke(upsert(answer, **NEWEST, **READ), *states(1)) == set()
-    assert memory.items["e0"]["version"] == {"N": "1"}
+    asked = [(each.target.partition(".")[2], each.most_bytes) for each in endpoint.begun]
+    assert asked == [("BatchGetItem", 32_000_000), ("PutItem", 65_536)]
+    assert capsys.readouterr().out.count("\n") == 1  # the counts
 
 
 @pytest.mark.parametrize("more", [{}, FIRST])

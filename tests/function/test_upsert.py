@@ -156,6 +156,18 @@ def test_after_a_rejected_winner_a_failed_one_fails_the_rest() -> None:
     assert script.puts == ["a:4", "a:3"]
 
 
+def test_when_time_is_up_after_a_rejected_winner_the_others_are_not_blamed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    script = Script({"a:2": TOO_LARGE}, requests=1)
+    assert invoke(upsert(script, **GUARD), state("a", 2), state("a", 1)) == {"a:1", "a:2"}
+    reasons = [line["reason"] for line in logged(capsys)[0]]
+    assert reasons == [
+        "ValidationException: Item size has exceeded",
+        "not confirmed before time ran out",
+    ]
+
+
 def test_a_group_of_rejected_events_fails_whole() -> None:
     script = Script({"a:1": TOO_LARGE, "a:2": TOO_LARGE})
     assert invoke(upsert(script, **GUARD), state("a", 1), state("a", 2)) == {"a:1", "a:2"}

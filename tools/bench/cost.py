@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from function.connection import Service
 from function.loop import Loop
 from function.request import Request, Task
+from function.service import Service
 from function.upsert import Upsert
 from tools.aws import CREDENTIALS
 from tools.bench.measure import TABLE

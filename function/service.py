@@ -1,0 +1,120 @@
+"""A service of AWS: where it is, and how a request to it is written."""
+
+import hashlib
+import hmac
+import re
+import ssl
+import time
+from collections.abc import Mapping
+from functools import lru_cache
+
+from function.request import Request
+
+# By the beginning of a region's name, AWS's partitions as botocore's partitions.json has them.
+_SUFFIXES = {
+    "cn-": "amazonaws.com.cn", "eusc-": "amazonaws.eu", "us-iso-": "c2s.ic.gov",
+    "us-isob-": "sc2s.sgov.gov", "us-isof-": "csp.hci.ic.gov", "eu-isoe-": "cloud.adc-e.uk",
+    "": "amazonaws.com",
+}  # fmt: skip
+# The path is signed as it stands: nothing in it to escape, no empty and no dotted name.
+_URL = re.compile(
+    r"(https?)://(\[[\da-f:]+\]|[\w.-]+)(?::(\d+))?((?:/[\w~-][\w.~-]*)*)/?", re.A | re.I
+)
+# What botocore would heed, and this does not: refused, so that no write goes elsewhere unseen.
+_REFUSED = ("AWS_USE_DUALSTACK_ENDPOINT", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+
+
+class Service:
+    """DynamoDB or SQS, at the endpoint that the environment names, or else at the region's own."""
+
+    def __init__(self, name: str, environment: Mapping[str, str]) -> None:
+        """name: dynamodb or sqs. environment: holds the credentials, too.
+
+        AWS_ENDPOINT_URL_DYNAMODB (or _SQS) comes before AWS_ENDPOINT_URL, as in the AWS SDKs.
+        Raises ValueError, naming the variable, without a region, for a URL or a bundle of CAs that
+        is none, and for a setting that the SDKs heed and this does not.
+        """
+        for refused in _REFUSED:
+            if environment.get(refused, "").lower() == "true":
+                raise ValueError(
+                    f"{refused} is true, which this function does not support; unset it"
+                )
+        region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+        if not region:
+            raise ValueError(
+                "AWS_REGION is not set; Lambda sets it, elsewhere name the table's region"
+            )
+        variable = f"AWS_ENDPOINT_URL_{name.upper()}"
+        variable = variable if environment.get(variable) else "AWS_ENDPOINT_URL"
+        url = environment.get(variable) or _url_of_region(name, region, environment)
+        match = _URL.fullmatch(url)
+        if match is None:
+            raise ValueError(f"{variable} is {url!r}; it has to be http[s]://HOST[:PORT][/PATH]")
+        scheme, host, port, path = match.groups("")
+        own_port = 443 if scheme.lower() == "https" else 80
+        self.name = name
+        self.host = host.lower().strip("[]")
+        self.port = int(port or own_port)
+        self.tls = _make_tls(environment.get("AWS_CA_BUNDLE")) if own_port == 443 else None
+        self._authority = host.lower() + (f":{self.port}" if self.port != own_port else "")
+        self._path = f"{path}/"
+        self._region = region
+        self._environment = environment
+
+    def write(self, request: Request) -> bytes:
+        """Return a request as it is sent, signed now.
+
+        https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+        """
+        date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(time.time()))
+        headers = {  # by name, as they are signed
+            "content-type": "application/x-amz-json-1.0",
+            "host": self._authority,
+            "x-amz-date": date,
+            "x-amz-security-token": self._environment.get("AWS_SESSION_TOKEN"),
+            "x-amz-target": request.target,
+        }
+        lines = "".join(f"{name}:{value}\n" for name, value in headers.items() if value)
+        names = ";".join(name for name, value in headers.items() if value)
+        digest = hashlib.sha256(request.body).hexdigest()
+        canonical = f"POST\n{self._path}\n\n{lines}\n{names}\n{digest}".encode()
+        scope = f"{date[:8]}/{self._region}/{self.name}/aws4_request"
+        to_sign = f"AWS4-HMAC-SHA256\n{date}\n{scope}\n{hashlib.sha256(canonical).hexdigest()}"
+        # Where there are no credentials, it is for AWS to say so.
+        key = _signing_key(self._environment.get("AWS_SECRET_ACCESS_KEY", ""), scope)
+        head = (
+            f"POST {self._path} HTTP/1.1\n{lines}authorization:AWS4-HMAC-SHA256 "
+            f"Credential={self._environment.get('AWS_ACCESS_KEY_ID', '')}/{scope}, "
+            f"SignedHeaders={names}, "
+            f"Signature={hmac.digest(key, to_sign.encode(), 'sha256').hex()}\n"
+            f"content-length:{len(request.body)}\n"
+            f"amz-sdk-invocation-id:{request.invocation_id}\n"
+            f"amz-sdk-request:attempt={request.attempt}\n"
+            "user-agent:event-state\naccept-encoding:identity\n\n"
+        )
+        return head.replace("\n", "\r\n").encode() + request.body
+
+
+@lru_cache(maxsize=2)  # one a service
+def _signing_key(secret: str, scope: str) -> bytes:
+    key = f"AWS4{secret}".encode()
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
+
+
+def _url_of_region(name: str, region: str, environment: Mapping[str, str]) -> str:
+    suffix = next(suffix for start, suffix in _SUFFIXES.items() if region.startswith(start))
+    is_fips = environment.get("AWS_USE_FIPS_ENDPOINT", "").lower() == "true"
+    # GovCloud has no other than FIPS's.
+    fips = "-fips" if is_fips and not region.startswith("us-gov-") else ""
+    return f"https://{name}{fips}.{region}.{suffix}"
+
+
+def _make_tls(bundle: str | None) -> ssl.SSLContext:
+    try:
+        tls = ssl.create_default_context(cafile=bundle or None)
+    except OSError as error:
+        raise ValueError(f"AWS_CA_BUNDLE is {bundle!r}, no file of CAs: {error}") from None
+    tls.minimum_version = ssl.TLSVersion.TLSv1_2
+    return tls

@@ -1,0 +1,178 @@
+"""Addresses and signatures are botocore's, or what the environment names."""
+
+import datetime
+import re
+from unittest.mock import patch
+
+import botocore.session
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.endpoint_provider import EndpointProvider
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from function.request import Request
+from function.service import Service
+
+LOADER = botocore.session.get_session().get_component("data_loader")
+PARTITIONS = LOADER.load_data("partitions")
+PROVIDERS = {
+    service: EndpointProvider(LOADER.load_service_model(service, "endpoint-rule-set-1"), PARTITIONS)
+    for service in ("dynamodb", "sqs")
+}
+REGIONS = [
+    region
+    for partition in PARTITIONS["partitions"]
+    for region in partition["regions"]
+    if not region.endswith("-global")  # these stand for a partition: no function runs there
+]
+HERE = {"AWS_REGION": "us-east-1"}
+
+
+def written(service: Service, request: Request) -> tuple[str, dict[str, str]]:
+    """Return the path and the headers of a request as it is sent."""
+    head, _, body = service.write(request).partition(b"\r\n\r\n")
+    assert body == request.body
+    line, *headers = head.decode().split("\r\n")
+    method, path, protocol = line.split(" ")
+    assert (method, protocol) == ("POST", "HTTP/1.1")
+    return path, dict(header.split(":", 1) for header in headers)
+
+
+def address(service: Service) -> tuple[bool, str, int, str, str]:
+    path, headers = written(service, Request(service.name, "x", b"{}", "id"))
+    return service.tls is not None, service.host, service.port, headers["host"], path
+
+
+@pytest.mark.parametrize("fips", ["", "false", "true", "TRUE"])
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_a_regions_endpoint_is_the_one_that_botocore_resolves(name: str, fips: str) -> None:
+    with patch("ssl.create_default_context"):  # it takes a while
+        for region in REGIONS:
+            resolved = PROVIDERS[name].resolve_endpoint(
+                Region=region, UseFIPS=fips.lower() == "true", UseDualStack=False
+            )
+            environment = {"AWS_REGION": region} | ({"AWS_USE_FIPS_ENDPOINT": fips} if fips else {})
+            is_tls, host, port, authority, path = address(Service(name, environment))
+            assert (is_tls, f"https://{host}", port, path) == (True, resolved.url, 443, "/")
+            assert authority == host
+
+
+@pytest.mark.parametrize(
+    ("environment", "host"),
+    [
+        ({"AWS_ENDPOINT_URL": "http://a"}, "a"),
+        ({"AWS_ENDPOINT_URL": "http://a", "AWS_ENDPOINT_URL_SQS": "http://b"}, "b"),
+        ({"AWS_ENDPOINT_URL_SQS": "http://b"}, "b"),
+        ({"AWS_ENDPOINT_URL_DYNAMODB": "http://b"}, "sqs.us-east-1.amazonaws.com"),
+        ({"AWS_ENDPOINT_URL": ""}, "sqs.us-east-1.amazonaws.com"),
+    ],
+)
+def test_the_environment_may_name_another(environment: dict[str, str], host: str) -> None:
+    assert Service("sqs", HERE | environment).host == host
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("https://a.com", (True, "a.com", 443, "a.com", "/")),
+        ("http://localhost/", (False, "localhost", 80, "localhost", "/")),
+        ("http://[::1]:8000/a/b.c", (False, "::1", 8000, "[::1]:8000", "/a/b.c/")),
+        ("https://my_host:4566/~a/", (True, "my_host", 4566, "my_host:4566", "/~a/")),
+        ("HTTPS://Dyn.Example.COM:443", (True, "dyn.example.com", 443, "dyn.example.com", "/")),
+        ("http://h:80/A", (False, "h", 80, "h", "/A/")),
+        ("http://h:443", (False, "h", 443, "h:443", "/")),
+    ],
+)
+def test_a_url_is_taken_apart_as_botocore_signs_it(
+    url: str, found: tuple[bool, str, int, str, str]
+) -> None:
+    assert address(Service("dynamodb", HERE | {"AWS_ENDPOINT_URL": url})) == found
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["localhost:8000", "ftp://a", "http://", "http://a/b?c", "http://a/b/../c", "http://a//b",
+     "http://a b", "http://a:x", "https://a@b", "http://a/ä"],
+)  # fmt: skip
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB"])
+def test_a_url_of_another_form_is_refused_by_the_variables_name(variable: str, url: str) -> None:
+    said = f"{variable} is {url!r}; it has to be http[s]://HOST[:PORT][/PATH]"
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
+        Service("dynamodb", HERE | {variable: url})
+
+
+@pytest.mark.parametrize(
+    "name", ["AWS_USE_DUALSTACK_ENDPOINT", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"]
+)
+def test_a_setting_that_is_not_supported_is_refused_by_name(name: str) -> None:
+    with pytest.raises(ValueError, match=f"^{name} is true, which this function does not support"):
+        Service("dynamodb", HERE | {name: "True"})
+    assert Service("dynamodb", HERE | {name: "false"}).host == "dynamodb.us-east-1.amazonaws.com"
+
+
+def test_without_a_region_there_is_no_endpoint() -> None:
+    with pytest.raises(ValueError, match=r"^AWS_REGION is not set; "):
+        Service("dynamodb", {"AWS_ENDPOINT_URL": "http://a"})
+    default = {"AWS_DEFAULT_REGION": "eu-west-1"}
+    for environment, region in ((default, "eu-west-1"), (default | HERE, "us-east-1")):
+        assert Service("dynamodb", environment).host == f"dynamodb.{region}.amazonaws.com"
+
+
+words = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60)
+LATEST = datetime.datetime(2099, 12, 31, 23, 59, 59, tzinfo=datetime.UTC).timestamp()
+
+
+@given(
+    st.binary(max_size=2000),
+    st.integers(0, int(LATEST)),
+    st.sampled_from(["us-east-1", "cn-north-1", "eu-isoe-west-1"]),
+    st.tuples(words, words, st.just("") | words),
+    st.sampled_from(["dynamodb.us-east-1.amazonaws.com", "127.0.0.1:4566", "[::1]:8000"]),
+    st.sampled_from(["/", "/4711/", "/a/b~c/"]),
+    st.sampled_from([("dynamodb", "DynamoDB_20120810.PutItem"), ("sqs", "AmazonSQS.SendMessage")]),
+)
+@example(b"{}", 0, "us-east-1", ("A", "B", "C"), "localhost", "/", ("sqs", "x"))
+def test_the_signature_is_botocore_s(
+    body: bytes,
+    moment: int,
+    region: str,
+    credentials: tuple[str, str, str],
+    host: str,
+    path: str,
+    asked: tuple[str, str],
+) -> None:
+    name, target = asked
+    key, secret, token = credentials
+    environment = {
+        "AWS_REGION": region,
+        "AWS_ENDPOINT_URL": f"http://{host}{path}",
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_SESSION_TOKEN": token,
+    }
+    with patch("function.service.time.time", return_value=moment + 0.9):
+        _, headers = written(Service(name, environment), Request(name, target, body, "id"))
+    request = AWSRequest(
+        "POST",
+        f"https://{host}{path}",
+        data=body,
+        headers={"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": target},
+    )
+    now = datetime.datetime.fromtimestamp(moment, datetime.UTC)
+    with patch("botocore.auth.get_current_datetime", return_value=now):
+        SigV4Auth(Credentials(key, secret, token or None), name, region).add_auth(request)
+    signed = {each.lower(): str(value) for each, value in request.headers.items()}
+    assert headers.items() >= (signed | {"host": host}).items()
+
+
+def test_without_credentials_it_is_for_aws_to_say_so() -> None:
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    for environment in (HERE, HERE | dict.fromkeys(names, "")):
+        _, headers = written(Service("sqs", environment), Request("sqs", "t", b"{}", "id"))
+        assert "x-amz-security-token" not in headers
+        assert re.search(
+            r"Credential=/\d{8}/us-east-1/sqs/aws4_request, ", headers["authorization"]
+        )
