@@ -15,12 +15,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 well, 1 a mistake or a broken promise, 2 usage; 130 if SIGINT or SIGTERM ended it.
     """
-    try:
-        from typer.exceptions import TyperException
-
-        from tools.commands import app
-    except ModuleNotFoundError as error:
-        return _fail(_how_to_install(error))
     # `kill` ends a command as Ctrl-C does, so that both leave nothing behind; and Ctrl-C itself is
     # set because a shell lets its background jobs ignore it.
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -30,41 +24,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        _check_temporary_folder()
-        arguments = sys.argv[1:] if arguments is None else arguments
-        status = app(arguments or ["--help"], prog_name="python -m tools", standalone_mode=False)
-        sys.stdout.flush()
-    except TyperException as error:
-        return _fail(error.format_message(), error.exit_code)
+        return _run(sys.argv[1:] if arguments is None else arguments)
     except ModuleNotFoundError as error:
-        return _fail(_how_to_install(error))
+        package = (error.name or "").partition(".")[0]
+        how = "run `make .venv/installed`, then .venv/bin/python -m tools"
+        return _fail(f"the package {package} is not installed: {how}")
     except ToolError as error:
         return _fail(str(error))
     except BrokenPipeError:
         # Whoever read has seen enough; the interpreter must not try to write the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _run(arguments: Sequence[str]) -> int:
+    from typer.exceptions import TyperException
+
+    from tools.commands import app
+
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError as error:
+        raise ToolError(f"Nothing can be written: {error.strerror}.") from None
+    try:
+        status = app(arguments or ["--help"], prog_name="python -m tools", standalone_mode=False)
+    except TyperException as error:
+        return _fail(error.format_message(), error.exit_code)
+    sys.stdout.flush()
     return int(status or 0)
 
 
 def _fail(problem: str, status: int = 1) -> int:
     print(f"error: {problem}", file=sys.stderr)
     return status
-
-
-def _how_to_install(error: ModuleNotFoundError) -> str:
-    package = (error.name or "").partition(".")[0]
-    return (
-        f"the package {package} is not installed: run `make .venv/installed`, then "
-        ".venv/bin/python -m tools"
-    )
-
-
-def _check_temporary_folder() -> None:
-    try:
-        tempfile.gettempdir()
-    except FileNotFoundError as error:
-        raise ToolError(f"Nothing can be written: {error.strerror}.") from None
 
 
 if __name__ == "__main__":

@@ -25,23 +25,16 @@ CREDENTIALS: Final = {"aws_access_key_id": "test", "aws_secret_access_key": "tes
 CONNECTIONS: Final = 16
 """How many requests one client may have under way."""
 _SERVICES: Final = {
-    "Scan": "dynamodb",
-    "GetItem": "dynamodb",
-    "DeleteItem": "dynamodb",
+    **dict.fromkeys(("Scan", "GetItem", "DeleteItem"), "dynamodb"),
     "FilterLogEvents": "logs",
 }
 
 
 def emulator_session(region: str) -> boto3.Session:
     """Make a session that the host's AWS environment and files cannot lead astray."""
-    ignored = (None, None, os.devnull, None)
-    session = botocore.session.Session(
-        session_vars={
-            "profile": (None, None, None, None),
-            "config_file": ignored,
-            "credentials_file": ignored,
-        }
-    )
+    nowhere = (None, None, os.devnull, None)
+    settings = {"config_file": nowhere, "credentials_file": nowhere, "profile": (None,) * 4}
+    session = botocore.session.Session(session_vars=settings)
     return boto3.Session(botocore_session=session, region_name=region, **CREDENTIALS)
 
 
@@ -62,16 +55,15 @@ def client(
         read_timeout=20,
         max_pool_connections=CONNECTIONS,
     )
-
-    def make(config: Config) -> Any:
-        return session.client(service, endpoint_url=endpoint_url, config=config)  # type: ignore[call-overload]
-
+    make: Any = session.client
     try:
-        made = make(config)
+        made = make(service, endpoint_url=endpoint_url, config=config)
     except (BotoCoreError, ValueError) as error:
         raise ToolError(explain(error)) from None
     # Asked of the client, for AWS's own settings name endpoints, too.
-    return make(config.merge(Config(proxies={}))) if is_loopback(made.meta.endpoint_url) else made
+    directly = config.merge(Config(proxies={}))
+    is_near = is_loopback(made.meta.endpoint_url)
+    return make(service, endpoint_url=endpoint_url, config=directly) if is_near else made
 
 
 def is_loopback(url: str) -> bool:

@@ -5,10 +5,12 @@ cold starts, retries, storage, backups, alarms and KMS. docs/scaling.md reads it
 """
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import ceil
 from typing import Any, Final, NamedTuple
+
+from tools.console import lines_of
 
 _LAMBDA: Final = "https://docs.aws.amazon.com/lambda/latest/dg"
 _SQS: Final = "https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide"
@@ -21,19 +23,18 @@ class Price(NamedTuple):
     usd: float
     source: str
     """AWS's page, which fills in most of its figures by script."""
-    read: str
-    """When the page was seen to state it, or "not checked"."""
+    read: str = "not checked"
+    """When the page was seen to state it."""
 
 
 # Of us-east-1, before volume tiers, free tiers and savings plans.
 PRICES: Final[Mapping[str, Price]] = {
     "lambda_request": Price(0.20, "https://aws.amazon.com/lambda/pricing/", "2026-09-20"),
-    # On arm64.
-    "lambda_gb_second": Price(13.3334, "https://aws.amazon.com/lambda/pricing/", "not checked"),
-    "sqs_request": Price(0.40, "https://aws.amazon.com/sqs/pricing/", "not checked"),
-    "write_unit": Price(0.625, "https://aws.amazon.com/dynamodb/pricing/on-demand/", "not checked"),
-    "read_unit": Price(0.125, "https://aws.amazon.com/dynamodb/pricing/on-demand/", "not checked"),
-    "log_gb": Price(0.50, "https://aws.amazon.com/cloudwatch/pricing/", "not checked"),
+    "lambda_gb_second": Price(13.3334, "https://aws.amazon.com/lambda/pricing/"),  # on arm64
+    "sqs_request": Price(0.40, "https://aws.amazon.com/sqs/pricing/"),
+    "write_unit": Price(0.625, "https://aws.amazon.com/dynamodb/pricing/on-demand/"),
+    "read_unit": Price(0.125, "https://aws.amazon.com/dynamodb/pricing/on-demand/"),
+    "log_gb": Price(0.50, "https://aws.amazon.com/cloudwatch/pricing/"),
 }
 
 
@@ -80,7 +81,7 @@ LOG_BYTES: Final = 1000
 POLL_MS: Final = 20.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Load:
     """What producers send, and the stack's settings by the names of its keys."""
 
@@ -102,7 +103,7 @@ class Load:
 
 def units(size_bytes: int, unit_bytes: int) -> int:
     """Return the read or write units of one item: its size in units, rounded up."""
-    return max(1, math.ceil(size_bytes / unit_bytes))
+    return max(1, ceil(size_bytes / unit_bytes))
 
 
 def estimate(load: Load) -> dict[str, Any]:
@@ -113,25 +114,23 @@ def estimate(load: Load) -> dict[str, Any]:
     messages = messages_per_invocation(load)
     duration = duration_ms(load, messages)
     invocations = load.rate / messages
-    pollers = invocations * (POLL_MS + duration) / 1000  # Little's law
+    concurrency = invocations * duration / 1000  # Little's law
+    pollers = concurrency + invocations * POLL_MS / 1000
     hot_share = 1 - (1 - load.hot) ** messages  # of the batches hold the hottest id, once
     # A batch writes each id once. Other ids than the hottest are taken to repeat between batches.
     ids = load.rate * (1 - load.hot) + invocations * hot_share
     written = 1 - load.repeats if load.read_before_write else 1.0
-    write_units = ids * written * units(load.size_bytes, WRITE_UNIT_BYTES)
-    hot_units = invocations * hot_share * written * units(load.size_bytes, WRITE_UNIT_BYTES)
+    item_units = written * units(load.size_bytes, WRITE_UNIT_BYTES)
     # What is not there yet costs a unit, too: taken as if it were.
     reads = ids * units(load.size_bytes, READ_UNIT_BYTES) if load.read_before_write else 0.0
     gathering = max(POLLERS_AT_FIRST, pollers) * load.batch_size
-    in_flight = load.rate * (POLL_MS + duration) / 1000
-    in_flight += min(load.rate * load.batch_window_seconds, gathering)
     used = {
-        "lambda_concurrency": max(invocations * duration / 1000, invocations / 10),
+        "lambda_concurrency": max(concurrency, invocations / 10),
         "mapping_concurrency": pollers,
-        "sqs_in_flight": in_flight,
-        "table_write_units": write_units,
+        "sqs_in_flight": pollers * messages + min(load.rate * load.batch_window_seconds, gathering),
+        "table_write_units": ids * item_units,
         "table_read_units": reads,
-        "partition_write_units": hot_units,
+        "partition_write_units": invocations * hot_share * item_units,
     }
     quotas = {
         name: {"used": used[name], "limit": quota.limit, "share": used[name] / quota.limit}
@@ -140,9 +139,9 @@ def estimate(load: Load) -> dict[str, Any]:
     requests = sqs_requests(load, messages, pollers)
     millions = {  # a second, and of the log GB
         "lambda_request": invocations / 1e6,
-        "lambda_gb_second": invocations * duration / 1000 * load.memory_mb / 1024 / 1e6,
+        "lambda_gb_second": concurrency * load.memory_mb / 1024 / 1e6,
         "sqs_request": requests / 1e6,
-        "write_unit": write_units / 1e6,
+        "write_unit": ids * item_units / 1e6,
         "read_unit": reads / 1e6,
         "log_gb": invocations * LOG_BYTES / 1e9,
     }
@@ -152,9 +151,9 @@ def estimate(load: Load) -> dict[str, Any]:
         "messages_per_invocation": messages,
         "invocations": invocations,
         "duration_ms": duration,
-        "concurrency": invocations * duration / 1000,
+        "concurrency": concurrency,
         "writes": ids * written,
-        "write_units": write_units,
+        "write_units": ids * item_units,
         "read_units": reads,
         "sqs_requests": requests,
         "quotas": dict(sorted(quotas.items(), key=lambda each: -each[1]["share"])),
@@ -173,12 +172,8 @@ def messages_per_invocation(load: Load) -> float:
     most = max(1.0, min(float(load.batch_size), INVOCATION_BYTES / load.size_bytes))
     messages = 1.0
     for _ in range(1000):  # a fuller batch takes longer, and so becomes fuller
-        busy_ms = POLL_MS + duration_ms(load, messages)
-        came = load.rate / POLLERS_AT_FIRST * (load.batch_window_seconds + busy_ms / 1000)
-        fuller = min(most, came)
-        if fuller - messages < 1e-6:
-            break
-        messages = fuller
+        cycle = load.batch_window_seconds + (POLL_MS + duration_ms(load, messages)) / 1000
+        messages = max(messages, min(most, load.rate / POLLERS_AT_FIRST * cycle))
     return messages
 
 
@@ -189,11 +184,10 @@ def duration_ms(load: Load, messages: float) -> float:
     as many requests at once as the function has connections. A read before is one round more.
     """
     share = min(1.0, load.memory_mb / MEMORY_MB_PER_CPU)
-    read_ms = load.answer_ms * math.ceil(messages / READ_KEYS / CONNECTIONS)
     cpu = (CPU_MS_PER_INVOCATION + CPU_MS_PER_EVENT * messages) / share
-    rounds = math.ceil(round(messages / CONNECTIONS, 9))
-    longest = max(cpu + load.answer_ms, rounds * load.answer_ms)
-    return longest + (read_ms if load.read_before_write else 0.0)
+    rounds = ceil(round(messages / CONNECTIONS, 9))
+    reading = ceil(messages / READ_KEYS / CONNECTIONS) if load.read_before_write else 0
+    return max(cpu + load.answer_ms, rounds * load.answer_ms) + reading * load.answer_ms
 
 
 def sqs_requests(load: Load, messages: float, pollers: float) -> float:
@@ -203,46 +197,16 @@ def sqs_requests(load: Load, messages: float, pollers: float) -> float:
     """
 
     def billed(count: float) -> int:
-        return math.ceil(count * load.size_bytes / SQS_BILLED_BYTES)
+        return ceil(count * load.size_bytes / SQS_BILLED_BYTES)
 
     sent = max(1, min(SQS_BATCH, SQS_BATCH_BYTES // load.size_bytes))
-    requests = max(1, math.ceil(round(messages / SQS_BATCH, 9)))
+    requests = max(1, ceil(round(messages / SQS_BATCH, 9)))
     received_and_deleted = requests * (billed(messages / requests) + 1)
     idle = max(0.0, POLLERS_AT_FIRST - pollers) / LONG_POLL_SECONDS
     return load.rate / sent * billed(sent) + load.rate / messages * received_and_deleted + idle
 
 
 def report(load: Load, *, as_json: bool) -> None:
-    """Print the estimate on stdout."""
+    """Print the estimate on stdout: as JSON, or each figure by its name there."""
     found = estimate(load)
-    print(json.dumps(found, indent=2) if as_json else "\n".join(_lines(found)))
-
-
-def _lines(found: Mapping[str, Any]) -> list[str]:
-    names = [name for name, value in found.items() if isinstance(value, float)][:-1]
-    return [
-        *(f"{_text(name):42}{short(found[name]):>14}" for name in names),
-        "",
-        f"{'quota':32}{'used':>10}{'of':>14}{'share':>10}",
-        *(
-            f"  {_text(name):30}{short(of['used']):>10}{of['limit']:>14,}{of['share']:>10.0%}"
-            for name, of in found["quotas"].items()
-        ),
-        "",
-        f"{'US dollars a month':42}{short(found['cost_per_month']['total']):>14}",
-        *(
-            f"  {_text(name):40}{short(usd):>14}"
-            for name, usd in found["cost_per_month"].items()
-            if name != "total" and usd
-        ),
-        f"{'US dollars a million events':42}{short(found['cost_per_million_events']):>14}",
-    ]
-
-
-def _text(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def short(value: float) -> str:
-    """Return a figure with three digits, or all those of a larger number."""
-    return f"{value:,.0f}" if value >= 100 else f"{round(value, 6):.3g}"
+    print(json.dumps(found, indent=2) if as_json else "\n".join(lines_of(found)))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 CODE_PARAMETERS: Final = {
@@ -14,7 +14,7 @@ Property = tuple[str, Callable[[Any], Any]]
 """A property's name, and how an input becomes its value."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Kind:
     """A type of resource.
 
@@ -23,53 +23,34 @@ class Kind:
 
     type: str
     """CloudFormation's; for what is part of another resource there, that resource's."""
-    inputs: Mapping[str, Property]
-    """By Pulumi's name, a nested one by its path: loggingConfig.logGroup."""
-    outputs: Mapping[str, str]
+    by_rule: str = ""
+    """Inputs, by Pulumi's name or path (loggingConfig.logGroup), whose property's name is theirs,
+    but for a capital."""
+    outputs: Mapping[str, str] = field(default_factory=dict)
     """What gives it in CloudFormation: "" is Ref, anything else an attribute's name."""
-    is_tagged: bool
+    exceptions: Mapping[str, str | Property] = field(default_factory=dict)
+    """The other inputs, with the name of the property and maybe how it is made."""
+    is_tagged: bool = True
     part_of: str | None = None
     """The input that names the resource which it is a part of."""
     by_name: bool = False
     """Whether it refers to others by their names: a reference would close a circle."""
 
+    @property
+    def nested(self) -> set[str]:
+        """The inputs whose members are translated, too."""
+        return {path.rpartition(".")[0] for path in (*self.by_rule.split(), *self.exceptions)}
 
-def _kind(
-    type_: str,
-    by_rule: str,
-    outputs: str = "",
-    *,
-    part_of: str | None = None,
-    by_name: bool = False,
-    is_tagged: bool = True,
-    **exceptions: str | Property,
-) -> Kind:
-    """Name inputs by the rule, PascalCase, or by exceptions, where __ stands for a dot."""
-    inputs: dict[str, Property] = {name: (_pascal(name), _same) for name in by_rule.split()}
-    for name, target in exceptions.items():
-        named = (target, _same) if isinstance(target, str) else target
-        inputs[name.replace("__", ".")] = named
-    pairs = (output.partition("=") for output in outputs.split())
-    return Kind(
-        type=type_,
-        inputs=inputs,
-        outputs={name: attribute for name, _, attribute in pairs},
-        is_tagged=is_tagged,
-        part_of=part_of,
-        by_name=by_name,
-    )
+    def property_of(self, path: str) -> Property | None:
+        """Return the property that an input becomes; None if it is not known."""
+        if path in self.by_rule.split():
+            name = path.rpartition(".")[2]
+            return name[0].upper() + name[1:], lambda value: value
+        known = self.exceptions.get(path)
+        return (known, lambda value: value) if isinstance(known, str) else known
 
 
-def _pascal(path: str) -> str:
-    name = path.rpartition(".")[2]
-    return name[0].upper() + name[1:]
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-def _only(value: Any) -> Any:
+def _in_list(value: object) -> list[object]:
     return [value]
 
 
@@ -93,115 +74,109 @@ def _code(_: Any) -> dict[str, dict[str, str]]:
     return {name.removeprefix("Code"): {"Ref": name} for name in CODE_PARAMETERS}
 
 
+_POLICY: Final[Mapping[str, Property]] = {"policy": ("PolicyDocument", json.loads)}
+
 KINDS: Final[Mapping[str, Kind]] = {
-    "aws:cloudwatch/dashboard:Dashboard": _kind(
+    "aws:cloudwatch/dashboard:Dashboard": Kind(
         "AWS::CloudWatch::Dashboard",
         "dashboardBody dashboardName",
-        "dashboardName=",
+        {"dashboardName": ""},
         is_tagged=False,
     ),
-    "aws:cloudwatch/logGroup:LogGroup": _kind(
+    "aws:cloudwatch/logGroup:LogGroup": Kind(
         "AWS::Logs::LogGroup",
         "deletionProtectionEnabled kmsKeyId logGroupClass retentionInDays",
-        "name=",
-        name="LogGroupName",
+        {"name": ""},
+        {"name": "LogGroupName"},
     ),
-    "aws:cloudwatch/metricAlarm:MetricAlarm": _kind(
+    "aws:cloudwatch/metricAlarm:MetricAlarm": Kind(
         "AWS::CloudWatch::Alarm",
         "alarmActions alarmDescription comparisonOperator datapointsToAlarm evaluationPeriods "
         "extendedStatistic metricName namespace period statistic threshold treatMissingData",
-        "name= arn=Arn",
-        dimensions=("Dimensions", _named),
-        name="AlarmName",
-        okActions="OKActions",
+        {"name": "", "arn": "Arn"},
+        {"dimensions": ("Dimensions", _named), "name": "AlarmName", "okActions": "OKActions"},
     ),
-    "aws:dynamodb/table:Table": _kind(
+    "aws:dynamodb/table:Table": Kind(
         "AWS::DynamoDB::Table",
-        "billingMode deletionProtectionEnabled",
-        "name= arn=Arn streamArn=StreamArn",
-        attributes="AttributeDefinitions",
-        attributes__name="AttributeName",
-        attributes__type="AttributeType",
-        hashKey=("KeySchema", _key),
-        name="TableName",
-        pointInTimeRecovery="PointInTimeRecoverySpecification",
-        pointInTimeRecovery__enabled="PointInTimeRecoveryEnabled",
-        serverSideEncryption=("SSESpecification", _encryption),
-        serverSideEncryption__enabled="SSEEnabled",
-        serverSideEncryption__kmsKeyArn="KMSMasterKeyId",
-        streamEnabled="",
-        streamViewType=("StreamSpecification", _view),
-        ttl="TimeToLiveSpecification",
-        ttl__attributeName="AttributeName",
-        ttl__enabled="Enabled",
+        "billingMode deletionProtectionEnabled ttl.attributeName ttl.enabled",
+        {"name": "", "arn": "Arn", "streamArn": "StreamArn"},
+        {
+            "attributes": "AttributeDefinitions",
+            "attributes.name": "AttributeName",
+            "attributes.type": "AttributeType",
+            "hashKey": ("KeySchema", _key),
+            "name": "TableName",
+            "pointInTimeRecovery": "PointInTimeRecoverySpecification",
+            "pointInTimeRecovery.enabled": "PointInTimeRecoveryEnabled",
+            "serverSideEncryption": ("SSESpecification", _encryption),
+            "serverSideEncryption.enabled": "SSEEnabled",
+            "serverSideEncryption.kmsKeyArn": "KMSMasterKeyId",
+            "streamEnabled": "",
+            "streamViewType": ("StreamSpecification", _view),
+            "ttl": "TimeToLiveSpecification",
+        },
     ),
-    "aws:iam/role:Role": _kind(
+    "aws:iam/role:Role": Kind(
         "AWS::IAM::Role",
         "description permissionsBoundary",
-        "name= arn=Arn",
-        assumeRolePolicy=("AssumeRolePolicyDocument", json.loads),
+        {"name": "", "arn": "Arn"},
+        {"assumeRolePolicy": ("AssumeRolePolicyDocument", json.loads)},
     ),
-    "aws:iam/rolePolicy:RolePolicy": _kind(
-        "AWS::IAM::Role",
-        "",
-        part_of="role",
-        policy=("PolicyDocument", json.loads),
-    ),
-    "aws:lambda/eventSourceMapping:EventSourceMapping": _kind(
+    "aws:iam/rolePolicy:RolePolicy": Kind("AWS::IAM::Role", exceptions=_POLICY, part_of="role"),
+    "aws:lambda/eventSourceMapping:EventSourceMapping": Kind(
         "AWS::Lambda::EventSourceMapping",
         "batchSize eventSourceArn functionName functionResponseTypes "
         "maximumBatchingWindowInSeconds metricsConfig metricsConfig.metrics scalingConfig "
         "scalingConfig.maximumConcurrency",
-        "uuid=",
+        {"uuid": ""},
     ),
-    "aws:lambda/function:Function": _kind(
+    "aws:lambda/function:Function": Kind(
         "AWS::Lambda::Function",
         "architectures description environment environment.variables handler kmsKeyArn "
         "loggingConfig loggingConfig.applicationLogLevel loggingConfig.logFormat "
         "loggingConfig.logGroup loggingConfig.systemLogLevel memorySize role runtime timeout "
         "tracingConfig tracingConfig.mode",
-        "name= arn=Arn",
-        code=("Code", _code),
-        name="FunctionName",
+        {"name": "", "arn": "Arn"},
+        {"code": ("Code", _code), "name": "FunctionName"},
     ),
-    "aws:sns/topic:Topic": _kind(
-        "AWS::SNS::Topic", "kmsMasterKeyId", "name=TopicName arn=", name="TopicName"
+    "aws:sns/topic:Topic": Kind(
+        "AWS::SNS::Topic",
+        "kmsMasterKeyId",
+        {"name": "TopicName", "arn": ""},
+        {"name": "TopicName"},
     ),
-    "aws:sns/topicPolicy:TopicPolicy": _kind(
+    "aws:sns/topicPolicy:TopicPolicy": Kind(
         "AWS::SNS::TopicPolicy",
-        "",
+        exceptions={"arn": ("Topics", _in_list), **_POLICY},
         is_tagged=False,
-        arn=("Topics", _only),
-        policy=("PolicyDocument", json.loads),
     ),
-    "aws:sns/topicSubscription:TopicSubscription": _kind(
+    "aws:sns/topicSubscription:TopicSubscription": Kind(
         "AWS::SNS::Subscription",
         "endpoint protocol rawMessageDelivery",
+        exceptions={"topic": "TopicArn"},
         is_tagged=False,
-        topic="TopicArn",
     ),
-    "aws:sqs/queue:Queue": _kind(
+    "aws:sqs/queue:Queue": Kind(
         "AWS::SQS::Queue",
         "kmsMasterKeyId sqsManagedSseEnabled",
-        "name=QueueName arn=Arn url=",
-        maxMessageSize="MaximumMessageSize",
-        messageRetentionSeconds="MessageRetentionPeriod",
-        name="QueueName",
-        redrivePolicy=("RedrivePolicy", json.loads),
-        visibilityTimeoutSeconds="VisibilityTimeout",
+        {"name": "QueueName", "arn": "Arn", "url": ""},
+        {
+            "maxMessageSize": "MaximumMessageSize",
+            "messageRetentionSeconds": "MessageRetentionPeriod",
+            "name": "QueueName",
+            "redrivePolicy": ("RedrivePolicy", json.loads),
+            "visibilityTimeoutSeconds": "VisibilityTimeout",
+        },
     ),
-    "aws:sqs/queuePolicy:QueuePolicy": _kind(
+    "aws:sqs/queuePolicy:QueuePolicy": Kind(
         "AWS::SQS::QueuePolicy",
-        "",
+        exceptions={"queueUrl": ("Queues", _in_list), **_POLICY},
         is_tagged=False,
-        policy=("PolicyDocument", json.loads),
-        queueUrl=("Queues", _only),
     ),
-    "aws:sqs/redriveAllowPolicy:RedriveAllowPolicy": _kind(
+    "aws:sqs/redriveAllowPolicy:RedriveAllowPolicy": Kind(
         "AWS::SQS::Queue",
-        "",
+        exceptions={"redriveAllowPolicy": ("RedriveAllowPolicy", json.loads)},
         part_of="queueUrl",
         by_name=True,
-        redriveAllowPolicy=("RedriveAllowPolicy", json.loads),
     ),
 }

@@ -1,6 +1,7 @@
 """How results look on a terminal: one style for all tables, and nothing raw of a message."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from rich import box
 from rich.table import Table
@@ -8,8 +9,8 @@ from rich.table import Table
 
 def make_table(title: str, columns: Sequence[str], legend: str = "") -> Table:
     """Make a table without upright lines: in a picture they would need one certain font."""
-    table = Table(title=title, caption=legend, box=box.SIMPLE, title_justify="left",
-                  caption_justify="left", title_style="bold", caption_style="none")  # fmt: skip
+    table = Table(title=title, caption=legend, box=box.SIMPLE, title_style="bold")
+    table.title_justify = table.caption_justify = "left"
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
@@ -25,3 +26,18 @@ def printable(text: str) -> str:
     return "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
     )
+
+
+def lines_of(figures: Mapping[str, Any], within: str = "") -> Iterator[str]:
+    """Yield a line for each figure: its name in the JSON, outer.inner, and its value."""
+    for name, value in figures.items():
+        if isinstance(value, Mapping):
+            yield from lines_of(value, f"{within}{name}.")
+        else:
+            shown = str(value) if isinstance(value, str | bool) else short(value)
+            yield f"{within + name:50}{shown:>12}"
+
+
+def short(value: float) -> str:
+    """Return a figure with three digits, or all those of a larger number."""
+    return f"{value:,.0f}" if value >= 100 else f"{round(value, 6):.3g}"

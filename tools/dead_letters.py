@@ -13,9 +13,8 @@ BODY_SHOWN: Final = 300
 def with_reasons(deployed: Deployed) -> list[DeadLetter]:
     """Read all dead letters, oldest first; those that SQS moved get what the log says of them."""
     letters = sorted(deployed.dead_letters(), key=lambda letter: letter.sent_at)
-    if not (moved := [letter for letter in letters if not letter.reason]):
-        return letters
-    logged = deployed.reasons(moved[0].sent_at)
+    moved = [letter.sent_at for letter in letters if not letter.reason]
+    logged = deployed.reasons(moved[0]) if moved else {}
     return [
         letter._replace(reason=letter.reason or logged.get(letter.message_id, ""))
         for letter in letters

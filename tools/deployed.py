@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 from typing import Any, Final, NamedTuple, TypeVar
 
 import boto3
@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from tools.aws import client, emulator_session
 from tools.errors import ToolError
-from tools.event import KEY, UnsendableError, from_item, message_body
+from tools.event import UnsendableError, from_item, message_body
 from tools.sending import Message, Sender
 
 # How long looking at dead letters may hide them from others: some seconds, and more for many.
@@ -61,7 +61,7 @@ class Deployed:
     def __init__(self, outputs: Mapping[str, Any]) -> None:
         """Take the stack's outputs, or the line that `python -m tools up` prints."""
         self.outputs = outputs
-        self.key: str = outputs.get("keyAttribute", KEY)
+        self.key: str = outputs["keyAttribute"]
         self.version_attribute: str = outputs["versionAttribute"]
         region = outputs["queueArn"].split(":")[3]
         queue_url: str = outputs["queueUrl"]
@@ -84,13 +84,14 @@ class Deployed:
             ToolError: one is not in the queue; others may be.
 
         """
-        messages = (Message("A message", partial(message_body, body)) for body in bodies)
-        ids = []
-        for _, fate in self._sender.send(messages):
-            if isinstance(fate, UnsendableError):
-                raise ToolError(f"A message was not sent: it {fate}.")
-            ids.append(fate)
-        return ids
+        try:
+            messages = (Message("A message", message_body(body)) for body in bodies)
+            fates = [fate for _, fate in self._sender.send(messages)]
+            if refused := [fate for fate in fates if isinstance(fate, UnsendableError)]:
+                raise refused[0]
+        except UnsendableError as error:
+            raise ToolError(f"A message was not sent: it {error}.") from None
+        return [str(fate) for fate in fates]
 
     def settings(self) -> QueueSettings:
         """Read the queue's settings."""
@@ -103,19 +104,15 @@ class Deployed:
             deliveries=int(redrive["maxReceiveCount"]) if is_wired else None,
         )
 
-    def waiting(self, *, in_flight: bool = True) -> int:
+    def waiting(self, output: str = "queueUrl", *, in_flight: bool = True) -> int:
         """Count the messages in the queue; those in flight wait for an answer or a redelivery."""
-        return self._count("queueUrl", in_flight=in_flight)
+        names = ["ApproximateNumberOfMessages"]
+        names += ["ApproximateNumberOfMessagesNotVisible"] if in_flight else []
+        return sum(map(int, self._attributes(output, *names).values()))
 
     def dead(self) -> int:
         """Count the dead letters."""
-        return self._count("deadLetterQueueUrl", in_flight=True)
-
-    def _count(self, output: str, *, in_flight: bool) -> int:
-        names = ["ApproximateNumberOfMessages"]
-        if in_flight:
-            names.append("ApproximateNumberOfMessagesNotVisible")
-        return sum(map(int, self._attributes(output, *names).values()))
+        return self.waiting("deadLetterQueueUrl")
 
     def _attributes(self, output: str, *names: str) -> dict[str, str]:
         asked = {"QueueUrl": self.outputs[output], "AttributeNames": names}
@@ -130,12 +127,9 @@ class Deployed:
 
     def items(self) -> list[dict[str, Any]]:
         """Read the whole table, numbers as Decimal."""
-        pages = (
-            self.client("dynamodb")
-            .get_paginator("scan")
-            .paginate(**self._table, ConsistentRead=True)
-        )
-        return [from_item(item) for page in pages for item in page["Items"]]
+        paginator = self.client("dynamodb").get_paginator("scan")
+        pages = paginator.paginate(**self._table, ConsistentRead=True)
+        return [from_item(item) for item in pages.search("Items[]")]
 
     def delete_item(self, event_id: str) -> None:
         """Delete one item, if it is there."""
@@ -191,8 +185,7 @@ class Deployed:
                 filterPattern=pattern,
             )
         )
-        events = [event for page in pages for event in page["events"]]
-        for event in sorted(events, key=lambda event: int(event["timestamp"])):
+        for event in sorted(pages.search("events[]"), key=lambda event: int(event["timestamp"])):
             if event["message"].startswith("{"):
                 yield json.loads(event["message"])
 
@@ -213,10 +206,8 @@ def outcomes(line: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _dead_letter(message: Mapping[str, Any]) -> DeadLetter:
-    attributes = {
-        name: value.get("StringValue", "")
-        for name, value in message.get("MessageAttributes", {}).items()
-    }
+    given = message.get("MessageAttributes", {})
+    attributes = {name: value.get("StringValue", "") for name, value in given.items()}
     # Who may send to the queue may write anything: it was sent before it came here.
     moved = int(message["Attributes"]["SentTimestamp"])
     sent = attributes.get("sentTimestamp", "")

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import urllib.request
 from pathlib import Path
-from typing import IO, Any, Final, Self
+from typing import IO, Any, Final, Self, cast
 
 from tools.aws import client, emulator_session
 from tools.deployed import wait_for
@@ -71,14 +71,9 @@ class Emulator:
         raise ToolError(f"The embedded AWS ended unexpectedly.{self._last_words()}")
 
     def __enter__(self) -> Self:
-        if self._wanted_port is not None and not _is_free(self._wanted_port):
-            raise ToolError(
-                f"Port {self._wanted_port} on {HOST} is taken: stop what listens there, "
-                "or choose another with --port."
-            )
         for tries_left in reversed(range(1 if self._wanted_port else START_TRIES)):
             try:
-                self._start(self._wanted_port or _free_port())
+                self._start()
                 break
             except ToolError:
                 # Another process may have taken the free port in between.
@@ -87,11 +82,20 @@ class Emulator:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop()
-
-    def _start(self, port: int) -> None:
-        self._port = port
+        cast("IO[bytes]", self._process.stdin).close()  # the leash follows
         try:
+            self._process.wait(GRACE_SECONDS + 5)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        finally:
+            self._words.close()
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _start(self) -> None:
+        self._port = _free_port(self._wanted_port or 0)
+        try:
+            self._words = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed on leaving)
             self._folder = Path(tempfile.mkdtemp(prefix="event-state-local-"))
         except OSError as error:
             raise ToolError(f"The embedded AWS needs a temporary folder: {error}.") from None
@@ -100,7 +104,7 @@ class Emulator:
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self._folder),
             "TMPDIR": str(self._folder),
-            "GATEWAY_PORT": str(port),
+            "GATEWAY_PORT": str(self._port),
             "BIND_HOST": HOST,
             "MINISTACK_HOST": HOST,
             "MINISTACK_REGION": self.region,
@@ -109,7 +113,6 @@ class Emulator:
             "SFTP_ENABLED": "0",
             "AUTH": str(self._auth).lower(),
         }
-        self._words = (self._folder / "ministack.log").open("w+") if self._log is None else None
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tools.leash"],
             cwd=PROJECT,
@@ -120,58 +123,39 @@ class Emulator:
             start_new_session=True,
         )
         try:
-            self._await_ready()
+            is_ready = wait_for(self._is_ready, START_SECONDS, every=0.02)
         except BaseException:
-            self._stop()
+            self.__exit__()
             raise
-
-    def _await_ready(self) -> None:
-        def is_ready() -> bool:
-            if self._process.poll() is not None:
-                raise ToolError(f"The embedded AWS did not start.{self._last_words()}")
-            ready = f"{self.endpoint_url}/_ministack/ready"
-            try:
-                with _DIRECTLY.open(ready, timeout=1) as answer:
-                    return bool(answer.status == 200)
-            except OSError:
-                return False
-
-        if not wait_for(is_ready, START_SECONDS, every=0.02):
+        if not is_ready:
+            self.__exit__()
             raise ToolError(f"The embedded AWS was not ready in {START_SECONDS:.0f} s.")
 
-    def _stop(self) -> None:
-        assert self._process.stdin  # noqa: S101 (it was asked for)
-        self._process.stdin.close()  # the leash follows
+    def _is_ready(self) -> bool:
+        if self._process.poll() is not None:
+            raise ToolError(f"The embedded AWS did not start.{self._last_words()}")
         try:
-            self._process.wait(GRACE_SECONDS + 5)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-        finally:
-            if self._words:
-                self._words.close()
-            shutil.rmtree(self._folder, ignore_errors=True)
+            with _DIRECTLY.open(f"{self.endpoint_url}/_ministack/ready", timeout=1) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
 
     def _last_words(self) -> str:
-        if self._words is None:
-            return ""
         self._words.seek(0)
         lines = self._words.read().strip().splitlines()
         return f" Its last words: {lines[-1]}" if lines else ""
 
 
-def _is_free(port: int) -> bool:
+def _free_port(wanted: int) -> int:
+    """Return the port that is wanted, or any for 0."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((HOST, wanted))
         except OSError:
-            return False
-    return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
+            raise ToolError(
+                f"Port {wanted} on {HOST} is taken: stop what listens there, "
+                "or choose another with --port."
+            ) from None
         port: int = probe.getsockname()[1]
         return port

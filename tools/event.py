@@ -8,8 +8,6 @@ from typing import Any, Final, NoReturn
 
 from boto3.dynamodb.types import TypeDeserializer
 
-KEY: Final = "event_id"
-"""The member that names the state, where a stack's `keyAttribute` says nothing else."""
 KEY_BYTES: Final = 2048
 """The longest partition key of a DynamoDB item.
 
@@ -39,6 +37,52 @@ def message_body(text: str) -> str:
     return text
 
 
+def line_body(line: bytes, key: str) -> str:
+    """Return a line as a message body, its numbers and spacing as they are.
+
+    key: the member that names the state. The checks are those of the function that cost little
+    here; what they let through and it does not, such as a number of 39 digits, is a dead letter.
+
+    Raises:
+        UnsendableError: the line is no JSON object, has no usable key, or is too long.
+
+    """
+    try:
+        text = line.decode().strip()
+        event = json.loads(text, parse_int=_unread, parse_float=_unread, parse_constant=_refuse)
+    except UnicodeDecodeError:
+        raise UnsendableError("not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise UnsendableError(f"not JSON: {error.msg} at column {error.colno}") from None
+    except RecursionError:
+        raise UnsendableError("nests too deep") from None
+    if not isinstance(event, dict):
+        raise UnsendableError("not a JSON object")
+    if not isinstance(event.get(key), str):
+        problem = "is not a string" if key in event else "is missing"
+        raise UnsendableError(f"{key} {problem}")
+    if not 1 <= (size := len(event[key].encode(errors="replace"))) <= KEY_BYTES:
+        raise UnsendableError(f"{key} has {size} bytes, it needs 1 to {KEY_BYTES}")
+    return message_body(text)
+
+
+def _unread(_: str) -> int:
+    """Stand for a number, which is never written: no conversion can fail or cost time."""
+    return 0
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise UnsendableError(f"{constant} is not a JSON number")
+
+
+def decode(body: str) -> Any:
+    """Return what a JSON text says, numbers as Decimal, as `Deployed.item` gives them.
+
+    Raises ValueError if it is no JSON.
+    """
+    return json.loads(body, parse_int=Decimal, parse_float=Decimal)
+
+
 def to_json(value: object) -> str:
     """Write a value as JSON, a Decimal digit by digit, with nothing in it that SQS refuses.
 
@@ -46,23 +90,20 @@ def to_json(value: object) -> str:
         UnsendableError: JSON has no form for it.
 
     """
-    if isinstance(value, Mapping):
-        for name in value:
-            if not isinstance(name, str):
-                kind = type(name).__name__
-                raise UnsendableError(f"names a member by a {kind}, and JSON by text alone")
-        return f"{{{','.join(f'{to_json(name)}:{to_json(each)}' for name, each in value.items())}}}"
-    if isinstance(value, list | tuple):
-        return f"[{','.join(map(to_json, value))}]"
-    if isinstance(value, str):
-        text = json.dumps(value, ensure_ascii=False)
-        return _REFUSED_BY_SQS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-    if isinstance(value, Decimal) and value.is_finite():
-        return str(value)
-    try:
-        return json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError):
-        raise UnsendableError(f"holds a {type(value).__name__} that JSON has no form for") from None
+    match value:
+        case Mapping() if all(isinstance(name, str) for name in value):
+            pairs = (f"{to_json(name)}:{to_json(each)}" for name, each in value.items())
+            return f"{{{','.join(pairs)}}}"
+        case list():
+            return f"[{','.join(map(to_json, value))}]"
+        case str():
+            text = json.dumps(value, ensure_ascii=False)
+            return _REFUSED_BY_SQS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+        case Decimal() if value.is_finite():
+            return str(value)
+        case None | bool() | int():
+            return json.dumps(value)
+    raise UnsendableError(f"holds a {type(value).__name__} that JSON has no form for")
 
 
 def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,54 +117,6 @@ class _Deserializer(TypeDeserializer):
 
     def _deserialize_n(self, value: str) -> Decimal:
         return Decimal(value)
-
-
-def line_body(line: bytes, key: str) -> str:
-    """Return a line as a message body, its numbers and spacing as they are.
-
-    key: the member that names the state. The checks are those of the function that cost little
-    here; what they let through and it does not, such as a number of 39 digits, is a dead letter.
-
-    Raises:
-        UnsendableError: the line is no JSON object, has no usable key, or is too long.
-
-    """
-    try:
-        text = line.decode().strip()
-        event = _JSON.decode(text)
-    except UnicodeDecodeError:
-        raise UnsendableError("not UTF-8") from None
-    except json.JSONDecodeError as error:
-        raise UnsendableError(f"not JSON: {error.msg} at column {error.colno}") from None
-    except RecursionError:
-        raise UnsendableError("nests too deep") from None
-    if not isinstance(event, dict):
-        raise UnsendableError("not a JSON object")
-    if key not in event:
-        raise UnsendableError(f"{key} is missing")
-    if not isinstance(event[key], str):
-        raise UnsendableError(f"{key} is not a string")
-    if not 1 <= (size := len(event[key].encode(errors="replace"))) <= KEY_BYTES:
-        raise UnsendableError(f"{key} has {size} bytes, it needs 1 to {KEY_BYTES}")
-    return message_body(text)
-
-
-def _no_number(constant: str) -> NoReturn:
-    raise UnsendableError(f"{constant} is not a JSON number")
-
-
-# Numbers are only looked at, never written: no conversion can fail or cost time.
-_JSON: Final = json.JSONDecoder(
-    parse_int=lambda _: 0, parse_float=lambda _: 0, parse_constant=_no_number
-)
-
-
-def decode(body: str) -> Any:
-    """Return what a JSON text says, numbers as Decimal, as `Deployed.item` gives them.
-
-    Raises ValueError if it is no JSON.
-    """
-    return json.loads(body, parse_int=Decimal, parse_float=Decimal)
 
 
 def is_same(one: Any, other: Any) -> bool:

@@ -10,31 +10,26 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from typing import Final
 
 GRACE_SECONDS: Final = 5.0
 
 
-def main() -> None:
-    """Run MiniStack until it is told to stop or the parent is gone."""
-    folder = os.environ["TMPDIR"]
-    # Until MiniStack has a handler of its own, so that the folder goes in any case.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    try:
-        threading.Thread(target=_follow_parent, args=(folder,), daemon=True).start()
-        runpy.run_module("ministack", run_name="__main__")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _follow_parent(folder: str) -> None:
+def _follow_parent() -> None:
     sys.stdin.buffer.read()
     os.kill(os.getpid(), signal.SIGTERM)
-    threading.Event().wait(GRACE_SECONDS)
+    time.sleep(GRACE_SECONDS)
     # MiniStack did not stop in time: end everything that it started.
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 if __name__ == "__main__":
-    main()
+    # Until MiniStack has a handler of its own, so that the folder goes in any case.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    try:
+        threading.Thread(target=_follow_parent, daemon=True).start()
+        runpy.run_module("ministack", run_name="__main__")
+    finally:
+        shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)

@@ -1,10 +1,8 @@
 """`python -m tools load`: the lines of a file, or a table's items, into a queue."""
 
-import contextlib
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,59 +13,53 @@ from tools.aws import client
 from tools.console import printable
 from tools.errors import ToolError
 from tools.event import UnsendableError, from_item, line_body, message_body, to_json
-from tools.sending import Fate, Message, Sender
+from tools.sending import Message, Sender
 
 PROBLEMS_SHOWN: Final = 20
-SHOWN_EVERY: Final = 100
 STDIN: Final = "-"
 _UTF_8_MARK: Final = b"\xef\xbb\xbf"
 
 
-def load_file(queue_url: str, file: str, key: str) -> int:
-    """Send a file's lines, or those of standard input; return the exit status."""
+def load_file(queue_url: str, file: str, key: str) -> None:
+    """Send a file's lines, or those of standard input."""
     if file == STDIN:
-        return load(queue_url, lines(sys.stdin.buffer, key))
+        load(queue_url, lines(sys.stdin.buffer, key))
+        return
     try:
         stream = Path(file).open("rb")  # noqa: SIM115 (closed below)
     except OSError as error:
         raise ToolError(f"{file} cannot be read: {error.strerror}.") from None
     with stream:
-        return load(queue_url, lines(stream, key))
+        load(queue_url, lines(stream, key))
 
 
-def load_table(queue_url: str, table: str, key: str) -> int:
-    """Send the items of a table, its name or ARN; return the exit status."""
+def load_table(queue_url: str, table: str, key: str) -> None:
+    """Send the items of a table, its name or ARN."""
     region = table.split(":")[3] if table.startswith("arn:") else None
     dynamodb = client(boto3.Session(region_name=region), "dynamodb", attempts=8)
-    return load(queue_url, items(dynamodb, table, key))
+    load(queue_url, items(dynamodb, table, key))
 
 
-def load(queue_url: str, messages: Iterable[Message]) -> int:
-    """Send events; return 1 if some make no message, else 0.
+def load(queue_url: str, messages: Iterable[Message]) -> None:
+    """Send events.
 
     Raises:
-        ToolError: one was not sent, and neither are those after it.
+        ToolError: some make no message; or one was not sent, and neither are those after it.
 
     """
     sender, console = Sender(queue_url), Console(stderr=True, soft_wrap=True, highlight=False)
     sent = refused = 0
     started = time.monotonic()
-
-    def note(message: Message, fate: Fate) -> None:
-        nonlocal sent, refused
-        if not isinstance(fate, UnsendableError):
-            sent += 1
-            return
-        refused += 1
-        if refused <= PROBLEMS_SHOWN:
-            console.print(printable(f"{message.name}: {fate}"), markup=False)
-
     try:
-        with contextlib.closing(sender.send(messages)) as fates, console.status("") as status:
-            for message, fate in fates:
-                note(message, fate)
-                if (sent + refused) % SHOWN_EVERY == 0:
-                    status.update(f"{sent} sent, {refused} refused")
+        with console.status("") as status:
+            for name, fate in sender.send(messages):
+                if not isinstance(fate, UnsendableError):
+                    sent += 1
+                else:
+                    refused += 1
+                    if refused <= PROBLEMS_SHOWN:
+                        console.print(printable(f"{name}: {fate}"), markup=False)
+                status.update(f"{sent} sent, {refused} refused")
     except (ToolError, KeyboardInterrupt):
         again = "Send all of it again: what comes twice does no harm."
         print(f"At least {sent} messages were sent. {again}", file=sys.stderr)
@@ -76,7 +68,6 @@ def load(queue_url: str, messages: Iterable[Message]) -> int:
     print(f"Sent {sent} messages in {seconds:.1f} s, {sent / seconds:.0f} a second.")
     if refused:
         raise ToolError(f"{refused} were refused, and not sent.")
-    return 0
 
 
 def lines(stream: Iterable[bytes], key: str) -> Iterator[Message]:
@@ -92,7 +83,7 @@ def lines(stream: Iterable[bytes], key: str) -> Iterator[Message]:
                 raise ToolError("The input is UTF-16: make it UTF-8 (iconv -f UTF-16 -t UTF-8).")
             line = line.removeprefix(_UTF_8_MARK)
         if line.strip():
-            yield Message(f"line {number}", partial(line_body, line, key))
+            yield _message(f"line {number}", line_body, line, key)
 
 
 def items(dynamodb: Any, table: str, key: str) -> Iterator[Message]:
@@ -106,12 +97,18 @@ def items(dynamodb: Any, table: str, key: str) -> Iterator[Message]:
 
     """
     pages = dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
-    for page in pages:
-        for item in page["Items"]:
-            if "S" not in item.get(key, {}):
-                raise ToolError(f"The key of {table} is not {key}: name it with --key-attribute.")
-            yield Message(f"item {item[key]['S']!r}", partial(_item_body, item))
+    for item in pages.search("Items[]"):
+        if "S" not in item.get(key, {}):
+            raise ToolError(f"The key of {table} is not {key}: name it with --key-attribute.")
+        yield _message(f"item {item[key]['S']!r}", _item_body, item)
 
 
 def _item_body(item: dict[str, Any]) -> str:
     return message_body(to_json(from_item(item)))
+
+
+def _message(name: str, body: Callable[..., str], *of: object) -> Message:
+    try:
+        return Message(name, body(*of))
+    except UnsendableError as error:
+        return Message(name, error)

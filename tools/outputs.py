@@ -26,12 +26,8 @@ def of_stack(name: str) -> dict[str, Any]:
             "The Pulumi CLI is not installed: https://www.pulumi.com/docs/install/. For the "
             "embedded AWS, name the file that `python -m tools up` wrote with --outputs."
         )
-    asked = subprocess.run(
-        ["pulumi", "stack", "output", "--json", "--stack", name, "--non-interactive"],  # noqa: S607
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = ["pulumi", "stack", "output", "--json", "--stack", name, "--non-interactive"]
+    asked = subprocess.run(command, capture_output=True, text=True, check=False)
     if asked.returncode:
         told = asked.stderr.strip().removeprefix("error: ").splitlines() or ["no reason given"]
         raise ToolError(f"`pulumi stack output --stack {name}` failed: {told[0]}")
@@ -46,11 +42,9 @@ def of_file(path: Path) -> dict[str, Any]:
 
     """
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8", "replace")
     except OSError as error:
         raise ToolError(f"{path} cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        text = ""
     return _checked(text, str(path), "keep in it what `python -m tools up` prints when it is ready")
 
 

@@ -1,7 +1,6 @@
 """What the program registers for a stack, with no AWS at all."""
 
 import json
-from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -11,25 +10,30 @@ from rich.console import Console
 from rich.tree import Tree
 
 from tools.errors import ToolError
-from tools.program import Resource, Run, plain, run
+from tools.program import Run, plain, run
 from tools.stacks import Stack
 
-# Stands for the account, which only AWS knows; the one that AWS uses in its own examples.
+# Stand for what only AWS knows: the account, as in AWS's own examples, the event source mapping's
+# name, and the moment at which a table's stream was enabled.
 ACCOUNT: Final = "123456789012"
-# Stands for the event source mapping, which only AWS names.
 MAPPING_UUID: Final = "a1b2c3d4-5678-90ab-cdef-111111111111"
-# Stands for the moment at which a table's stream was enabled.
 STREAM_LABEL: Final = "2025-01-01T00:00:00.000"
 
-ALARM: Final = "aws:cloudwatch/metricAlarm:MetricAlarm"
 DASHBOARD: Final = "aws:cloudwatch/dashboard:Dashboard"
 FUNCTION: Final = "aws:lambda/function:Function"
-LOG_GROUP: Final = "aws:cloudwatch/logGroup:LogGroup"
 MAPPING: Final = "aws:lambda/eventSourceMapping:EventSourceMapping"
 QUEUE: Final = "aws:sqs/queue:Queue"
-ROLE: Final = "aws:iam/role:Role"
 TABLE: Final = "aws:dynamodb/table:Table"
-TOPIC: Final = "aws:sns/topic:Topic"
+# What stands in an ARN before and after the place.
+_ARNS: Final[Mapping[str, tuple[str, str]]] = {
+    "aws:cloudwatch/logGroup:LogGroup": ("logs", "log-group:"),
+    "aws:cloudwatch/metricAlarm:MetricAlarm": ("cloudwatch", "alarm:"),
+    "aws:iam/role:Role": ("iam", "role/"),
+    "aws:sns/topic:Topic": ("sns", ""),
+    FUNCTION: ("lambda", "function:"),
+    QUEUE: ("sqs", ""),
+    TABLE: ("dynamodb", "table/"),
+}
 
 
 class Preview(pulumi_mocks.Mocks):
@@ -37,6 +41,7 @@ class Preview(pulumi_mocks.Mocks):
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
+        self.region, self.account = stack.region, ACCOUNT
 
     def new_resource(
         self, args: pulumi_mocks.MockResourceArgs
@@ -44,26 +49,25 @@ class Preview(pulumi_mocks.Mocks):
         """Compute the resource's id and its state."""
         if not args.custom:
             return None, args.inputs
-        inputs = plain(args.inputs)
-        name, region = self.name_of(args.typ, args.name, inputs), self._stack.region
-        outputs = {"dashboardName" if args.typ == DASHBOARD else "name": name}
+        state = plain(args.inputs)
+        named = "dashboardName" if args.typ == DASHBOARD else "name"
+        given = MAPPING_UUID if args.typ == MAPPING else state.get(named, args.name)
+        name = state[named] = self.name_of(args.name, given)
         if args.typ in _ARNS:
             service, form = _ARNS[args.typ]
-            place = "" if service == "iam" else region
-            outputs["arn"] = f"arn:{self._stack.partition}:{service}:{place}:{ACCOUNT}:{form}{name}"
+            place = f"{'' if service == 'iam' else self.region}:{self.account}"
+            state["arn"] = f"arn:{self._stack.partition}:{service}:{place}:{form}{name}"
         if args.typ == QUEUE:
-            outputs["url"] = f"https://sqs.{region}.{self._stack.url_suffix}/{ACCOUNT}/{name}"
-        if args.typ == TABLE and inputs["streamEnabled"]:
-            outputs["streamArn"] = f"{outputs['arn']}/stream/{STREAM_LABEL}"
+            host = f"sqs.{self.region}.{self._stack.url_suffix}"
+            state["url"] = f"https://{host}/{self.account}/{name}"
+        if args.typ == TABLE and state["streamEnabled"]:
+            state["streamArn"] = f"{state['arn']}/stream/{STREAM_LABEL}"
         if args.typ == MAPPING:
-            outputs["uuid"] = name
-        return outputs.get("url", name), {**inputs, **outputs}
+            state["uuid"] = name
+        return state.get("url", name), state
 
-    def name_of(self, type_: str, name: str, inputs: Mapping[str, Any]) -> str:
-        """Name a resource as AWS would: as its inputs do, or after the program's name for it."""
-        if type_ == MAPPING:
-            return MAPPING_UUID
-        given: str = inputs.get("dashboardName" if type_ == DASHBOARD else "name", name)
+    def name_of(self, name: str, given: str) -> str:
+        """Return AWS's name for the resource that the program calls `name`."""
         return given
 
     def call(self, args: pulumi_mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
@@ -77,79 +81,37 @@ def preview(stack: Stack) -> Run:
 
 
 def show(stack: Stack, run: Run, *, as_json: bool) -> None:
-    """Print a run: as JSON, or drawn as a tree, in whole lines into a pipe or a file."""
+    """Print a run: as JSON, or the resources below the stack, as `pulumi preview` draws them."""
     if as_json:
         print(to_json(run))
         return
+    tree = Tree(f"[bold]{stack.project}-{stack.name}[/]  {stack.region}")
+    branches: dict[str, Tree] = {}
+    for each in sorted(run.resources, key=lambda each: (each.urn.count("$"), each.urn)):
+        label = f"{each.name}  [dim]{each.type}[/]"
+        if name := each.inputs.get("name"):
+            label += f"  [cyan]{name}[/]"
+        if each.protect:
+            label += "  [yellow]protected[/]"
+        branches[each.urn] = branches.get(each.parent, tree).add(label)
+    outputs = tree.add("outputs")
+    for name, value in run.outputs.items():
+        outputs.add(f"{name}  [cyan]{value}[/]")
     console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = 200
-    console.print(as_tree(stack, run))
+        console.width = 200  # whole lines into a pipe or a file
+    console.print(tree)
 
 
 def to_json(run: Run) -> str:
     """Render a run as JSON: {"resources": [...], "outputs": {...}}, by Pulumi's own names."""
-    return json.dumps(
-        {
-            "resources": [
-                {
-                    "urn": resource.urn,
-                    "type": resource.type,
-                    "name": resource.name,
-                    "inputs": resource.inputs,
-                    "parent": resource.parent,
-                    "dependencies": list(resource.dependencies),
-                    "protect": resource.protect,
-                }
-                for resource in run.resources
-            ],
-            "outputs": run.outputs,
-        },
-        default=_asset_as_json,
-        ensure_ascii=False,
-        sort_keys=True,
-        indent=2,
-    )
-
-
-def as_tree(stack: Stack, run: Run) -> Tree:
-    """Draw the resources below the stack, as `pulumi preview` does, and the outputs after them."""
-    children: dict[str, list[Resource]] = defaultdict(list)
-    for resource in run.resources:
-        children[resource.parent].append(resource)
-    tree = Tree(f"[bold]{stack.project}-{stack.name}[/]  {stack.region}")
-    known = {resource.urn for resource in run.resources}
-
-    def grow(branch: Tree, parent: str) -> None:
-        for child in children[parent]:
-            label = f"{child.name}  [dim]{child.type}[/]"
-            if name := child.inputs.get("name"):
-                label += f"  [cyan]{name}[/]"
-            if child.protect:
-                label += "  [yellow]protected[/]"
-            grow(branch.add(label), child.urn)
-
-    for root in sorted(set(children) - known):
-        grow(tree, root)
-    outputs = tree.add("outputs")
-    for name, value in run.outputs.items():
-        outputs.add(f"{name}  [cyan]{value}[/]")
-    return tree
+    names = ("urn", "type", "name", "inputs", "parent", "dependencies", "protect")
+    resources = [{name: getattr(each, name) for name in names} for each in run.resources]
+    found = {"resources": resources, "outputs": run.outputs}
+    return json.dumps(found, default=_asset_as_json, ensure_ascii=False, sort_keys=True, indent=2)
 
 
 def _asset_as_json(value: object) -> Mapping[str, Any]:
     if isinstance(value, pulumi.AssetArchive):
         return {"assets": {name: vars(asset) for name, asset in value.assets.items()}}
     raise TypeError(f"{value!r} has no JSON form")
-
-
-# The service, and what stands before the name.
-_ARNS: Final[Mapping[str, tuple[str, str]]] = {
-    ALARM: ("cloudwatch", "alarm:"),
-    LOG_GROUP: ("logs", "log-group:"),
-    TABLE: ("dynamodb", "table/"),
-    ROLE: ("iam", "role/"),
-    FUNCTION: ("lambda", "function:"),
-    TOPIC: ("sns", ""),
-    QUEUE: ("sqs", ""),
-}

@@ -5,12 +5,12 @@ mocks given.
 """
 
 import asyncio
-import contextlib
 import contextvars
 import runpy
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -24,6 +24,7 @@ from tools.errors import ToolError
 from tools.stacks import PROJECT, Stack
 
 STACK_TYPE: Final = "pulumi:pulumi:Stack"
+_ENDINGS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,31 +59,16 @@ def run(stack: Stack, mocks: pulumi_mocks.Mocks, program: Path = PROJECT) -> Run
         ToolError: the settings are wrong, or the mocks could not make a resource.
 
     """
-    # Pulumi keeps its state in context variables: in a context of its own, each run is the first.
-    with _uninterrupted(), asyncio.Runner() as runner:
-        runner.get_loop()  # the one that Pulumi looks for, and that Python no longer makes itself
-        return contextvars.Context().run(_run, stack, mocks, program)
-
-
-@contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Let SIGINT and SIGTERM wait for the end of the block, which raises KeyboardInterrupt then.
-
-    Pulumi's event loop breaks at an interrupt, and Python drops one that comes while it finalizes
-    an object, as a deployment does by the thousand.
-    """
-    came: list[int] = []
-    handlers = {
-        each: signal.signal(each, lambda number, _: came.append(number))
-        for each in (signal.SIGINT, signal.SIGTERM)
-    }
+    # Signals wait for the end: Pulumi's event loop breaks at one, and Python drops one that comes
+    # while it finalizes an object, as it does here by the thousand.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
     try:
-        yield
+        # Pulumi keeps its state in context variables: in a context of its own, each is the first.
+        with asyncio.Runner() as runner:
+            runner.get_loop()  # the one that Pulumi looks for, and that Python no longer makes
+            return contextvars.Context().run(_run, stack, mocks, program)
     finally:
-        for each, handler in handlers.items():
-            signal.signal(each, handler)
-    if came:
-        raise KeyboardInterrupt
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
 
 
 def _run(stack: Stack, mocks: pulumi_mocks.Mocks, folder: Path) -> Run:
@@ -106,18 +92,16 @@ def _run(stack: Stack, mocks: pulumi_mocks.Mocks, folder: Path) -> Run:
             # Pulumi wraps it in words about the resource that waited for the failed one.
             raise monitor.error from None
         raise
-    return Run(resources=tuple(sorted(monitor.recorded, key=_by_urn)), outputs=outputs)
+    return Run(resources=tuple(sorted(monitor.recorded, key=attrgetter("urn"))), outputs=outputs)
 
 
 def plain(value: Any) -> Any:
     """Give whole numbers back their type: between program and engine all numbers are doubles."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
     if isinstance(value, list):
         return [plain(item) for item in value]
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
-    return value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class _Recorder(pulumi_mocks.MockMonitor):
@@ -131,35 +115,29 @@ class _Recorder(pulumi_mocks.MockMonitor):
     def make_urn(self, parent: str, type_: str, name: str) -> str:
         """Name a resource as the engine does: the stack is no part of a child's type."""
         urn: str = super().make_urn("", type_, name)
-        if not parent or parent.split("::")[2] == STACK_TYPE:
+        parent_type = parent.split("::")[2] if parent else STACK_TYPE
+        if parent_type == STACK_TYPE:
             return urn
-        head, project, _, _ = urn.split("::")
-        return "::".join([head, project, f"{parent.split('::')[2]}${type_}", name])
+        return urn.replace(f"::{type_}::", f"::{parent_type}${type_}::", 1)
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 (gRPC's name)
         """Record the request, then let the mocks make the resource."""
         if request.type != STACK_TYPE:
-            self.recorded.append(
-                Resource(
-                    urn=self.make_urn(request.parent, request.type, request.name),
-                    type=request.type,
-                    name=request.name,
-                    inputs=plain(rpc.deserialize_properties(request.object)),
-                    parent=request.parent,
-                    dependencies=tuple(sorted(request.dependencies)),
-                    protect=request.protect,
-                    provider=request.provider,
-                    delete_before_replace=request.deleteBeforeReplace
-                    if request.deleteBeforeReplaceDefined
-                    else None,
-                )
+            is_said = request.deleteBeforeReplaceDefined
+            made = Resource(
+                urn=self.make_urn(request.parent, request.type, request.name),
+                type=request.type,
+                name=request.name,
+                inputs=plain(rpc.deserialize_properties(request.object)),
+                parent=request.parent,
+                dependencies=tuple(sorted(request.dependencies)),
+                protect=request.protect,
+                provider=request.provider,
+                delete_before_replace=request.deleteBeforeReplace if is_said else None,
             )
+            self.recorded.append(made)
         try:
             return super().RegisterResource(request)  # type: ignore[no-untyped-call]
         except ToolError as error:
             self.error = self.error or error
             raise
-
-
-def _by_urn(resource: Resource) -> str:
-    return resource.urn

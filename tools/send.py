@@ -1,7 +1,6 @@
 """`python -m tools send`: one event, and what became of it."""
 
 import time
-from collections.abc import Callable
 from typing import Any, Final
 
 from tools.console import printable
@@ -17,8 +16,8 @@ LOOK_SECONDS: Final = 0.05
 SETTLED_SECONDS: Final = 5.0
 
 
-def send(deployed: Deployed, body: str, say: Callable[[str], object] = print) -> int:
-    """Send a message, wait, say what became of it; 0 if it was stored or superseded.
+def send(deployed: Deployed, body: str) -> int:
+    """Send a message, wait, print what became of it; 0 if it was stored or superseded.
 
     Stored is what the table shows; rejected, what the log or a dead letter says of this message.
     Of no message does the function say that it was superseded: that is what became of it if its id
@@ -32,7 +31,7 @@ def send(deployed: Deployed, body: str, say: Callable[[str], object] = print) ->
     event_id = event[deployed.key] if event else ""
     if event and is_same(deployed.item(event_id), event):
         deployed.send([body])
-        say(f"Stored: the table already held this very event.\n{_shown(event)}")
+        print(f"Stored: the table already held this very event.\n{printable(to_json(event))}")
         return 0
 
     dead = deployed.dead()
@@ -44,9 +43,10 @@ def send(deployed: Deployed, body: str, say: Callable[[str], object] = print) ->
     def look() -> tuple[int, str] | None:
         nonlocal dead, failed
         item = deployed.item(event_id) if event else None
+        shown = printable(to_json(item))
         seconds = time.monotonic() - began
         if event and is_same(item, event):
-            return 0, f"Stored, {seconds:.1f} s after it was sent:\n{_shown(event)}"
+            return 0, f"Stored, {seconds:.1f} s after it was sent:\n{shown}"
         for line in deployed.log_lines(since, f'"{message_id}"'):
             if line.get("outcome") == "rejected":
                 return 1, f"Rejected: {printable(line['reason'])}. It becomes a dead letter."
@@ -55,23 +55,21 @@ def send(deployed: Deployed, body: str, say: Callable[[str], object] = print) ->
         if (count := deployed.dead()) > dead:
             for letter in deployed.dead_letters():
                 if letter.message_id == message_id:
-                    reason = (
-                        f"Rejected: {printable(letter.reason)}." if letter.reason else "Failed."
-                    )
-                    return 1, f"{reason} It is a dead letter."
+                    why = f"Rejected: {printable(letter.reason)}" if letter.reason else "Failed"
+                    return 1, f"{why}. It is a dead letter."
         dead = count
         if item and not failed and seconds > SETTLED_SECONDS and not deployed.waiting():
-            return 0, f"Superseded: the table keeps another event of its id.\n{_shown(item)}"
+            return 0, f"Superseded: the table keeps another event of its id.\n{shown}"
         return None
 
     seconds = deployed.settings().visibility_seconds + GRACE_SECONDS
-    fate = wait_for(look, seconds, LOOK_SECONDS) or (
+    status, text = wait_for(look, seconds, LOOK_SECONDS) or (
         1,
         f"Not known after {seconds:.0f} s what became of it; {deployed.waiting()} messages are in "
         f"the queue.{failed}",
     )
-    say(fate[1])
-    return fate[0]
+    print(text)
+    return status
 
 
 def _event(body: str, key: str) -> dict[str, Any] | None:
@@ -82,7 +80,3 @@ def _event(body: str, key: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
         return None
     return event if 1 <= size <= KEY_BYTES else None
-
-
-def _shown(item: dict[str, Any]) -> str:
-    return printable(to_json(item))

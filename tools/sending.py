@@ -2,10 +2,10 @@
 
 import random
 import re
-import threading
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, islice
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -24,18 +24,12 @@ _REGION_IN_URL: Final = re.compile(r"https://(?:sqs\.)?([a-z]+(?:-[a-z]+)+-\d)\.
 
 
 class Message(NamedTuple):
-    """What is to be sent."""
+    """What is to be sent, or what became of it."""
 
     name: str
     """Which one, for people."""
-    body: Callable[[], str]
-    """Returns its body, or raises UnsendableError."""
-
-
-Fate = str | UnsendableError
-"""What became of a message: its id in the queue, or why it can never be sent as it is."""
-Batch = Sequence[tuple[Message, Fate]]
-"""What goes into one request: messages, each with its body or why it has none."""
+    body: str | UnsendableError
+    """Its body, and once it is sent its id in the queue; or why it can never be sent as it is."""
 
 
 class Sender:
@@ -57,8 +51,8 @@ class Sender:
         session = session or boto3.Session(region_name=region[1] if region else None)
         self._sqs = client(session, "sqs", endpoint_url, attempts=ATTEMPTS)
 
-    def send(self, messages: Iterable[Message]) -> Generator[tuple[Message, Fate], None, None]:
-        """Send messages as they come, and yield each with its fate, in their order.
+    def send(self, messages: Iterable[Message]) -> Iterator[Message]:
+        """Send messages, and yield what became of each, in their order.
 
         Order in the queue is not kept: versions are what order events. Whatever ends this early
         ends it after the requests that are under way.
@@ -67,75 +61,58 @@ class Sender:
             ToolError: one is not known to be in the queue, and may be if it is sent again.
 
         """
-        stopped = threading.Event()
-        pending: deque[Future[Batch]] = deque()
+        requests = batches(messages)
         with ThreadPoolExecutor(CONNECTIONS) as pool:
-            try:
-                for batch in batches(messages):
-                    pending.append(pool.submit(self._send, batch, stopped))
-                    while len(pending) > 2 * CONNECTIONS or (pending and pending[0].done()):
-                        yield from pending.popleft().result()
-                while pending:
-                    yield from pending.popleft().result()
-            finally:
-                stopped.set()
-                pool.shutdown(cancel_futures=True)
+            while some := [*islice(requests, 4 * CONNECTIONS)]:
+                yield from chain.from_iterable(pool.map(self._send, some))
 
-    def _send(self, batch: Batch, stopped: threading.Event) -> Batch:
+    def _send(self, batch: list[Message]) -> list[Message]:
         """Send one request, and again what failed of it through no fault of its own."""
-        fates = {str(place): fate for place, (_, fate) in enumerate(batch)}
-        left = {place: body for place, body in fates.items() if isinstance(body, str)}
+        fates = dict(enumerate(batch))
+        left = {place: each.body for place, each in fates.items() if isinstance(each.body, str)}
         problem = ""
         for attempt in range(ATTEMPTS):
-            if not left or (attempt and stopped.wait(_pause(attempt))):
+            if not left:
                 break
-            entries = [{"Id": place, "MessageBody": body} for place, body in left.items()]
+            if attempt:
+                longest = FIRST_PAUSE_SECONDS * 2 ** (attempt - 1)
+                time.sleep(random.uniform(longest / 2, longest))  # noqa: S311 (spreads load)
+            entries = [{"Id": str(place), "MessageBody": body} for place, body in left.items()]
             with explained():
                 answer = self._sqs.send_message_batch(QueueUrl=self._url, Entries=entries)
             # What an answer does not name is not sent.
             problem = "SQS did not answer"
+            told: dict[str, Any] = {}
             for sent in answer.get("Successful", []):
-                fates[sent["Id"]] = sent["MessageId"]
-                del left[sent["Id"]]
+                told[sent["Id"]] = sent["MessageId"]
             for failure in answer.get("Failed", []):
-                problem = _words(failure)
+                words = failure.get("Message") or "no reason given"
+                problem = f"SQS refused it: {words} ({failure['Code']})"
                 # KMS throttles a message by an error of 400, as if its sender were to blame.
                 if failure["SenderFault"] and "throttl" not in failure["Code"].lower():
-                    fates[failure["Id"]] = UnsendableError(problem)
-                    del left[failure["Id"]]
+                    told[failure["Id"]] = UnsendableError(problem)
+            for place, fate in told.items():
+                del left[int(place)]
+                fates[int(place)] = fates[int(place)]._replace(body=fate)
         if left:
-            name = batch[int(next(iter(left)))][0].name
+            name = fates[next(iter(left))].name
             raise ToolError(f"{name} was not sent: {problem}.")
-        return [(message, fates[str(place)]) for place, (message, _) in enumerate(batch)]
+        return [*fates.values()]
 
 
-def batches(messages: Iterable[Message]) -> Iterator[Batch]:
+def batches(messages: Iterable[Message]) -> Iterator[list[Message]]:
     """Cut messages into requests, each as soon as it is full; one without a body counts, too."""
-    batch: list[tuple[Message, Fate]] = []
+    batch: list[Message] = []
     size = 0
     for message in messages:
-        body: Fate
-        try:
-            body = message.body()
-            added = len(body.encode())
-        except UnsendableError as error:
-            body, added = error, 0
+        added = len(message.body.encode()) if isinstance(message.body, str) else 0
         if batch and size + added > BATCH_BYTES:
             yield batch
             batch, size = [], 0
-        batch.append((message, body))
+        batch.append(message)
         size += added
         if len(batch) == BATCH_MESSAGES:
             yield batch
             batch, size = [], 0
     if batch:
         yield batch
-
-
-def _pause(attempt: int) -> float:
-    longest = FIRST_PAUSE_SECONDS * 2.0 ** (attempt - 1)
-    return random.uniform(longest / 2, longest)  # noqa: S311 (spreads load, hides nothing)
-
-
-def _words(failure: dict[str, Any]) -> str:
-    return f"SQS refused it: {failure.get('Message') or 'no reason given'} ({failure['Code']})"

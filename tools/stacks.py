@@ -29,8 +29,7 @@ class Stack:
 
     def with_config(self, changes: Mapping[str, object]) -> "Stack":
         """Return this stack with some keys changed; a key without a namespace is the project's."""
-        changed = {_qualified(key, self.project): _text(value) for key, value in changes.items()}
-        return replace(self, config={**self.config, **changed})
+        return replace(self, config={**self.config, **_texts(changes, self.project)})
 
     @property
     def region(self) -> str:
@@ -61,26 +60,24 @@ def load_stack(name: str, project: Path = PROJECT) -> Stack:
         ToolError: there is no such stack, its file cannot be read, or a value is encrypted.
 
     """
-    definition = _read(project / "Pulumi.yaml")
-    file = project / f"Pulumi.{name}.yaml"
+    definition, file = _read(project / "Pulumi.yaml"), project / f"Pulumi.{name}.yaml"
     if not file.is_file():
         known = ", ".join(sorted(path.name.split(".")[1] for path in project.glob("Pulumi.*.yaml")))
         raise ToolError(
             f"There is no stack {name!r}: {file.name} does not exist. The stacks are: {known}."
         )
     given = _read(file).get("config") or {}
-    config = {_qualified(key, definition["name"]): value for key, value in given.items()}
+    texts = _texts(given, definition["name"])
     problems = [
         f"{key} is encrypted, and only the Pulumi CLI can decrypt it"
-        for key, value in config.items()
+        for key, value in zip(texts, given.values(), strict=True)
         if isinstance(value, dict) and value.keys() == {"secure"}
     ]
-    if "aws:region" not in config:
+    if "aws:region" not in texts:
         problems.append("aws:region is not set; every stack names its region")
     if problems:
         lines = "".join(f"\n  - {problem}" for problem in problems)
         raise ToolError(f"The config of stack {name!r} cannot be used; fix {file.name}:{lines}")
-    texts = {key: _text(value) for key, value in config.items()}
     return Stack(name=name, project=definition["name"], config=texts)
 
 
@@ -94,15 +91,16 @@ def _of_partition(region: str) -> Mapping[str, str]:
     raise ToolError(f"aws:region is {region!r}, and no AWS partition has a region of that form.")
 
 
-def _qualified(key: str, project: str) -> str:
-    return key if ":" in key else f"{project}:{key}"
-
-
-def _text(value: object) -> str:
-    """Write a value as the Pulumi CLI hands it on."""
-    if isinstance(value, str) or value is None:
-        return value or ""
-    return json.dumps(value, default=str, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+def _texts(config: Mapping[str, object], project: str) -> dict[str, str]:
+    """Write keys and values as the Pulumi CLI hands them on."""
+    return {
+        key if ":" in key else f"{project}:{key}": value
+        if isinstance(value, str)
+        else json.dumps(
+            value, default=str, ensure_ascii=False, separators=(",", ":"), sort_keys=True
+        )
+        for key, value in config.items()
+    }
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -1,21 +1,25 @@
 """A stack as a CloudFormation template: for the embedded AWS, for cfn-lint, and without Pulumi."""
 
 import io
+import json
+import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import yaml
 from pulumi.runtime import mocks as pulumi_mocks
 
-from tools.cloudformation import CODE_PARAMETERS
+from tools.cloudformation import CODE_PARAMETERS, KINDS, Kind
 from tools.errors import ToolError
 from tools.preview import Preview
 from tools.program import Resource, run
 from tools.stacks import PROJECT, Stack
-from tools.template_body import Body, kind_of_type, placeholder, reference
+
+# Stand for what a pseudo parameter tells; no config has them by chance.
+_REGION: Final = "region-of-the-template"
+_ACCOUNT: Final = "404142434445"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,10 +28,6 @@ class Template:
 
     body: dict[str, Any]
     code: bytes
-
-    def to_yaml(self) -> str:
-        """Write the template as CloudFormation's users read it."""
-        return yaml.safe_dump(self.body, sort_keys=False, allow_unicode=True, width=100)
 
 
 def make_template(stack: Stack, program: Path = PROJECT) -> Template:
@@ -40,6 +40,7 @@ def make_template(stack: Stack, program: Path = PROJECT) -> Template:
     answers = _Answers(stack)
     registered = run(stack, answers, program)
     resources = [each for each in registered.resources if each.type.startswith("aws:")]
+    translation = _Translation(stack, answers.known, resources)
     body = {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"Stack {stack.name} of the Pulumi project {stack.project}",
@@ -47,7 +48,11 @@ def make_template(stack: Stack, program: Path = PROJECT) -> Template:
             name: {"Type": "String", "Description": words}
             for name, words in CODE_PARAMETERS.items()
         },
-        **Body(stack, answers.known, resources).sections(registered),
+        "Resources": translation.resources(),
+        "Outputs": {
+            name: {"Value": translation.value(text if isinstance(text, str) else json.dumps(text))}
+            for name, text in registered.outputs.items()
+        },
     }
     return Template(body=body, code=_code_of(resources))
 
@@ -57,8 +62,9 @@ class _Answers(Preview):
 
     def __init__(self, stack: Stack) -> None:
         super().__init__(stack)
+        self.region, self.account = _REGION, _ACCOUNT
         self.known: dict[str, str] = {}
-        """The reference for each output."""
+        """The reference for each output, as Fn::Sub writes it."""
 
     def new_resource(
         self, args: pulumi_mocks.MockResourceArgs
@@ -66,14 +72,129 @@ class _Answers(Preview):
         """Compute the resource's id and its state, and remember what is in it."""
         resource_id, state = super().new_resource(args)
         if args.custom:
-            for output, attribute in kind_of_type(args.typ, args.name).outputs.items():
+            for output, attribute in _kind_of(args.typ, args.name).outputs.items():
                 if output in state:
-                    self.known[state[output]] = reference(args.name, attribute)
+                    path = f"{_logical_id(args.name)}.{attribute}".rstrip(".")
+                    self.known[state[output]] = f"${{{path}}}"
         return resource_id, state
 
-    def name_of(self, type_: str, name: str, inputs: Mapping[str, Any]) -> str:
+    def name_of(self, name: str, given: str) -> str:
         """Return what stands for the name."""
-        return placeholder(name)
+        return _placeholder(name)
+
+
+class _Translation:
+    """What one run registered, in CloudFormation's words."""
+
+    def __init__(
+        self, stack: Stack, references: Mapping[str, str], resources: Sequence[Resource]
+    ) -> None:
+        self._resources = resources
+        self._tags = [{"Key": key, "Value": value} for key, value in stack.default_tags.items()]
+        self._known = {
+            f"arn:{stack.partition}:": "arn:${AWS::Partition}:",
+            _REGION: "${AWS::Region}",
+            _ACCOUNT: "${AWS::AccountId}",
+            **references,
+        }
+        texts = sorted({_REGION, _ACCOUNT, *references}, key=len, reverse=True)
+        # An ARN of another place is the config's: it is taken as it is.
+        ours = rf"arn:{stack.partition}:(?=[a-z]+:(?:{_REGION}|:{_ACCOUNT}))"
+        self._pattern = re.compile("|".join([*map(re.escape, texts), ours]))
+
+    def resources(self) -> dict[str, Any]:
+        """Write the resources."""
+        kinds = {each.urn: _kind_of(each.type, each.name) for each in self._resources}
+        made: dict[str, Any] = {}
+        homes = {}
+        for each in sorted(self._resources, key=lambda each: bool(kinds[each.urn].part_of)):
+            kind, properties = kinds[each.urn], self._properties(each)
+            if not kind.part_of:
+                home = _logical_id(each.name)
+                policy = "Retain" if each.protect else "Delete"
+                made[home] = {
+                    "Type": kind.type,
+                    "DeletionPolicy": policy,
+                    "UpdateReplacePolicy": policy,
+                    "Properties": properties,
+                }
+                if kind.is_tagged and self._tags:
+                    properties["Tags"] = self._tags
+            else:
+                home = self._known[each.inputs[kind.part_of]].strip("${}")
+                if "PolicyDocument" in properties:  # the role's
+                    properties = {"Policies": [{"PolicyName": each.name, **properties}]}
+                made[home]["Properties"] |= properties
+            homes[each.urn] = home
+        for each in self._resources:
+            home = homes[each.urn]
+            needed = {homes[urn] for urn in each.dependencies if urn in homes}
+            implied = {home, *references_in(made[home]["Properties"])}
+            if kinds[each.urn].by_name:
+                continue
+            if others := needed - implied:
+                made[home]["DependsOn"] = sorted({*made[home].get("DependsOn", []), *others})
+        return made
+
+    def _properties(self, resource: Resource) -> dict[str, Any]:
+        kind = _kind_of(resource.type, resource.name)
+        unknown: list[str] = []
+
+        def translate(value: Any, path: str) -> Any:
+            if isinstance(value, list):
+                return [translate(each, path) for each in value]
+            if not isinstance(value, dict):
+                return value
+            found = {}
+            for key, each in sorted(value.items()):
+                where = f"{path}.{key}".lstrip(".")
+                if (known := kind.property_of(where)) is None:
+                    unknown.append(where)
+                elif name := known[0]:
+                    is_plain = where not in kind.nested
+                    found[name] = known[1](each if is_plain else translate(each, where))
+            return found
+
+        inputs = {key: each for key, each in resource.inputs.items() if key != kind.part_of}
+        properties = translate(inputs, "")
+        if unknown:
+            raise ToolError(
+                f"The template does not know {', '.join(sorted(unknown))} of {resource.type} "
+                f"(resource {resource.name!r}): teach it in tools/cloudformation.py."
+            )
+        if kind.by_name:
+            written = json.dumps(properties)
+            for each in self._resources:
+                written = written.replace(_placeholder(each.name), each.inputs.get("name", ""))
+            properties = json.loads(written)
+        found: dict[str, Any] = self.value(properties)
+        return found
+
+    def value(self, value: Any) -> Any:
+        """Put references where the program had outputs of other resources."""
+        if isinstance(value, dict):
+            return {key: self.value(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [self.value(each) for each in value]
+        if not isinstance(value, str) or not self._pattern.search(value):
+            return value
+        # Fn::Sub reads "${" as a reference.
+        text = self._pattern.sub(lambda found: self._known[found[0]], value.replace("${", "${!"))
+        if only := re.fullmatch(r"\$\{([\w:]+)(?:\.(\w+))?\}", text):
+            return {"Fn::GetAtt": [*only.groups()]} if only[2] else {"Ref": only[1]}
+        return {"Fn::Sub": text}
+
+
+def references_in(node: Any) -> Iterator[str]:
+    """Yield the logical ids and pseudo parameters that a part of a template refers to."""
+    match node:
+        case {"Ref": name} | {"Fn::GetAtt": [name, _]}:
+            yield name
+        case {"Fn::Sub": str(text)}:
+            yield from re.findall(r"\$\{([\w:]+)", text)
+        case dict() | list():
+            for each in node.values() if isinstance(node, dict) else node:
+                yield from references_in(each)
 
 
 def zip_of(files: Mapping[str, Path]) -> bytes:
@@ -96,3 +217,21 @@ def _code_of(resources: Sequence[Resource]) -> bytes:
     if len(packed) > 1:
         raise ToolError("The template takes one zip file, and its functions' code differs.")
     return packed.pop() if packed else b""
+
+
+def _kind_of(type_: str, name: str) -> Kind:
+    if type_ not in KINDS:
+        raise ToolError(
+            f"The template does not know {type_} (resource {name!r}): "
+            "teach it in tools/cloudformation.py."
+        )
+    return KINDS[type_]
+
+
+def _logical_id(name: str) -> str:
+    return "".join(word[0].upper() + word[1:] for word in re.findall("[A-Za-z0-9]+", name))
+
+
+def _placeholder(name: str) -> str:
+    """Name a resource, as is valid where the real name would be, to be found again in any text."""
+    return f"name-of-{_logical_id(name)}-"

@@ -5,6 +5,7 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from botocore.exceptions import WaiterError
@@ -28,7 +29,7 @@ def up(stack_name: str, port: int | None) -> None:
     """Print one line of JSON when ready: stack outputs, endpointUrl, region. Then stay."""
     say = Console(stderr=True, soft_wrap=True, highlight=False).print
     stack = load_stack(stack_name)
-    try:
+    with suppress(KeyboardInterrupt):  # the way it is meant to end
         template = make_template(stack)  # a wrong config stops here, before anything is started
         with Emulator(port=port, region=stack.region, log=sys.stderr) as aws:
             say(f"The embedded AWS listens on {aws.endpoint_url}")
@@ -44,8 +45,6 @@ def up(stack_name: str, port: int | None) -> None:
             say(f"{commands_to_try(ready)}\n")
             say("Ctrl-C stops it, and everything in it is gone.")
             aws.wait()
-    except KeyboardInterrupt:
-        return  # the way it is meant to end
 
 
 def deploy(aws: Emulator, template: Template) -> dict[str, str]:
@@ -62,12 +61,12 @@ def deploy(aws: Emulator, template: Template) -> dict[str, str]:
     s3, cloudformation = aws.client("s3"), aws.client("cloudformation")
     s3.create_bucket(Bucket=BUCKET)
     s3.put_object(Bucket=BUCKET, Key="code.zip", Body=template.code)
-    parameters = {"CodeS3Bucket": BUCKET, "CodeS3Key": "code.zip"}
     name = cloudformation.create_stack(
         StackName="event-state",
         TemplateBody=json.dumps(template.body),
         Parameters=[
-            {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
+            {"ParameterKey": "CodeS3Bucket", "ParameterValue": BUCKET},
+            {"ParameterKey": "CodeS3Key", "ParameterValue": "code.zip"},
         ],
         Capabilities=["CAPABILITY_IAM"],
     )["StackId"]
@@ -77,8 +76,7 @@ def deploy(aws: Emulator, template: Template) -> dict[str, str]:
         )
     except WaiterError:
         events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
-        failed = [each for each in events if each["ResourceStatus"] == "CREATE_FAILED"]
-        first = failed[-1]
+        first = [each for each in events if each["ResourceStatus"] == "CREATE_FAILED"][-1]
         raise ToolError(
             f"The embedded AWS refused {first['LogicalResourceId']} ({first['ResourceType']}): "
             f"{first.get('ResourceStatusReason', 'without a reason')}"
@@ -89,21 +87,18 @@ def deploy(aws: Emulator, template: Template) -> dict[str, str]:
 
 def commands_to_try(ready: Mapping[str, Any]) -> str:
     """Write the commands that send one's own event and read its item, from what `up` prints."""
-    send = f".venv/bin/python -m tools send --outputs {OUTPUTS_FILE}"
     variables = " ".join(f"{name.upper()}={value}" for name, value in CREDENTIALS.items())
     key = json.dumps({ready["keyAttribute"]: {"S": json.loads(EXAMPLE)["event_id"]}})
-    example = EXAMPLE.replace('"event_id"', json.dumps(ready["keyAttribute"]))
-    lines = [
-        f"{send} \\",
-        f"  {shlex.quote(example)}",
-        "",
-        "or with the AWS CLI:",
-        "",
-        f"export {variables} \\",
-        f"  AWS_ENDPOINT_URL={ready['endpointUrl']} AWS_DEFAULT_REGION={ready['region']}",
-        f"aws sqs send-message --queue-url {ready['queueUrl']} \\",
-        f"  --message-body {shlex.quote(example)}",
-        f"aws dynamodb get-item --table-name {ready['tableName']} \\",
-        f"  --key {shlex.quote(key)}",
-    ]
-    return "\n".join(f"  {line}".rstrip() for line in lines).replace("  or with", "or with")
+    example = shlex.quote(EXAMPLE.replace('"event_id"', json.dumps(ready["keyAttribute"])))
+    return f"""\
+  .venv/bin/python -m tools send --outputs {OUTPUTS_FILE} \\
+    {example}
+
+or with the AWS CLI:
+
+  export {variables} \\
+    AWS_ENDPOINT_URL={ready["endpointUrl"]} AWS_DEFAULT_REGION={ready["region"]}
+  aws sqs send-message --queue-url {ready["queueUrl"]} \\
+    --message-body {example}
+  aws dynamodb get-item --table-name {ready["tableName"]} \\
+    --key {shlex.quote(key)}"""

@@ -13,35 +13,19 @@ from tools.errors import ToolError
 NOWHERE = "http://127.0.0.1:9"
 
 
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("http://127.0.0.1:4566", True),
-        ("http://127.9.9.9/1/q", True),
-        ("http://localhost:4566", True),
-        ("http://[::1]:4566", True),
-        ("https://sqs.us-east-1.amazonaws.com", False),
-        ("http://127.0.0.1.example.com", False),
-        ("http://10.0.0.1:4566", False),
-    ],
-)
-def test_this_machine_is_known_by_its_names(url: str, *, expected: bool) -> None:
-    assert is_loopback(url) is expected
+def test_this_machine_is_known_by_its_names() -> None:
+    for host in ("127.0.0.1:4566", "127.9.9.9/1/q", "localhost:4566", "[::1]:4566"):
+        assert is_loopback(f"http://{host}")
+    for host in ("sqs.us-east-1.amazonaws.com", "127.0.0.1.example.com", "10.0.0.1:4566"):
+        assert not is_loopback(f"http://{host}")
 
 
 @pytest.mark.parametrize(
     ("endpoint_url", "variable", "goes_through"),
-    [
-        (NOWHERE, None, False),
-        (None, NOWHERE, False),
-        ("http://10.0.0.1:4566", None, True),
-    ],
+    [(NOWHERE, "", False), (None, NOWHERE, False), ("http://10.0.0.1:4566", "", True)],
 )
 def test_only_other_machines_are_reached_through_a_proxy(
-    monkeypatch: pytest.MonkeyPatch,
-    endpoint_url: str | None,
-    variable: str | None,
-    goes_through: bool,
+    monkeypatch: pytest.MonkeyPatch, endpoint_url: str | None, variable: str, goes_through: bool
 ) -> None:
     proxies: list[dict[str, str] | None] = []
     connect = URLLib3Session.__init__
@@ -70,22 +54,28 @@ def test_the_hosts_settings_do_not_reach_an_emulators_session(
     assert (credentials.access_key, credentials.secret_key) == ("test", "test")
 
 
-def test_without_a_region_it_says_what_to_set() -> None:
-    with pytest.raises(ToolError, match=r"^No AWS region is set: set AWS_DEFAULT_REGION\.$"):
-        client(boto3.Session("a", "b"), "sqs")
-
-
-def test_an_endpoint_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "nonsense")
-    with pytest.raises(ToolError, match=r"^AWS cannot be used: Invalid endpoint: nonsense"):
-        client(boto3.Session("a", "b", region_name="us-east-1"), "sqs")
-
-
-def test_a_profile_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_PROFILE", "nonsense")
-    found = pytest.raises(ToolError, match=r"^AWS cannot be used: The config profile \(nonsense\)")
-    with found, explained():
-        boto3.Session()
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, "No AWS region is set: set AWS_DEFAULT_REGION."),
+        (
+            {"AWS_ENDPOINT_URL": "nonsense", "AWS_DEFAULT_REGION": "us-east-1"},
+            "AWS cannot be used: Invalid endpoint: nonsense",
+        ),
+        (
+            {"AWS_PROFILE": "nonsense"},
+            "AWS cannot be used: The config profile (nonsense) could not be found",
+        ),
+    ],
+)
+def test_settings_that_cannot_be_used_are_named(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], words: str
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ToolError) as raised, explained():
+        client(boto3.Session(), "sqs")
+    assert str(raised.value) == words
 
 
 def test_other_errors_are_not_taken_for_awss() -> None:
@@ -93,29 +83,28 @@ def test_other_errors_are_not_taken_for_awss() -> None:
         _ = 1 / 0
 
 
+def _refusal(code: str, operation: str) -> ClientError:
+    told: Any = {"Error": {"Code": code, "Message": "not you"}}
+    return ClientError(told, operation)
+
+
 @pytest.mark.parametrize(
-    ("code", "operation", "text"),
+    ("error", "text"),
     [
         (
-            "AccessDeniedException",
-            "Scan",
+            _refusal("AccessDeniedException", "Scan"),
             "AWS refuses dynamodb:Scan, which this needs: not you",
         ),
         (
-            "AccessDenied",
-            "ChangeMessageVisibilityBatch",
+            _refusal("AccessDenied", "ChangeMessageVisibilityBatch"),
             "AWS refuses sqs:ChangeMessageVisibility, which this needs: not you",
         ),
-        ("Throttling", "GetItem", "AWS refused GetItem: not you (Throttling)"),
+        (_refusal("Throttling", "GetItem"), "AWS refused GetItem: not you (Throttling)"),
+        (
+            EndpointConnectionError(endpoint_url=NOWHERE),
+            f'AWS cannot be used: Could not connect to the endpoint URL: "{NOWHERE}"',
+        ),
     ],
 )
-def test_a_refusal_names_what_is_missing(code: str, operation: str, text: str) -> None:
-    told: Any = {"Error": {"Code": code, "Message": "not you"}}
-    assert explain(ClientError(told, operation)) == text
-
-
-def test_an_aws_that_does_not_answer_is_named() -> None:
-    error = EndpointConnectionError(endpoint_url=NOWHERE)
-    assert (
-        explain(error) == f'AWS cannot be used: Could not connect to the endpoint URL: "{NOWHERE}"'
-    )
+def test_a_refusal_names_what_is_missing(error: Exception, text: str) -> None:
+    assert explain(error) == text

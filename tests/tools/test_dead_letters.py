@@ -43,36 +43,30 @@ def test_the_log_tells_the_reason_of_one_that_sqs_moved(
     stack.log(time.time() + 1, messageId=moved, reason="over 400 KB")
     stack.log(time.time() + 1, messageId="m-1", reason="another")
     show(stack.deployed)
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "2025-03-30T01:00:00Z m-1 its own"
-    reasons = {
-        body.strip(): line.split(" ", 1)[1] for line, body in zip(*[iter(lines)] * 2, strict=True)
-    }
-    assert reasons == {
+    lines = iter(capsys.readouterr().out.splitlines())
+    assert {
+        body.strip(): line.split(" ", 1)[1] for line, body in zip(lines, lines, strict=True)
+    } == {
         "own": "m-1 its own",
         "moved": f"{moved} over 400 KB",
         "silent": f"{silent} no reason in the log",
     }
 
 
-EVIL = "a\n2025-03-30T01:00:00Z m-9 forged\x9b2J\u202e\u2028\x1b[1m\x7f\t"
-SHOWN = r"a\n2025-03-30T01:00:00Z m-9 forged\x9b2J\u202e\u2028\x1b[1m\x7f\t"
-
-
 def test_what_a_message_holds_forges_no_line_and_does_not_reach_the_terminal(
     stack: MockedStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    body = EVIL.replace("\x9b", "").replace("\x1b", "").replace("\x7f", "")  # SQS takes no others
+    body = "a\n2025-03-30T01:00:00Z m-9 forged\u202e\u2028\t"  # SQS takes no others
     stack.letter(body, reason=body, sourceMessageId="m\n1")
     show(stack.deployed)
-    shown = printable(body)
     line, text = capsys.readouterr().out.splitlines()
+    shown = r"a\n2025-03-30T01:00:00Z m-9 forged\u202e\u2028\t"
     assert line.endswith(rf"Z m\n1 {shown}")
     assert text == f"    {shown}"
 
 
 def test_all_that_acts_or_turns_text_is_written_as_its_escape() -> None:
-    assert printable(EVIL) == SHOWN
+    assert printable("\x9b2J\x1b[1m\x7f\t") == r"\x9b2J\x1b[1m\x7f\t"
     assert printable("\ud800\u200f\u2066") == r"\ud800\u200f\u2066"
     plain = "東京 naïve \N{ROCKET} \\n {}"
     assert printable(plain) == plain
@@ -89,5 +83,4 @@ def test_a_terminal_that_knows_few_characters_gets_escapes(
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding))
     assert main(["dead-letters", "--outputs", str(file)]) == 0
     sys.stdout.flush()
-    text = written.getvalue().decode(encoding)
-    assert r'{"name":"\u6771\u4eac"}' in text
+    assert rb'{"name":"\u6771\u4eac"}' in written.getvalue()

@@ -1,17 +1,16 @@
 """The demo: it ends well on the real program, and badly on one that breaks a promise."""
 
-import itertools
-from decimal import Decimal
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.model import expected
 from tools import demo
-from tools.demo_events import broken, groups
+from tools.demo_events import BROKEN, groups
 from tools.deployed import DeadLetter
 from tools.event import decode
-from tools.stacks import Stack, load_stack
+from tools.stacks import load_stack
 
 
 @pytest.fixture(autouse=True)
@@ -21,11 +20,16 @@ def _proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "http://127.0.0.1:9")
 
 
-def test_every_promise_holds_and_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_promise_holds_and_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever the stack's file says of the key and the version."""
+    other = load_stack("local").with_config({"versionAttribute": "", "keyAttribute": "order.id"})
+    monkeypatch.setattr(demo, "load_stack", lambda _: other)
     assert demo.demo() == 0
     shown = capsys.readouterr().out
     legends, promises = 2, 5
-    assert shown.count("✓") == len(broken("event_id")) + len(groups()) + legends + promises
+    assert shown.count("✓") == len(BROKEN) + len(groups()) + legends + promises
     assert "✗" not in shown
     assert max(map(len, shown.partition("Now your own event")[2].splitlines())) <= 120
     for outcome in ("written", "superseded", "coalesced", "rejected"):
@@ -35,48 +39,42 @@ def test_every_promise_holds_and_is_shown(capsys: pytest.CaptureFixture[str]) ->
 def test_without_the_version_guard_the_demo_fails(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def unguarded(name: str) -> Stack:
-        return load_stack(name).with_config({"versionAttribute": "", "keyAttribute": "order.id"})
-
-    monkeypatch.setattr(demo, "load_stack", unguarded)
+    monkeypatch.setattr(demo, "PATTERN", {"versionAttribute": ""})
     assert demo.demo() == 1
     shown = capsys.readouterr().out
     assert "✗ Each of the 16 ids has the newest of its events" in shown
-    assert "✓ Each of the 223 events was acknowledged" in shown  # by another key, too
-    assert "event_id" not in shown
+    assert "✓ Each of the 223 events was acknowledged" in shown
 
 
 def _ended() -> dict[str, Any]:
     """Return what is found where all is well."""
     return {
-        "wrong": broken("event_id"),
         "stored": {key: dict(item) for group in groups() for key, item in group.items.items()},
-        "dead": [
-            DeadLetter("m", body, 0, "its reason", "a", "r") for body in broken("event_id").values()
-        ],
-        "counts": {"written": 50, "superseded": 100, "coalesced": 73, "rejected": 11, "failed": 0},
+        "dead": [DeadLetter("m", body, 0, "its reason", "a", "r") for body in BROKEN.values()],
+        "counts": {"Written": 50, "Superseded": 100, "Coalesced": 73},
     }
 
 
 @pytest.mark.parametrize(
-    ("change", "unkept"),
+    ("found", "change", "unkept"),
     [
-        ({}, None),
-        ({"stored": lambda all_: all_["evt-1001"].update(status="new")}, "Each of the 16 ids"),
-        ({"stored": lambda all_: all_.pop("cart-3")}, "Each of the 16 ids"),
-        ({"stored": lambda all_: all_.update(more={"event_id": "more"})}, "Each of the 16 ids"),
-        ({"dead": lambda all_: all_.pop()}, "Each of the 11 broken"),
-        ({"dead": lambda all_: all_.append(all_[0])}, "Each of the 11 broken"),
-        ({"dead": lambda all_: all_.append(all_.pop()._replace(reason=""))}, "Each dead letter"),
-        ({"counts": lambda all_: all_.update(written=49)}, "Each of the 223 events"),
-        ({"counts": lambda all_: all_.update(written=223, superseded=0)}, "Late events"),
-        ({"counts": lambda all_: all_.update(written=223, coalesced=0)}, "Late events"),
+        ("stored", lambda all_: None, None),
+        ("stored", lambda all_: all_["evt-1001"].update(status="new"), "Each of the 16 ids"),
+        ("stored", lambda all_: all_.pop("cart-3"), "Each of the 16 ids"),
+        ("stored", lambda all_: all_.update(more={"event_id": "more"}), "Each of the 16 ids"),
+        ("dead", lambda all_: all_.pop(), "Each of the 11 broken"),
+        ("dead", lambda all_: all_.append(all_[0]), "Each of the 11 broken"),
+        ("dead", lambda all_: all_.append(all_.pop()._replace(reason="")), "Each dead letter"),
+        ("counts", lambda all_: all_.update(Written=49), "Each of the 223 events"),
+        ("counts", lambda all_: all_.update(Written=223, Superseded=0), "Late events"),
+        ("counts", lambda all_: all_.update(Written=223, Coalesced=0), "Late events"),
     ],
 )
-def test_each_promise_is_checked(change: dict[str, Any], unkept: str | None) -> None:
+def test_each_promise_is_checked(
+    found: str, change: Callable[[Any], object], unkept: str | None
+) -> None:
     ended = _ended()
-    for name, made in change.items():
-        made(ended[name])
+    change(ended[found])
     promises = demo.check(groups(), **ended)
     assert [text for text, kept in promises.items() if not kept] == [
         text for text in promises if unkept and text.startswith(unkept)
@@ -85,10 +83,5 @@ def test_each_promise_is_checked(change: dict[str, Any], unkept: str | None) -> 
 
 def test_what_must_remain_is_what_the_model_says() -> None:
     for group in groups():
-        sent = [decode(body) for body in itertools.chain(group.first, group.late)]
+        sent = [decode(body) for body in (*group.first, *group.late)]
         assert group.items == expected(sent, "newest")
-
-
-def test_numbers_are_expected_exactly() -> None:
-    (ledger,) = (group for group in groups() if group.name == "ledger-1")
-    assert ledger.items["ledger-1"]["balance"] == Decimal("12345678901234567890123456789012345678")

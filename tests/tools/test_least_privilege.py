@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import patient
+from tools.deployed import Deployed, wait_for
 from tools.emulator import Emulator
 from tools.stacks import load_stack
 from tools.template import make_template
@@ -40,24 +41,18 @@ class Guarded:
         document = json.dumps({"Version": "2012-10-17", "Statement": statements})
         iam.put_role_policy(RoleName=self.role, PolicyName="only", PolicyDocument=document)
 
-        logs, dynamodb = self.aws.client("logs"), self.aws.client("dynamodb")
-        since = int(time.time() * 1000)
-        self.aws.client("sqs").send_message(
-            QueueUrl=self.outputs["queueUrl"], MessageBody=json.dumps({"event_id": event_id})
-        )
-        deadline = time.monotonic() + SECONDS
-        while time.monotonic() < deadline:
-            key = {"event_id": {"S": event_id}}
-            if dynamodb.get_item(TableName=self.outputs["tableName"], Key=key).get("Item") == key:
+        flow = Deployed(self.outputs)
+        since = time.time()
+        flow.send([json.dumps({"event_id": event_id})])
+
+        def look() -> str:
+            if flow.item(event_id) == {"event_id": event_id}:
                 return "stored"
-            for line in logs.filter_log_events(
-                logGroupName=f"/aws/lambda/{self.outputs['functionName']}", startTime=since
-            )["events"]:
-                if line["message"].startswith("{") and "reason" in json.loads(line["message"]):
-                    reason: str = json.loads(line["message"])["reason"]
-                    return reason
-            time.sleep(0.05)
-        raise AssertionError(f"{event_id} was neither stored nor refused")
+            # Others tell of the queue, which is not what this is about.
+            lines = flow.log_lines(since, '"on the table"')
+            return next((line["reason"] for line in lines), "")
+
+        return wait_for(look, SECONDS)
 
 
 @pytest.fixture(scope="module")

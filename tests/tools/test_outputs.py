@@ -2,7 +2,6 @@
 
 import json
 import os
-import stat
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from tools.__main__ import main
 from tools.errors import ToolError
 from tools.outputs import of_file, of_stack
 
+Captured = pytest.CaptureFixture[str]
 GIVEN = {
     "queueUrl": "https://sqs.eu-west-1.amazonaws.com/1/q",
     "queueArn": "arn:aws:sqs:eu-west-1:1:q",
@@ -20,42 +20,39 @@ GIVEN = {
     "keyAttribute": "event_id",
     "versionAttribute": "",
 }
+NO_OUTPUTS = "holds no stack outputs: keep in it what `python -m tools up` prints when it is ready."
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"no json", "holds no stack outputs: keep in it what `python -m tools up` prints when"),
-        (b"\xff", "holds no stack outputs: keep in it what"),
-        (b"[]", "holds no stack outputs: keep in it what"),
+        (b"no json", NO_OUTPUTS),
+        (b"\xff", NO_OUTPUTS),
+        (b"[]", NO_OUTPUTS),
         (
             b'{"queueArn":"a","deadLetterQueueUrl":"d","tableName":1}',
-            "has no output queueUrl, tableName, functionName, keyAttribute, versionAttribute: keep",
+            "has no output queueUrl, tableName, functionName, keyAttribute, versionAttribute: keep "
+            "in it what `python -m tools up` prints when it is ready.",
         ),
+        (None, "cannot be read: No such file or directory."),
     ],
 )
 def test_a_file_without_the_outputs_says_what_belongs_there(
-    tmp_path: Path, content: bytes, reason: str
+    tmp_path: Path, content: bytes | None, reason: str
 ) -> None:
     file = tmp_path / "outputs"
-    file.write_bytes(content)
+    if content is not None:
+        file.write_bytes(content)
     with pytest.raises(ToolError) as refused:
         of_file(file)
-    assert str(refused.value).startswith(f"{file} {reason}")
-
-
-def test_a_missing_file_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["dead-letters", "--outputs", "nowhere.json"]) == 1
-    assert capsys.readouterr().err == (
-        "error: nowhere.json cannot be read: No such file or directory.\n"
-    )
+    assert str(refused.value) == f"{file} {reason}"
 
 
 def _pulumi(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a Pulumi CLI first on PATH."""
     file = folder / "pulumi"
     file.write_text(f"#!/bin/sh\n{script}\n")
-    file.chmod(file.stat().st_mode | stat.S_IXUSR)
+    file.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
 
 
@@ -96,15 +93,13 @@ def test_without_the_pulumi_cli_it_says_where_to_get_it(
 
 @pytest.mark.parametrize("which", [[], ["--stack", "dev", "--outputs", "f"]])
 @pytest.mark.parametrize("command", [["send", "{}"], ["dead-letters"], ["smoke"]])
-def test_one_stack_is_named(
-    command: list[str], which: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_one_stack_is_named(command: list[str], which: list[str], capsys: Captured) -> None:
     assert main([*command, *which]) == 2
     assert "name one of them: --stack NAME, or --outputs FILE" in capsys.readouterr().err
 
 
-def test_a_profile_that_is_not_there_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_what_cannot_be_used_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     file = tmp_path / "outputs"
     file.write_text(json.dumps(GIVEN))

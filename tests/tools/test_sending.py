@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -14,29 +13,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tools import sending
-from tools.aws import CONNECTIONS, emulator_session
+from tools.aws import emulator_session
 from tools.errors import ToolError
-from tools.event import MESSAGE_BYTES, UnsendableError, message_body
+from tools.event import MESSAGE_BYTES, UnsendableError
 from tools.sending import ATTEMPTS, Message, Sender, batches
 
 URL = "https://sqs.us-east-1.amazonaws.com/123456789012/q"
-SECONDS = 60.0
 Fail = Callable[[str, int], dict[str, Any] | None]
-
-
-def _fine(_: str, __: int) -> None:
-    """Refuse nothing."""
+Answer = tuple[Any, dict[str, Any]]
 
 
 class _Sqs:
     """Answers SendMessageBatch: `fail` says how each message fares on its nth attempt."""
 
-    def __init__(self, fail: Fail = _fine) -> None:
+    def __init__(self, fail: Fail) -> None:
         self.fail = fail
         self.requests: list[list[str]] = []
         self._lock = threading.Lock()
 
-    def __call__(self, params: dict[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
+    def __call__(self, params: dict[str, Any], **_: Any) -> Answer:
         asked = json.loads(params["body"])
         assert asked["QueueUrl"] == URL
         with self._lock:
@@ -51,29 +46,28 @@ class _Sqs:
         return _answered({name: entries for name, entries in answer.items() if entries})
 
 
-def _answered(answer: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+def _answered(answer: dict[str, Any]) -> Answer:
     return SimpleNamespace(status_code=200), answer
 
 
-def _sender(sqs: Any) -> Sender:
+def _messages(*bodies: object) -> list[Message]:
+    return [Message(f"message {body}"[:16], str(body)) for body in bodies]
+
+
+def _fates(sqs: Any, messages: list[Message]) -> list[str]:
     session = emulator_session("us-east-1")
     session.events.register("before-call.sqs.SendMessageBatch", sqs)
-    return Sender(URL, session)
-
-
-def _message(body: str) -> Message:
-    return Message(f"message {body[:9]}", lambda: message_body(body))
-
-
-def _fates(sqs: Any, bodies: list[str]) -> list[str]:
-    return [str(fate) for _, fate in _sender(sqs).send(map(_message, bodies))]
+    return [str(fate) for _, fate in Sender(URL, session).send(messages)]
 
 
 BUSY = {"SenderFault": False, "Code": "InternalError", "Message": "busy"}
 SLOW_DOWN = {"SenderFault": True, "Code": "KmsThrottled", "Message": "slow down"}
 AT_FAULT = {"SenderFault": True, "Code": "InvalidMessageContents", "Message": "bad"}
 REFUSED = "SQS refused it: bad (InvalidMessageContents)"
-THREE = ["body 1", "body 2", "body 3"]
+THREE = _messages("body 1", "body 2", "body 3")
+IDS = ["id body 1", "id body 2", "id body 3"]
+BODIES = ["body 1", "body 2", "body 3"]
+HALF = "é" * (MESSAGE_BYTES // 4)
 
 
 @pytest.fixture(autouse=True)
@@ -81,55 +75,47 @@ def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sending, "FIRST_PAUSE_SECONDS", 0.0)
 
 
-def _packed(bodies: list[str]) -> list[list[str]]:
-    return [[str(body) for _, body in batch] for batch in batches(map(_message, bodies))]
+@pytest.mark.parametrize(
+    ("bodies", "sizes"),
+    [
+        ([], []),
+        (["x"] * 25, [10, 10, 5]),
+        ([HALF, HALF, "x", HALF], [2, 2]),
+        (["x" * MESSAGE_BYTES, "x"], [1, 1]),
+    ],
+)
+def test_a_request_has_at_most_ten_messages_and_one_mebibyte(
+    bodies: list[str], sizes: list[int]
+) -> None:
+    made = [*batches(_messages(*bodies))]
+    assert [message for batch in made for message in batch] == _messages(*bodies)
+    assert [len(batch) for batch in made] == sizes
 
 
-def test_a_request_has_at_most_ten_messages() -> None:
-    bodies = [str(number) for number in range(25)]
-    assert _packed(bodies) == [bodies[:10], bodies[10:20], bodies[20:]]
-    assert _packed([]) == []
-
-
-def test_a_request_has_at_most_one_mebibyte_in_utf8() -> None:
-    half = "é" * (MESSAGE_BYTES // 4)
-    assert [len(each) for each in _packed([half, half, "x", half])] == [2, 2]
-    assert [len(each) for each in _packed(["x" * MESSAGE_BYTES, "x"])] == [1, 1]
-
-
-def test_a_request_is_ready_as_soon_as_it_is_full() -> None:
+def test_a_request_is_ready_as_soon_as_it_is_full_also_of_what_cannot_be_sent() -> None:
     def endless() -> Iterator[Message]:
-        yield from map(_message, "0123456789")
+        yield from (Message("m", UnsendableError("no")) for _ in range(10))
         raise AssertionError("it asked for more before it sent the first ten")
 
     assert len(next(batches(endless()))) == 10
 
 
-def test_a_thousand_messages_without_a_body_do_not_gather() -> None:
-    assert [len(batch) for batch in batches(_message("") for _ in range(1000))] == [10] * 100
-
-
-def test_fates_are_in_the_order_of_the_messages_whatever_is_refused() -> None:
-    expected = [f"id {number}" for number in range(25)]
-    expected[7] = REFUSED
-    sqs = _Sqs(lambda body, attempt: AT_FAULT if body == "7" else None)
-    assert _fates(sqs, [*map(str, range(25)), ""]) == [
-        *expected,
-        "has 0 bytes, SQS takes 1 to 1048576",
-    ]
-
-
-@pytest.mark.parametrize("failure", [BUSY, SLOW_DOWN], ids=str)
-def test_what_may_pass_is_sent_again_alone(failure: dict[str, Any]) -> None:
-    sqs = _Sqs(lambda body, attempt: failure if body == "body 2" and attempt < 3 else None)
-    assert _fates(sqs, THREE) == [f"id {body}" for body in THREE]
-    assert sqs.requests == [THREE, ["body 2"], ["body 2"]]
-
-
-def test_a_message_at_fault_is_reported_and_not_sent_again() -> None:
-    sqs = _Sqs(lambda body, attempt: AT_FAULT if body == "body 2" else None)
-    assert _fates(sqs, THREE) == ["id body 1", REFUSED, "id body 3"]
-    assert sqs.requests == [THREE]
+@pytest.mark.parametrize(
+    ("fail", "fates", "requests"),
+    [
+        (None, IDS, [BODIES]),
+        (lambda attempt: BUSY if attempt < 3 else None, IDS, [BODIES, ["body 2"], ["body 2"]]),
+        (lambda attempt: SLOW_DOWN if attempt < 2 else None, IDS, [BODIES, ["body 2"]]),
+        (lambda attempt: AT_FAULT, [IDS[0], REFUSED, IDS[2]], [BODIES]),
+    ],
+    ids=["all is well", "busy", "throttled by KMS", "at fault"],
+)
+def test_what_may_pass_is_sent_again_alone_and_what_may_not_is_reported(
+    fail: Callable[[int], Any] | None, fates: list[str], requests: list[list[str]]
+) -> None:
+    sqs = _Sqs(lambda body, attempt: fail(attempt) if fail and body == "body 2" else None)
+    assert _fates(sqs, THREE) == fates
+    assert sqs.requests == requests
 
 
 def test_a_message_that_keeps_failing_is_named_after_so_many_attempts() -> None:
@@ -137,12 +123,12 @@ def test_a_message_that_keeps_failing_is_named_after_so_many_attempts() -> None:
     words = r"^message body 3 was not sent: SQS refused it: busy \(InternalError\)\.$"
     with pytest.raises(ToolError, match=words):
         _fates(sqs, THREE)
-    assert sqs.requests == [THREE, *[["body 3"]] * (ATTEMPTS - 1)]
+    assert sqs.requests == [BODIES, *[["body 3"]] * (ATTEMPTS - 1)]
 
 
 def test_what_an_answer_does_not_name_is_not_sent() -> None:
     with pytest.raises(ToolError, match=r"^message a was not sent: SQS did not answer\.$"):
-        _fates(lambda **_: _answered({}), ["a"])
+        _fates(lambda **_: _answered({}), _messages("a"))
 
 
 def _error(code: str) -> ClientError:
@@ -175,60 +161,13 @@ def test_what_the_whole_request_is_refused_for_is_told(error: Exception, reason:
     assert str(told.value) == reason
 
 
-@pytest.mark.parametrize("end", [OSError("the disk is gone"), KeyboardInterrupt()], ids=str)
-def test_an_end_of_the_messages_comes_after_what_is_under_way_and_begins_no_more(
-    end: BaseException,
-) -> None:
-    begun, go = threading.Semaphore(0), threading.Event()
-    ended: list[str] = []
-
-    def slow(params: dict[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
-        begun.release()
-        assert go.wait(SECONDS)
-        entries = json.loads(params["body"])["Entries"]
-        ended.extend(entry["MessageBody"] for entry in entries)
-        return _answered({"Successful": [{"Id": e["Id"], "MessageId": "m"} for e in entries]})
-
-    def messages() -> Iterator[Message]:
-        yield from map(_message, map(str, range(10 * CONNECTIONS + 10)))
-        for _ in range(CONNECTIONS):
-            assert begun.acquire(timeout=SECONDS)
-        threading.Timer(0.1, go.set).start()
-        raise end
-
-    with pytest.raises(type(end)):
-        list(_sender(slow).send(messages()))
-    assert sorted(map(int, ended)) == list(range(10 * CONNECTIONS))
-
-
 @settings(max_examples=10, deadline=None)  # each starts the sender's threads
-@given(st.sets(st.integers(0, 599), max_size=4))
-def test_a_message_is_yielded_once_it_and_all_before_it_are_done(refused: set[int]) -> None:
+@given(st.sets(st.integers(0, 1499), max_size=4))
+def test_each_message_is_sent_once_and_its_fate_told_in_order(refused: set[int]) -> None:
     sqs = _Sqs(lambda body, attempt: AT_FAULT if int(body) in refused else None)
-    fates = [fate for _, fate in _sender(sqs).send(map(_message, map(str, range(600))))]
-    assert [isinstance(fate, UnsendableError) for fate in fates] == [
-        number in refused for number in range(600)
-    ]
-    assert sorted(int(body) for request in sqs.requests for body in request) == [*range(600)]
-
-
-def test_a_pause_ends_when_the_generator_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sending, "FIRST_PAUSE_SECONDS", SECONDS)
-    second = threading.Event()
-
-    def sqs(params: dict[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
-        entries = json.loads(params["body"])["Entries"]
-        if entries[0]["MessageBody"] == "10":
-            second.set()
-            return _answered({"Failed": [{"Id": each["Id"], **BUSY} for each in entries]})
-        assert second.wait(SECONDS)
-        return _answered({"Successful": [{"Id": e["Id"], "MessageId": "m"} for e in entries]})
-
-    fates = _sender(sqs).send(map(_message, map(str, range(20))))
-    assert next(fates)[1] == "m"
-    began = time.monotonic()
-    fates.close()
-    assert time.monotonic() - began < SECONDS / 4
+    expected = [REFUSED if number in refused else f"id {number}" for number in range(1500)]
+    assert _fates(sqs, _messages(*range(1500))) == expected
+    assert sorted(int(body) for request in sqs.requests for body in request) == [*range(1500)]
 
 
 @pytest.mark.parametrize(

@@ -5,35 +5,32 @@ from pathlib import Path
 import pytest
 
 from tools.errors import ToolError
-from tools.stacks import PROJECT, load_stack
+from tools.stacks import PROJECT, Stack, load_stack
 
 
-def _project(folder: Path, stack_file: str) -> Path:
+def _load(folder: Path, stack_file: str, name: str = "test") -> Stack:
     (folder / "Pulumi.yaml").write_text("name: shop\n")
     (folder / "Pulumi.test.yaml").write_text(stack_file, "utf-8")
-    return folder
+    return load_stack(name, folder)
 
 
 def test_every_value_is_text_and_a_key_without_a_namespace_is_the_projects(tmp_path: Path) -> None:
-    project = _project(
+    stack = _load(
         tmp_path,
         "encryptionsalt: v1:abc=\n"  # as `pulumi stack init` with a passphrase leaves it
-        "config: {aws:region: eu-west-1, shop:size: 4, wide: true, label: '007', other:k: [1, é]}",
+        "config: {aws:region: eu-west-1, shop:size: 4, wide: true, label: '007', other:k: [1, é],"
+        " aws:defaultTags: {tags: {team: a}}}",
     )
-    stack = load_stack("test", project)
     assert (stack.name, stack.project, stack.region) == ("test", "shop", "eu-west-1")
+    assert stack.default_tags == {"team": "a"}
     assert stack.config == {
         "shop:size": "4",
         "shop:wide": "true",
         "shop:label": "007",
         "aws:region": "eu-west-1",
+        "aws:defaultTags": '{"tags":{"team":"a"}}',
         "other:k": '[1,"é"]',
     }
-
-
-def test_default_tags_are_those_of_the_aws_provider(tmp_path: Path) -> None:
-    project = _project(tmp_path, "config: {aws:region: r, aws:defaultTags: {tags: {team: a}}}")
-    assert load_stack("test", project).default_tags == {"team": "a"}
 
 
 @pytest.mark.parametrize(
@@ -48,39 +45,26 @@ def test_default_tags_are_those_of_the_aws_provider(tmp_path: Path) -> None:
 def test_a_region_tells_its_partition(
     tmp_path: Path, region: str, partition: str, suffix: str
 ) -> None:
-    stack = load_stack("test", _project(tmp_path, f"config: {{aws:region: {region}}}"))
+    stack = _load(tmp_path, f"config: {{aws:region: {region}}}")
     assert (stack.partition, stack.url_suffix) == (partition, suffix)
 
 
+def test_a_region_of_no_partition_is_named(tmp_path: Path) -> None:
+    stack = _load(tmp_path, "config: {aws:region: moon}")
+    with pytest.raises(ToolError, match=r"^aws:region is 'moon', and no AWS partition has"):
+        _ = stack.partition
+
+
 def test_a_changed_stack_has_the_new_values_as_text_and_the_old_one_stays(tmp_path: Path) -> None:
-    stack = load_stack("test", _project(tmp_path, "config: {aws:region: eu-west-1, owner: me}"))
+    stack = _load(tmp_path, "config: {aws:region: eu-west-1, owner: me}")
     changed = stack.with_config({"size": 5, "wide": True, "aws:region": "eu-west-2"})
     assert changed.config == {
-        **stack.config,
+        "shop:owner": "me",
         "shop:size": "5",
         "shop:wide": "true",
         "aws:region": "eu-west-2",
     }
     assert (changed.region, stack.region) == ("eu-west-2", "eu-west-1")
-
-
-def test_an_unknown_stack_lists_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(ToolError) as raised:
-        load_stack("production", _project(tmp_path, ""))
-    assert str(raised.value) == (
-        "There is no stack 'production': Pulumi.production.yaml does not exist. "
-        "The stacks are: test."
-    )
-
-
-def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
-    with pytest.raises(ToolError) as raised:
-        load_stack("test", _project(tmp_path, "config: {shop:label: {secure: AAA=}}"))
-    assert str(raised.value) == (
-        "The config of stack 'test' cannot be used; fix Pulumi.test.yaml:\n"
-        "  - shop:label is encrypted, and only the Pulumi CLI can decrypt it\n"
-        "  - aws:region is not set; every stack names its region"
-    )
 
 
 @pytest.mark.parametrize(
@@ -89,11 +73,19 @@ def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
         ("config: [", "Pulumi.test.yaml is not YAML: "),
         ("[a]", "Pulumi.test.yaml must hold a mapping, with config as a mapping in it."),
         ("config: [a]", "Pulumi.test.yaml must hold a mapping, with config as a mapping in it."),
+        (
+            "config: {shop:label: {secure: AAA=}}",
+            "The config of stack 'test' cannot be used; fix Pulumi.test.yaml:\n"
+            "  - shop:label is encrypted, and only the Pulumi CLI can decrypt it\n"
+            "  - aws:region is not set; every stack names its region",
+        ),
     ],
 )
-def test_a_file_that_is_no_stack_is_named(tmp_path: Path, text: str, message: str) -> None:
+def test_a_file_that_is_no_stack_is_named_with_all_its_problems(
+    tmp_path: Path, text: str, message: str
+) -> None:
     with pytest.raises(ToolError) as raised:
-        load_stack("test", _project(tmp_path, text))
+        _load(tmp_path, text)
     assert str(raised.value).startswith(message)
 
 

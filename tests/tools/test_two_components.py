@@ -2,12 +2,13 @@
 
 import json
 import re
-import time
+from collections import defaultdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
+from tools.deployed import wait_for
 from tools.emulator import Emulator
 from tools.preview import Preview
 from tools.program import Run, run
@@ -16,9 +17,7 @@ from tools.template import make_template
 from tools.up import deploy
 
 OTHERS: Final = ("pager", "placed", "placed-to-orders")
-SECONDS: Final = 30.0
 KEYS: Final = {"orders": "order_id", "users": "event_id"}
-NAMES: Final = tuple(KEYS)
 STACK: Final = Stack(name="test", project="shop", config={"aws:region": "us-east-1"})
 
 
@@ -37,26 +36,19 @@ def registered(program: Path) -> Run:
 
 
 def test_each_has_resources_and_names_of_its_own(registered: Run) -> None:
-    assert len({each.urn for each in registered.resources}) == len(registered.resources)
-    own: dict[str, dict[str, set[str]]] = {}
-    for name in NAMES:
-        (component,) = [each for each in registered.resources if each.name == name]
-        children = [each for each in registered.resources if each.name.startswith(f"{name}-")]
-        assert all(each.parent == component.urn for each in children)
-        own[name] = {
-            each.name.removeprefix(f"{name}-"): {
-                value
-                for key in ("name", "dashboardName", "queueUrl", "role")
-                if (value := each.inputs.get(key))
-            }
-            for each in children
-        }
+    by_urn = {each.urn: each for each in registered.resources}
+    assert len(by_urn) == len(registered.resources)
+    own: dict[str, dict[str, set[object]]] = defaultdict(dict)
+    for each in registered.resources:
+        parent = by_urn.get(each.parent)
+        if parent and parent.name in KEYS:
+            given = {each.inputs.get(key) for key in ("name", "dashboardName", "queueUrl", "role")}
+            own[parent.name][each.name.removeprefix(f"{parent.name}-")] = given - {None}
+    assert len(by_urn) == len(OTHERS) + sum(1 + len(names) for names in own.values())
     orders, users = own["orders"], own["users"]
-    assert len(registered.resources) == len(OTHERS) + 2 + len(orders) + len(users)
     assert orders.keys() == users.keys()
     assert {"queue", "table", "function", "dashboard"} <= orders.keys()
-    for resource, names in orders.items():
-        assert names.isdisjoint(users[resource]), resource
+    assert all(names.isdisjoint(users[resource]) for resource, names in orders.items())
 
 
 def test_all_that_one_depends_on_is_its_own(registered: Run) -> None:
@@ -71,24 +63,21 @@ def test_both_side_by_side_store_each_its_own_events(program: Path) -> None:
     with Emulator(region="us-east-1") as aws:
         outputs = deploy(aws, make_template(STACK, program))
         sqs, dynamodb = aws.client("sqs"), aws.client("dynamodb")
-        for name in NAMES:
-            for number in range(20):
-                event = {KEYS[name]: f"{number}", "of": name, "timestamp": number}
-                sqs.send_message(QueueUrl=outputs[f"{name}QueueUrl"], MessageBody=json.dumps(event))
-        expected = {
-            name: [
-                {KEYS[name]: {"S": f"{n}"}, "of": {"S": name}, "timestamp": {"N": f"{n}"}}
+        expected = {}
+        for name, key in KEYS.items():
+            for n in range(20):
+                body = json.dumps({key: f"{n}", "of": name, "timestamp": n})
+                sqs.send_message(QueueUrl=outputs[f"{name}QueueUrl"], MessageBody=body)
+            expected[name] = {
+                f"{n}": {key: {"S": f"{n}"}, "of": {"S": name}, "timestamp": {"N": f"{n}"}}
                 for n in range(20)
-            ]
-            for name in NAMES
-        }
+            }
 
-        def found(name: str) -> list[dict[str, Any]]:
-            items = dynamodb.scan(TableName=outputs[f"{name}TableName"])["Items"]
-            return sorted(items, key=lambda item: int(item[KEYS[name]]["S"]))
+        def stored() -> object:
+            items = {name: dynamodb.scan(TableName=outputs[f"{name}TableName"]) for name in KEYS}
+            return {
+                name: {item[KEYS[name]]["S"]: item for item in found["Items"]}
+                for name, found in items.items()
+            }
 
-        deadline = time.monotonic() + SECONDS
-        for name in NAMES:
-            while found(name) != expected[name]:
-                assert time.monotonic() < deadline, (name, found(name))
-                time.sleep(0.05)
+        assert wait_for(lambda: stored() == expected, 30.0, every=0.05), stored()

@@ -2,76 +2,68 @@
 
 On the embedded AWS: the function's own code stores events through its own connections, and each
 request is counted as DynamoDB charges it.
-Prices: https://aws.amazon.com/dynamodb/pricing/on-demand/ (us-east-1).
 """
 
 import contextlib
 import io
 import json
-import math
 import random
-import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from function.loop import Loop
 from function.request import Request, Task
 from function.service import Service
 from function.upsert import Upsert
+from tools.aws import CREDENTIALS
+from tools.bench.measure import TABLE
+from tools.bench.variants import Context
+from tools.capacity import PRICES, READ_UNIT_BYTES, WRITE_UNIT_BYTES, units
 from tools.emulator import Emulator
 
 EVENTS: Final = 10_000
 BATCH: Final = 10
-WRITE_USD, READ_USD = 0.625e-6, 0.125e-6
-TABLE: Final = "events"
 
 
-class _Counted:
-    """A loop that counts what its requests cost: DynamoDB, "Read and write units"."""
+class _Counted(Loop):
+    """A loop that counts what its requests cost."""
 
-    def __init__(self, loop: Loop, size: int) -> None:
-        self._loop = loop
+    def __init__(self, service: Service, size: int) -> None:
+        super().__init__(service)
         self._size = size
         self.counts: Counter[str] = Counter()
 
     def run(self, tasks: Iterable[Task], begin_until: float, wait_until: float) -> None:
         """Run the tasks, counted."""
-        self._loop.run(map(self._count, tasks), begin_until, wait_until)
+        super().run(map(self._count, tasks), begin_until, wait_until)
 
     def _count(self, task: Task) -> Task:
-        wish = next(task, None)
-        while wish is not None:
-            if isinstance(wish, Request):
-                self.counts["requests"] += 1
-                keys = json.loads(wish.body).get("RequestItems", {}).get(TABLE, {}).get("Keys")
-                if keys is None:  # a write, whether its condition holds or not
-                    self.counts["write_units"] += math.ceil(self._size / 1024)
-                else:  # consistent, of whole items, whatever is asked of them
-                    self.counts["read_units"] += len(keys) * math.ceil(self._size / 4096)
-            try:
+        with contextlib.suppress(StopIteration):
+            wish = next(task)
+            while True:
+                if isinstance(wish, Request):
+                    self.counts["requests"] += 1
+                    asked = json.loads(wish.body).get("RequestItems")
+                    if asked is None:  # a write, whether its condition holds or not
+                        self.counts["write_unit"] += units(self._size, WRITE_UNIT_BYTES)
+                    else:  # consistent, of whole items, whatever is asked of them
+                        keys = len(asked[TABLE]["Keys"])
+                        self.counts["read_unit"] += keys * units(self._size, READ_UNIT_BYTES)
                 wish = task.send((yield wish))
-            except StopIteration:
-                return
 
 
-def _bodies(size: int, repeats: float) -> list[str]:
-    """Make events of so many bytes; a share of them says again what came long before."""
+def _batches(size: int, repeats: float) -> Iterator[dict[str, Any]]:
+    """Yield batches of events of so many bytes; a share of them repeats what came long before."""
     rng, first = random.Random(1), EVENTS - int(EVENTS * repeats)  # noqa: S311 (repeatable)
     numbers = [*range(first), *(rng.randrange(first) for _ in range(EVENTS - first))]
-    head = '{{"event_id": "evt-{0:08}", "timestamp": {0}, "padding": "'
-    return [
-        head.format(number) + "x" * (size - len(head.format(number)) - 30) + '"}'
-        for number in numbers
-    ]
-
-
-class _Context:
-    function_name = "EventUpsertLambda"
-    aws_request_id = "cost"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 30_000
+    padding = "x" * (size - 80)
+    for start in range(0, EVENTS, BATCH):
+        bodies = [
+            f'{{"event_id":"evt-{n:08}","timestamp":{n},"padding":"{padding}"}}'
+            for n in numbers[start : start + BATCH]
+        ]
+        yield {"Records": [{"messageId": str(i), "body": body} for i, body in enumerate(bodies)]}
 
 
 def measure(aws: Emulator, size: int, repeats: float, *, reads: bool) -> dict[str, Any]:
@@ -86,45 +78,25 @@ def measure(aws: Emulator, size: int, repeats: float, *, reads: bool) -> dict[st
     environment = {
         "AWS_ENDPOINT_URL": aws.endpoint_url,
         "AWS_REGION": aws.region,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        **{name.upper(): text for name, text in CREDENTIALS.items()},
         "TABLE_NAME": TABLE,
         "VERSION_ATTRIBUTE": "timestamp",
         "READ_BEFORE_WRITE": str(reads).lower(),
     }
-    loop = _Counted(Loop(Service("dynamodb", environment)), size)
-    upsert, bodies = Upsert(environment, loop), _bodies(size, repeats)
+    loop = _Counted(Service("dynamodb", environment), size)
+    upsert = Upsert(environment, loop)
     with contextlib.redirect_stdout(io.StringIO()):
-        for start in range(0, EVENTS, BATCH):
-            records = [
-                {"messageId": str(start + place), "body": body}
-                for place, body in enumerate(bodies[start : start + BATCH])
-            ]
-            answer = upsert({"Records": records}, _Context())
-            if answer["batchItemFailures"]:
-                raise RuntimeError(f"the embedded AWS failed {answer}")
+        for batch in _batches(size, repeats):
+            if upsert(batch, Context())["batchItemFailures"]:
+                raise RuntimeError("the embedded AWS failed")
     client.delete_table(TableName=TABLE)
-    counts = {name: loop.counts[name] for name in ("requests", "write_units", "read_units")}
-    usd = counts["write_units"] * WRITE_USD + counts["read_units"] * READ_USD
-    return {
-        "kb": size // 1024,
-        "repeats": repeats,
-        "readBeforeWrite": reads,
-        **counts,
-        "usd": round(usd, 6),
-    }
+    usd = sum(loop.counts[name] * PRICES[name].usd / 1e6 for name in ("write_unit", "read_unit"))
+    return {"kb": size // 1024, "repeats": repeats, "reads": reads, **loop.counts, "usd": usd}
 
 
-def main() -> None:
-    """Print a line of JSON for each size, share of repeats, and without and with the read."""
+if __name__ == "__main__":
     with Emulator() as aws:
         for size in (1024, 3072):
             for repeats in (0.0, 0.5, 0.9):
                 for reads in (False, True):
-                    row = measure(aws, size, repeats, reads=reads)
-                    sys.stdout.write(json.dumps(row) + "\n")
-                    sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main()
+                    print(json.dumps(measure(aws, size, repeats, reads=reads)), flush=True)

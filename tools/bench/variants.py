@@ -1,9 +1,8 @@
 """The handlers that are compared, and the process in which one of them runs.
 
-Each variant is a function that imports what it needs, builds its clients and returns a Lambda
-handler, as a Lambda execution environment does at its cold start. The peers are written as their
-own documentation shows them; every one parses numbers exactly and answers with the partial batch
-response, so that all of them do the same work.
+Each variant imports what it needs, builds its clients and returns a Lambda handler, as a Lambda
+execution environment does at its cold start. The peers are written as their own documentation shows
+them; all parse numbers exactly and answer with the partial batch response.
 """
 
 import json
@@ -12,7 +11,7 @@ import pkgutil
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 THREADS = 10  # as many as boto3 keeps connections, if it is not told otherwise
@@ -26,64 +25,52 @@ def handler() -> Handler:
     return handler
 
 
-def _loop(put: Callable[[dict[str, Any]], object]) -> Handler:
-    """Put one state after another, and report those that failed."""
+def _each(
+    put: Callable[[dict[str, Any]], object], run: Callable[..., Iterable[str]] = map
+) -> Handler:
+    """Put each state, and report those that failed."""
     from decimal import Decimal
 
-    def handle(event: dict[str, Any], _context: Any) -> Any:
-        failures = []
-        for record in event["Records"]:
-            try:
-                put(json.loads(record["body"], parse_float=Decimal))
-            except Exception:
-                failures.append({"itemIdentifier": record["messageId"]})
-        return {"batchItemFailures": failures}
-
-    return handle
-
-
-def client_loop() -> Handler:
-    """Put one item after another with boto3's low-level client: the baseline."""
-    import boto3
-    from boto3.dynamodb.types import TypeSerializer
-
-    client = boto3.client("dynamodb")
-    serialize = TypeSerializer().serialize
-    table = os.environ["TABLE_NAME"]
-    return _loop(
-        lambda state: client.put_item(
-            TableName=table, Item={name: serialize(value) for name, value in state.items()}
-        )
-    )
-
-
-def threads() -> Handler:
-    """Put items with boto3's client on ten threads: what a good engineer would write."""
-    from concurrent.futures import ThreadPoolExecutor
-    from decimal import Decimal
-
-    import boto3
-    from boto3.dynamodb.types import TypeSerializer
-    from botocore.config import Config
-
-    client = boto3.client("dynamodb", config=Config(max_pool_connections=THREADS))
-    serialize = TypeSerializer().serialize
-    table, pool = os.environ["TABLE_NAME"], ThreadPoolExecutor(THREADS)
-
-    def put(record: dict[str, Any]) -> str:
+    def attempt(record: dict[str, Any]) -> str:
         try:
-            state = json.loads(record["body"], parse_float=Decimal)
-            item = {name: serialize(value) for name, value in state.items()}
-            client.put_item(TableName=table, Item=item)
+            put(json.loads(record["body"], parse_float=Decimal))
         except Exception:
             return str(record["messageId"])
         return ""
 
     def handle(event: dict[str, Any], _context: Any) -> Any:
-        failed = filter(None, pool.map(put, event["Records"]))
+        failed = filter(None, run(attempt, event["Records"]))
         return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}
 
     return handle
+
+
+def _put_item(**config: Any) -> Callable[[dict[str, Any]], object]:
+    """Put an item with boto3's low-level client."""
+    import boto3
+    from boto3.dynamodb.types import TypeSerializer
+    from botocore.config import Config
+
+    client, serialize = (
+        boto3.client("dynamodb", config=Config(**config)),
+        TypeSerializer().serialize,
+    )
+    table = os.environ["TABLE_NAME"]
+    return lambda state: client.put_item(
+        TableName=table, Item={name: serialize(value) for name, value in state.items()}
+    )
+
+
+def client_loop() -> Handler:
+    """Put one item after another: the baseline."""
+    return _each(_put_item())
+
+
+def threads() -> Handler:
+    """Put items on ten threads: what a good engineer would write."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    return _each(_put_item(max_pool_connections=THREADS), ThreadPoolExecutor(THREADS).map)
 
 
 def resource_loop() -> Handler:
@@ -91,7 +78,7 @@ def resource_loop() -> Handler:
     import boto3
 
     table = boto3.resource("dynamodb").Table(os.environ["TABLE_NAME"])
-    return _loop(lambda state: table.put_item(Item=state))
+    return _each(lambda state: table.put_item(Item=state))
 
 
 def powertools_batch(wrap: Callable[[Any], Any] = lambda upsert: upsert) -> Handler:
@@ -113,13 +100,9 @@ def powertools_batch(wrap: Callable[[Any], Any] = lambda upsert: upsert) -> Hand
         table.put_item(Item=json.loads(record.body, parse_float=Decimal))
 
     wrapped = wrap(upsert)
-
-    def handle(event: dict[str, Any], context: Any) -> Any:
-        return process_partial_response(
-            event=event, record_handler=wrapped, processor=processor, context=context
-        )
-
-    return handle
+    return lambda event, context: process_partial_response(
+        event=event, record_handler=wrapped, processor=processor, context=context
+    )
 
 
 def powertools_idempotency() -> Handler:
@@ -145,17 +128,18 @@ def powertools_idempotency() -> Handler:
     return registered
 
 
-class _Context:
+class Context:
     """What Lambda hands over beside the event, with the deadline out of reach."""
 
     function_name = "EventUpsertLambda"
     function_version = "$LATEST"
     invoked_function_arn = "arn:aws:lambda:eu-west-1:123456789012:function:EventUpsertLambda"
-    memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1024")
+    memory_limit_in_mb = "512"
     aws_request_id = "0b6e1c5c-7a0e-4f0a-9d54-1f2f3a4b5c6d"
 
     @staticmethod
     def get_remaining_time_in_millis() -> int:
+        """Return the milliseconds that are always left."""
         return 900_000
 
 
@@ -171,30 +155,22 @@ def main() -> None:
     results = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # a handler's own lines are not results
     first, warm_up, *batches = json.load(sys.stdin)
-    context = _Context()
+    context = Context()
 
     start = time.perf_counter()
     handle = build()
     answers = [handle(first, context)]
-    first_write = time.perf_counter() - start
+    told: dict[str, Any] = {"first_write_ms": (time.perf_counter() - start) * 1000}
 
     answers.append(handle(warm_up, context))
-    walls, cpus = [], []
+    told |= {"wall_ms": [], "cpu_ms": []}
     for batch in batches:
         cpu, wall = time.process_time(), time.perf_counter()
         answers.append(handle(batch, context))
-        walls.append((time.perf_counter() - wall) * 1000)
-        cpus.append((time.process_time() - cpu) * 1000)
-    failures = sum(len(answer["batchItemFailures"]) for answer in answers)
-    json.dump(
-        {
-            "first_write_ms": first_write * 1000,
-            "wall_ms": walls,
-            "cpu_ms": cpus,
-            "failures": failures,
-        },
-        results,
-    )
+        told["wall_ms"].append((time.perf_counter() - wall) * 1000)
+        told["cpu_ms"].append((time.process_time() - cpu) * 1000)
+    told["failures"] = sum(len(answer["batchItemFailures"]) for answer in answers)
+    json.dump(told, results)
 
 
 if __name__ == "__main__":

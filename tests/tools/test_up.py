@@ -1,4 +1,4 @@
-"""`python -m tools up` in bad company: killed at any moment, nowhere to write or connect."""
+"""`python -m tools up`, also in bad company: killed at any moment, nowhere to write or connect."""
 
 import ctypes
 import json
@@ -8,32 +8,43 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import boto3
 import pytest
 
-from tools.aws import CREDENTIALS
+from tools.aws import client, emulator_session
+from tools.deployed import wait_for
+from tools.emulator import Emulator
+from tools.errors import ToolError
 from tools.stacks import PROJECT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
 
-ORPHAN_SECONDS = 10.0
-READY_SECONDS = 60.0
+UP = (sys.executable, "-m", "tools", "up")
+NONSENSE = {
+    "AWS_PROFILE": "nonsense",
+    "AWS_ENDPOINT_URL": "http://nonsense.invalid",
+    "AWS_REGION": "nonsense",
+    "AWS_DEFAULT_REGION": "nonsense",
+    "AWS_CONFIG_FILE": __file__,
+}
 
 
 @contextmanager
 def _up(
-    folder: Path, *, project: Path = PROJECT, before: Callable[[], None] | None = None
+    folder: Path,
+    command: Sequence[str] = UP,
+    project: Path = PROJECT,
+    before: Callable[[], None] | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
-    """Run `up` with `folder` for temporary files."""
+    """Run `up` with `folder` for temporary files, and settings that must not lead it astray."""
     with subprocess.Popen(
-        [sys.executable, "-m", "tools", "up"],
+        command,
         cwd=project,
-        env={**os.environ, "TMPDIR": str(folder)},
+        env={**os.environ, **NONSENSE, "TMPDIR": str(folder)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -52,6 +63,12 @@ def _ready(process: subprocess.Popen[str]) -> dict[str, str]:
     return ready
 
 
+def _end(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> None:
+    process.send_signal(number)
+    rest, _ = process.communicate(timeout=20)
+    assert (process.returncode, rest) == (0, "")
+
+
 def _left(folder: Path) -> list[str]:
     """Return what is in `folder`, and the processes that have it for their temporary files."""
     left = [path.name for path in folder.iterdir()]
@@ -65,22 +82,42 @@ def _left(folder: Path) -> list[str]:
     return left
 
 
-def _nothing_is_left(folder: Path) -> None:
-    deadline = time.monotonic() + ORPHAN_SECONDS
-    while (left := _left(folder)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert left == []
+def _start_a_worker(process: subprocess.Popen[str], folder: Path) -> dict[str, str]:
+    """Send a message, and wait until a worker process runs the function."""
+    ready = _ready(process)
+    sqs = client(emulator_session(ready["region"]), "sqs", ready["endpointUrl"])
+    sqs.send_message(QueueUrl=ready["queueUrl"], MessageBody="broken")
+    assert wait_for(lambda: any("_worker.py" in each for each in _left(folder)), 60, every=0.02)
+    return ready
+
+
+def test_it_prints_one_line_of_json_and_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
+    with _up(tmp_path) as process:
+        ready = _start_a_worker(process, tmp_path)
+        endpoint = ready["endpointUrl"]
+        assert endpoint.startswith("http://127.0.0.1:")
+        assert ready == {
+            "queueUrl": f"{endpoint}/000000000000/event-state-queue",
+            "queueArn": "arn:aws:sqs:us-east-1:000000000000:event-state-queue",
+            "deadLetterQueueUrl": f"{endpoint}/000000000000/event-state-queue-dlq",
+            "tableName": "event-state-target-table",
+            "keyAttribute": "event_id",
+            "versionAttribute": "timestamp",
+            "functionName": "EventUpsertLambda",
+            "dashboardUrl": "https://us-east-1.console.aws.amazon.com/cloudwatch/home"
+            "?region=us-east-1#dashboards/dashboard/EventUpsertLambda-us-east-1",
+            "endpointUrl": endpoint,
+            "region": "us-east-1",
+        }
+        _end(process, signal.SIGINT)
+        assert _left(tmp_path) == []
 
 
 # Seconds from the start: from the first imports through the start of the embedded AWS and the
 # deployment.
 @pytest.mark.parametrize(
     ("ending", "moments"),
-    [
-        (signal.SIGINT, (0.9, 1.5)),
-        (signal.SIGTERM, (0.5, 1.2)),
-        (signal.SIGKILL, (0.6, 1.2)),
-    ],
+    [(signal.SIGINT, (0.9, 1.5)), (signal.SIGTERM, (0.5, 1.2)), (signal.SIGKILL, (0.6, 1.2))],
 )
 def test_killed_at_any_moment_it_leaves_nothing_and_no_traceback(
     tmp_path: Path, ending: signal.Signals, moments: tuple[float, ...]
@@ -89,40 +126,33 @@ def test_killed_at_any_moment_it_leaves_nothing_and_no_traceback(
         folder = tmp_path / str(moment)
         folder.mkdir()
         with _up(folder) as process:
-            time.sleep(moment)
-            process.send_signal(ending)
+            try:
+                process.wait(moment)
+            except subprocess.TimeoutExpired:
+                process.send_signal(ending)
             _, said = process.communicate(timeout=20)
             # Negative: the signal came before Python, or while it imported the command itself.
             if process.returncode >= 0:
                 assert process.returncode in (0, 130), said
                 assert "Traceback" not in said
                 assert _left(folder) == []  # a clean stop leaves nothing, at once
-        _nothing_is_left(folder)
+        assert wait_for(lambda folder=folder: not _left(folder), 10.0)  # type: ignore[misc]
 
 
-def test_killed_with_a_worker_running_it_leaves_nothing_and_the_next_start_works(
-    tmp_path: Path,
-) -> None:
+def test_killed_with_a_worker_running_it_leaves_nothing(tmp_path: Path) -> None:
     with _up(tmp_path) as process:
-        _start_a_worker(_ready(process), tmp_path)
+        _start_a_worker(process, tmp_path)
         process.kill()
-    _nothing_is_left(tmp_path)
-    with _up(tmp_path) as process:
-        _start_a_worker(_ready(process), tmp_path)
-        process.terminate()
-        process.communicate(timeout=20)
-        assert process.returncode == 0
-        assert _left(tmp_path) == []
+    assert wait_for(lambda: not _left(tmp_path), 10.0)
 
 
 def test_killed_before_the_embedded_aws_begins_it_leaves_no_folder(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
-    environment = {"PATH": os.defpath, "HOME": str(folder), "TMPDIR": str(folder)}
     subprocess.run(
         [sys.executable, "-m", "tools.leash"],
         cwd=PROJECT,
-        env=environment,
+        env={"PATH": os.defpath, "HOME": str(folder), "TMPDIR": str(folder)},
         stdin=subprocess.DEVNULL,  # at its end from the start, as a dead parent's
         start_new_session=True,
         timeout=20,
@@ -131,25 +161,27 @@ def test_killed_before_the_embedded_aws_begins_it_leaves_no_folder(tmp_path: Pat
     assert not folder.exists()
 
 
-def _start_a_worker(ready: dict[str, str], folder: Path) -> None:
-    """Send a message, and wait until a worker process runs the function."""
-    boto3.client(
-        "sqs",
-        endpoint_url=ready["endpointUrl"],
-        region_name=ready["region"],
-        aws_access_key_id=CREDENTIALS["aws_access_key_id"],
-        aws_secret_access_key=CREDENTIALS["aws_secret_access_key"],
-    ).send_message(QueueUrl=ready["queueUrl"], MessageBody="broken")
-    deadline = time.monotonic() + READY_SECONDS
-    while not any("_worker.py" in each for each in _left(folder)):
-        assert time.monotonic() < deadline, "no worker was started"
-        time.sleep(0.02)
+def test_the_embedded_awss_end_is_noticed_and_two_run_side_by_side() -> None:
+    with Emulator() as one, Emulator(region="eu-west-1") as other:
+        one.client("sqs").create_queue(QueueName="q")
+        assert other.client("sqs").list_queues().get("QueueUrls", []) == []
+        url = other.client("sqs").create_queue(QueueName="q")["QueueUrl"]
+        found = other.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        assert found["Attributes"]["QueueArn"] == "arn:aws:sqs:eu-west-1:000000000000:q"
+        os.kill(one._process.pid, signal.SIGKILL)
+        with pytest.raises(ToolError, match="The embedded AWS ended unexpectedly"):
+            one.wait()
 
 
 def _obey_permissions() -> None:
     """Take from root the right to write where permissions forbid it."""
     drop_capability, dac_override = 24, 1
     ctypes.CDLL(None).prctl(drop_capability, dac_override, 0, 0, 0)
+
+
+def _run(command: Sequence[str], folder: Path) -> "subprocess.CompletedProcess[str]":
+    asked: dict[str, Any] = {"capture_output": True, "text": True, "check": False}
+    return subprocess.run(command, cwd=folder, preexec_fn=_obey_permissions, **asked)
 
 
 def test_a_read_only_project_is_enough(tmp_path: Path) -> None:
@@ -165,16 +197,11 @@ def test_a_read_only_project_is_enough(tmp_path: Path) -> None:
     for path in everything:
         path.chmod(0o555 if path.is_dir() else 0o444)
     try:
-        touch = [sys.executable, "-c", "open('new', 'w')"]
-        tried = subprocess.run(
-            touch, cwd=project, preexec_fn=_obey_permissions, check=False, capture_output=True
-        )
-        assert tried.returncode == 1, "the folder is not read-only"
+        touched = _run([sys.executable, "-c", "open('new', 'w')"], project)
+        assert touched.returncode == 1, "the folder is not read-only"
         with _up(folder, project=project, before=_obey_permissions) as process:
             assert _ready(process)
-            process.terminate()
-            process.communicate(timeout=20)
-            assert process.returncode == 0
+            _end(process)
     finally:
         for path in everything:
             path.chmod(0o755)
@@ -186,26 +213,16 @@ def test_make_in_a_read_only_folder_says_so_and_clean_removes_what_was_made(
     for path in [PROJECT / "Makefile", *PROJECT.glob("requirements*")]:
         shutil.copy(path, tmp_path)
     given = {path.name for path in tmp_path.iterdir()}
-
-    def make(target: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["/usr/bin/env", "make", target, f"PYTHON={sys.executable}"],
-            cwd=tmp_path,
-            preexec_fn=_obey_permissions,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
+    make = ["/usr/bin/env", "make", f"PYTHON={sys.executable}"]
     tmp_path.chmod(0o555)
-    said = make("demo").stderr.splitlines()
+    said = _run([*make, "demo"], tmp_path).stderr
     tmp_path.chmod(0o755)
-    assert said[0].startswith("error: .venv is set up in this folder, which you may not write to")
-    assert not [line for line in said if "apt" in line]
+    assert said.startswith("error: .venv is set up in this folder, which you may not write to")
+    assert "apt" not in said
 
     for name in (".venv", ".mypy_cache", ".ruff_cache", ".hypothesis", "__pycache__"):
         (tmp_path / name / "__pycache__").mkdir(parents=True)
-    assert make("clean").returncode == 0
+    assert _run([*make, "clean"], tmp_path).returncode == 0
     assert {path.name for path in tmp_path.iterdir()} == given
 
 
@@ -235,19 +252,8 @@ def test_it_needs_no_network_and_no_temporary_folder_of_its_callers(tmp_path: Pa
         subprocess.run([*alone, "true"], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"no network of its own to be had: {error}")
-    with subprocess.Popen(
-        [*alone, sys.executable, "-c", _ONLY_LOOPBACK],
-        cwd=PROJECT,
-        env={**os.environ, "TMPDIR": str(tmp_path / "missing")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            assert _ready(process)
-            process.terminate()
-            process.communicate(timeout=20)
-            assert process.returncode == 0
-        finally:
-            process.kill()
+    command = [*alone, sys.executable, "-c", _ONLY_LOOPBACK]
+    with _up(tmp_path / "missing", command) as process:
+        assert _ready(process)
+        _end(process)
     assert _left(tmp_path) == []

@@ -1,0 +1,224 @@
+"""The benchmark counts what arrived, keeps its shape, and catches a variant that does less."""
+
+import contextlib
+import http.client
+import io
+import json
+import ssl
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools.bench.handler import VARIANTS, Plan, Size, main
+from tools.bench.measure import (
+    BenchmarkError,
+    cpu_quota,
+    difference,
+    repeated,
+    run,
+    sqs_event,
+    state,
+    written,
+)
+from tools.bench.stub import HOST, running_stub
+from tools.bench.variants import Handler, client_loop
+
+HERE = "tests.tools.test_benchmark"
+LOOP = "tools.bench.variants:client_loop"
+
+
+def skips_one() -> Handler:
+    """Answer for a whole batch, having written all of it but one."""
+    handle = client_loop()
+    return lambda event, context: handle(
+        {"Records": event["Records"][:-1] or event["Records"]}, context
+    )
+
+
+def fails_one() -> Handler:
+    """Write everything, then report one message as failed."""
+    handle = client_loop()
+
+    def failing(event: dict[str, Any], context: Any) -> Any:
+        handle(event, context)
+        return {"batchItemFailures": [{"itemIdentifier": event["Records"][0]["messageId"]}]}
+
+    return failing
+
+
+def raises() -> Handler:
+    """Fail as a handler with a bug does."""
+    raise RuntimeError("broken variant")
+
+
+def _stored(number: int, revision: int = 0) -> dict[str, Any]:
+    """Return a state as it comes back from a table, with exact numbers."""
+    back: dict[str, Any] = json.loads(json.dumps(state(number, revision)), parse_float=Decimal)
+    return back
+
+
+def test_the_stub_returns_each_request_once_in_order_and_no_earlier_than_its_latency() -> None:
+    items = [{"event_id": {"S": "a"}, "n": {"N": number}} for number in ("1", "2")]
+    with running_stub(latency_ms=30) as stub:
+        tls = ssl.create_default_context(cafile=stub.ca_bundle)
+        connection = http.client.HTTPSConnection(HOST, stub.port, context=tls)
+        with contextlib.closing(connection):
+            for item in items:
+                body = json.dumps({"TableName": "t", "Item": item})
+                headers = {"X-Amz-Target": "DynamoDB_20120810.PutItem"}
+                connection.request("POST", "/", body, headers)
+                assert connection.getresponse().read() == b"{}"
+        puts = [{"operation": "PutItem", "TableName": "t", "Item": item} for item in items]
+        assert (stub.take(), stub.take()) == (puts, [])
+        assert stub.round_trip_ms(samples=3) >= 30
+        assert stub.take() == []
+
+
+def test_only_puts_into_the_events_table_count_as_written() -> None:
+    item = {"event_id": {"S": "a"}}
+    requests = [
+        {"operation": "PutItem", "TableName": "idempotency", "Item": {"id": {"S": "x"}}},
+        {"operation": "PutItem", "TableName": "event-state-target-table", "Item": item},
+        {"operation": "UpdateItem", "TableName": "idempotency", "Key": {"id": {"S": "x"}}},
+    ]
+    assert written(requests) == [{"event_id": "a"}]
+
+
+@pytest.mark.parametrize(
+    ("puts", "words"),
+    [
+        ([_stored(2, 1), _stored(1)], ""),
+        ([_stored(2), _stored(2, 1), _stored(1)], ""),
+        ([_stored(1)], "1 of 2 items are not as sent: evt-0000000002"),
+        ([_stored(1), _stored(2)], "1 of 2 items are not as sent: evt-0000000002"),
+        (
+            [_stored(1) | {"total": 0}, _stored(2, 1), _stored(3)],
+            "2 of 2 items are not as sent: evt-0000000001",
+        ),
+    ],
+)
+def test_a_table_that_is_not_as_sent_is_described(puts: list[dict[str, Any]], words: str) -> None:
+    assert difference([state(1), state(2), state(2, 1)], puts) == words
+
+
+def test_repeated_ids_come_in_the_share_that_was_asked_for() -> None:
+    for percent, distinct in ((0, 100), (50, 50), (90, 10)):
+        states = repeated(100, percent, first=7)
+        assert len(states) == 100
+        ids = {state(7 + i)["event_id"] for i in range(distinct)}
+        assert {s["event_id"] for s in states} == ids
+        versions = [s["timestamp"] for s in states if s["event_id"] == states[0]["event_id"]]
+        assert versions == sorted(set(versions))
+
+
+def test_an_event_is_of_the_stated_size() -> None:
+    body = sqs_event([state(12345)])["Records"][0]["body"]
+    assert 600 <= len(body.encode()) <= 630
+
+
+PLAN = Plan(
+    variants={"handler": VARIANTS["handler"], "client_loop": LOOP},
+    sizes={2: Size(1, 2)},
+    limited_memory_mb=(1024, 1025),  # the latter too large to be shown as limited
+    limited=Size(1, 1),
+    repeated_percent=(90,),
+    first_large=1,
+)
+
+
+@pytest.fixture(scope="module")
+def printed() -> str:
+    """Measure once, each variant in turn; return what `--json` prints."""
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as out:
+        patch.setattr("tools.bench.handler.cpu_quota", lambda _: contextlib.nullcontext())
+        assert main(["--json", "--latency-ms", "0"], PLAN) == 0
+    return out.getvalue()
+
+
+def test_json_has_the_documented_shape(printed: str) -> None:
+    figures = json.loads(printed)
+    assert figures["latency_ms"] == 0
+    assert figures["round_trip_ms"] > 0
+    assert list(figures["variants"]) == list(PLAN.variants)
+    for row in figures["variants"].values():
+        assert row["wall_ratio"].keys() == row["cpu_ratio"].keys() == {"2"}
+        assert row["wall_ms"].keys() == row["cpu_ms_per_event"].keys() == {"2"}
+        assert row["first_write_ms"] > 0
+    assert figures["variants"]["client_loop"]["wall_ratio"] == {"2": 1.0}
+    assert figures["floor_ratio"].keys() == {"2"}
+    assert figures["limited"].keys() == {"1024"}
+    limited = figures["limited"]["1024"]
+    assert {name: row.keys() for name, row in limited.items()} == {
+        name: {"wall_ratio", "wall_ms"} for name in ("handler", "client_loop")
+    }
+    assert limited["client_loop"]["wall_ratio"] == 1.0
+    assert figures["first_large_ms"].keys() == {"handler", "client_loop"}
+    assert figures["runtime"].keys() == {"init_ms", "trivial_init_ms", "warm_ms"}
+    assert 0 < figures["runtime"]["warm_ms"] < figures["runtime"]["init_ms"]
+    assert figures["memory"].keys() == {"1024", "1025"}
+    assert figures["memory"]["1024"].keys() == {"wall_ms", "usd_per_million"}
+    assert figures["debounce"] == {"90": {"handler": 0.1, "client_loop": 1.0}}
+    assert figures["environment"]["cpu_quota"] is False
+
+
+def test_people_get_every_figure_by_its_name(
+    printed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tools.bench.handler.benchmark", lambda *_: json.loads(printed))
+    assert main([], PLAN) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["variants.client_loop.wall_ratio.2", "1"] in rows
+    assert ["debounce.90.handler", "0.1"] in rows
+
+
+def test_a_variant_that_fails_ends_the_benchmark_and_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plan = PLAN._replace(variants={"handler": f"{HERE}:raises", "client_loop": LOOP})
+    assert main(["--json"], plan) == 1
+    answer = capsys.readouterr()
+    assert answer.out == ""
+    assert answer.err.startswith("handler ended with status 1: ")
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        # One event of the warm-up, and one of the batch.
+        ("skips_one", "crooked: 2 of 35 items are not as sent: evt-0000000032"),
+        ("fails_one", "crooked reported 3 messages as failed"),
+    ],
+)
+def test_a_variant_that_does_less_is_found_out(build: str, words: str) -> None:
+    with running_stub(latency_ms=0) as stub, pytest.raises(BenchmarkError, match=words):
+        run("crooked", f"{HERE}:{build}", [[state(100), state(101)]], stub)
+
+
+def test_settings_of_the_host_do_not_reach_a_variant(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_PROFILE", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with running_stub(latency_ms=0) as stub:
+        assert run("client_loop", LOOP, [[state(100)]], stub).writes_per_message == 1.0
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = "matplotlib"
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name if name != missing else None)
+    assert main(["--plot", "plot.png"], PLAN) == 1
+    words = "Not installed: matplotlib. `make bench` installs and runs all.\n"
+    assert capsys.readouterr().err == words
+
+
+def test_a_quota_follows_the_memory_where_there_are_control_groups(tmp_path: Path) -> None:
+    with cpu_quota(256, tmp_path / "absent") as group:
+        assert group is None
+    (tmp_path / "cgroup.controllers").write_text("cpu")
+    with cpu_quota(1769, tmp_path) as group:
+        assert group is not None
+        limit = group.parent / "cpu.max"
+        assert limit.read_text() == "20000 20000"
+        limit.unlink()  # to rmdir a real group is empty

@@ -1,0 +1,199 @@
+"""One process of one variant, fresh and in a clean environment, on the stub; and what it took."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer
+
+from function.loop import AT_ONCE
+from tools.bench.stub import Stub
+from tools.capacity import MEMORY_MB_PER_CPU
+
+TABLE = "event-state-target-table"
+MEMORY_MB = 512
+WARM_UP_EVENTS = AT_ONCE  # enough that each of its connections is there
+PERIOD_US = 20_000  # short, so that a throttled batch of some 10 ms waits as it would in Lambda
+State = dict[str, Any]
+
+
+class BenchmarkError(Exception):
+    """A variant did not do its work; the message names it and says what was wrong."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one process took, and what the endpoint received."""
+
+    first_write_ms: float
+    wall_ms: float
+    """Per batch."""
+    cpu_ms: float
+    """Per event."""
+    writes_per_message: float
+
+
+def state(number: int, revision: int = 0) -> State:
+    """Make an order's whole state, 615 bytes of JSON or so; a higher revision (0-59) is newer."""
+    return {
+        "event_id": f"evt-{number:010d}",
+        "timestamp": f"2025-03-30T01:00:{revision:02d}.{number % 1000:03d}Z",
+        "type": "order.updated",
+        "user_id": 42_000_000 + number,
+        "status": ("created", "paid", "shipped", "delivered")[revision % 4],
+        "customer": {
+            "name": "Zoë Ångström",
+            "address": {"street": "12 Rue de l'Église", "city": "Saint-Étienne", "country": "FR"},
+        },
+        "items": [{"sku": f"SKU-{number % n:05d}", "price": 19.99, "gift": None} for n in (97, 98)],
+        "total": 34.99 + number % 3,
+        "paid": True,
+        "tags": ["web", "returning-customer", "express"],
+        "note": "Leave it with the neighbour on the second floor, please; " * 3,
+    }
+
+
+def repeated(messages: int, percent: int, first: int) -> list[State]:
+    """Make as many states, of which `percent` bring a newer revision of one that came before."""
+    distinct = messages * (100 - percent) // 100
+    return [state(first + i % distinct, i // distinct) for i in range(messages)]
+
+
+def sqs_event(states: Sequence[State]) -> dict[str, Any]:
+    """Make what Lambda hands to a function for one batch from the queue."""
+    return {
+        "Records": [
+            {
+                "messageId": f"5d1c7a3e-0f2b-4b7c-9d3e-{i:012d}",
+                "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a",
+                "body": json.dumps(s, ensure_ascii=False, separators=(",", ":")),
+                "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1743296400000"},
+                "messageAttributes": {},
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:event-state-queue",
+                "awsRegion": "eu-west-1",
+            }
+            for i, s in enumerate(states)
+        ]
+    }
+
+
+def written(requests: Sequence[dict[str, Any]]) -> list[State]:
+    """Return the states that the requests put into the table, in order."""
+    return [
+        TypeDeserializer().deserialize({"M": request["Item"]})
+        for request in requests
+        if request["operation"] == "PutItem" and request["TableName"] == TABLE
+    ]
+
+
+def difference(sent: Sequence[State], puts: Sequence[State]) -> str:
+    """Say what is wrong with the table after these puts; empty when nothing is.
+
+    The table must hold the last state of each id, exactly as sent, and nothing else.
+    """
+    exact = json.loads(json.dumps(sent), parse_float=Decimal, parse_int=Decimal)
+    expected, stored = ({s["event_id"]: s for s in states} for states in (exact, puts))
+    ids = sorted(expected.keys() | stored.keys())
+    wrong = [each for each in ids if expected.get(each) != stored.get(each)]
+    return f"{len(wrong)} of {len(expected)} items are not as sent: {wrong[0]}" if wrong else ""
+
+
+def environment(stub: Stub, memory_mb: int) -> dict[str, str]:
+    """Return what Lambda sets, and nothing of this machine's AWS settings."""
+    kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
+    return kept | {
+        "HOME": os.devnull,  # no ~/.aws
+        "AWS_REGION": "eu-west-1",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "AWS_SESSION_TOKEN": "x" * 800,  # its length is signed and sent with each request
+        "AWS_ENDPOINT_URL": stub.url,
+        "AWS_CA_BUNDLE": stub.ca_bundle,
+        "AWS_LAMBDA_FUNCTION_NAME": "EventUpsertLambda",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory_mb),
+        "TABLE_NAME": TABLE,
+        "VERSION_ATTRIBUTE": "timestamp",
+    }
+
+
+@contextmanager
+def cpu_quota(memory_mb: int, root: Path = Path("/sys/fs/cgroup")) -> Iterator[Path | None]:
+    """Make a control group with Lambda's share of a CPU; yield the file for its processes' ids.
+
+    Yields None where the system does not allow it (no Linux, no root, no cpu controller).
+    """
+    quota_us = PERIOD_US * memory_mb // MEMORY_MB_PER_CPU
+    if (root / "cgroup.controllers").exists():  # version 2
+        group, limits = root, {"cpu.max": f"{quota_us} {PERIOD_US}"}
+    else:
+        group = root / "cpu"
+        limits = {"cpu.cfs_period_us": str(PERIOD_US), "cpu.cfs_quota_us": str(quota_us)}
+    group /= f"handler-benchmark-{os.getpid()}"
+    try:
+        group.mkdir()
+    except OSError:
+        yield None
+        return
+    try:
+        for name, value in limits.items():
+            (group / name).write_text(value)
+        yield group / "cgroup.procs"
+    finally:
+        group.rmdir()
+
+
+def run(
+    name: str,
+    build: str,
+    batches: Sequence[Sequence[State]],
+    stub: Stub,
+    memory_mb: int = MEMORY_MB,
+    group: Path | None = None,
+    warm_up_events: int = WARM_UP_EVENTS,
+) -> Run:
+    """Run one variant in a fresh process on these batches, in the control group if there is one.
+
+    Raises BenchmarkError if it failed, or if the endpoint did not receive every event unchanged.
+    """
+    before = [[state(0)], [state(1 + i) for i in range(warm_up_events)]]
+    events = json.dumps([sqs_event(batch) for batch in (*before, *batches)])
+    with subprocess.Popen(
+        [sys.executable, "-m", "tools.bench.variants", build],
+        cwd=Path(__file__).parents[2],
+        env=environment(stub, memory_mb),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            if group is not None:
+                group.write_text(str(process.pid))  # before it has read anything to do
+            out, err = process.communicate(events)
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode != 0:
+        raise BenchmarkError(f"{name} ended with status {process.returncode}: {err.strip()}")
+    result, puts = json.loads(out), written(stub.take())
+    if result["failures"]:
+        raise BenchmarkError(f"{name} reported {result['failures']} messages as failed")
+    if wrong := difference([s for batch in (*before, *batches) for s in batch], puts):
+        raise BenchmarkError(f"{name}: {wrong}")
+    measured = sum(map(len, batches))
+    return Run(
+        first_write_ms=result["first_write_ms"],
+        wall_ms=median(result["wall_ms"]),
+        cpu_ms=sum(result["cpu_ms"]) / measured,
+        writes_per_message=(len(puts) - 1 - warm_up_events) / measured,
+    )
