@@ -5,12 +5,12 @@ cold starts, retries, storage, backups, alarms and KMS. docs/scaling.md reads it
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from math import ceil
 from typing import Any, Final, NamedTuple
 
-from tools.console import lines_of
+from tools.console import short
 
 _LAMBDA: Final = "https://docs.aws.amazon.com/lambda/latest/dg"
 _SQS: Final = "https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide"
@@ -207,6 +207,21 @@ def sqs_requests(load: Load, messages: float, pollers: float) -> float:
 
 
 def report(load: Load, *, as_json: bool) -> None:
-    """Print the estimate on stdout: as JSON, or each figure by its name there."""
+    """Print the estimate on stdout."""
     found = estimate(load)
-    print(json.dumps(found, indent=2) if as_json else "\n".join(lines_of(found)))
+    print(json.dumps(found, indent=2) if as_json else "\n".join(_lines(found)))
+
+
+def _lines(found: Mapping[str, Any]) -> Iterator[str]:
+    def line(name: str, value: float) -> str:
+        return f"{name.replace('_', ' '):42}{short(value):>14}"
+
+    *figures, million = (each for each in found.items() if not isinstance(each[1], dict))
+    yield from (line(*each) for each in figures)
+    yield f"\n{'quota':32}{'used':>10}{'of':>14}{'share':>10}"
+    for name, of in found["quotas"].items():
+        used = f"  {name.replace('_', ' '):30}{short(of['used']):>10}"
+        yield f"{used}{of['limit']:>14,}{of['share']:>10.0%}"
+    yield "\nUS dollars a month"
+    yield from (line(f"  {name}", usd) for name, usd in found["cost_per_month"].items() if usd)
+    yield line("US dollars a million events", million[1])

@@ -3,9 +3,9 @@
 import random
 import re
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import chain, islice
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -61,10 +61,14 @@ class Sender:
             ToolError: one is not known to be in the queue, and may be if it is sent again.
 
         """
-        requests = batches(messages)
+        under_way = deque[Future[list[Message]]]()
         with ThreadPoolExecutor(CONNECTIONS) as pool:
-            while some := [*islice(requests, 4 * CONNECTIONS)]:
-                yield from chain.from_iterable(pool.map(self._send, some))
+            for batch in batches(messages):
+                under_way.append(pool.submit(self._send, batch))
+                if len(under_way) == 4 * CONNECTIONS:
+                    yield from under_way.popleft().result()
+            for each in under_way:
+                yield from each.result()
 
     def _send(self, batch: list[Message]) -> list[Message]:
         """Send one request, and again what failed of it through no fault of its own."""

@@ -133,10 +133,10 @@ def test_people_see_what_scripts_read() -> None:
     options = ["--rate", "1e4", "--size", "2", "--window", "1", "--batch", "20"]
     figures = json.loads(_printed(*options, "--json"))
     assert figures["load"]["size_bytes"] == 2048
-    shown = dict(line.split() for line in _printed(*options).splitlines())
-    assert shown["messages_per_invocation"] == "20"
-    assert shown["quotas.table_write_units.share"] == "0.5"
-    assert shown["cost_per_million_events"] == f"{figures['cost_per_million_events']:.3g}"
+    shown = dict(line.rsplit(None, 1) for line in _printed(*options).splitlines() if line)
+    assert shown["messages per invocation"] == "20"
+    assert shown["  table write units                 20,000        40,000"] == "50%"
+    assert shown["US dollars a million events"] == f"{figures['cost_per_million_events']:.3g}"
 
 
 @pytest.mark.parametrize(

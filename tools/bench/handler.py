@@ -188,7 +188,7 @@ def main(arguments: Sequence[str] | None = None, plan: Plan = Plan()) -> int:  #
 
     from rich.console import Console
 
-    from tools.console import lines_of
+    from tools.console import lines_of, make_table, short
 
     try:
         with Console(stderr=True).status("") as status:
@@ -202,7 +202,18 @@ def main(arguments: Sequence[str] | None = None, plan: Plan = Plan()) -> int:  #
         from tools.bench import pictures
 
         pictures.benchmark(figures, options.plot)
-    print(json.dumps(figures, indent=2) if options.json else "\n".join(lines_of(figures)))
+    if options.json:
+        print(json.dumps(figures, indent=2))
+        return 0
+    ratios = {"wall": "wall_ratio", "CPU": "cpu_ratio"}
+    columns = [f"{what} {n}" for what in ratios for n in figures["floor_ratio"]]
+    title = "Batches of so many events, as ratios to client_loop"
+    table = make_table(title, ("", *columns, "first write, ms"))
+    for name, row in figures.pop("variants").items():
+        shown = (short(each) for key in ratios.values() for each in row[key].values())
+        table.add_row(name, *shown, short(row["first_write_ms"]))
+    Console().print(table)
+    print("\n".join(lines_of(figures)))
     return 0
 
 
