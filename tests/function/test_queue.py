@@ -296,9 +296,10 @@ def test_an_unusable_table_puts_nothing_aside(capsys: pytest.CaptureFixture[str]
     assert message in line["reason"]
 
 
-def test_without_managed_retries_sqs_is_never_asked() -> None:
+@pytest.mark.parametrize("url", [{}, {"QUEUE_URL": "x"}, {"DEAD_LETTER_QUEUE_URL": "x"}])
+def test_without_managed_retries_sqs_is_never_asked(url: dict[str, str]) -> None:
     memory = Memory()
-    failures = invoke(upsert(memory, **NEWEST), record(BROKEN, "m"), record(EXAMPLE))
+    failures = invoke(upsert(memory, **NEWEST, **url), record(BROKEN, "m"), record(EXAMPLE))
     assert failures == {"m"}
     assert memory.requests == ["PutItem"]
 

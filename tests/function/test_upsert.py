@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -201,17 +202,25 @@ def test_a_version_that_is_required_and_missing_is_rejected(
     assert counts == {"Written": 1, "Rejected": 1}
 
 
-def test_versions_more_than_a_day_ahead_and_saved_writes_are_counted(
+def test_saved_writes_and_what_has_no_version_are_counted(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    memory = Memory()
-    core = upsert(memory, VERSION_ATTRIBUTE="timestamp", **READ)
-    future = record({"event_id": "f", "timestamp": "9999-12-31T00:00:00Z"})
-    invoke(core, record(EXAMPLE), future)
-    assert logged(capsys)[1] == {"Written": 2, "FutureVersions": 1}
+    core = upsert(Memory(), VERSION_ATTRIBUTE="timestamp", **READ)
+    invoke(core, record(EXAMPLE))
+    assert logged(capsys) == ([], {"Written": 1})
     invoke(core, record(EXAMPLE), record(EXAMPLE), record({"event_id": "u"}))
     counts = {"Written": 1, "Superseded": 1, "Coalesced": 1, "SavedWrites": 1, "Unversioned": 1}
-    assert logged(capsys)[1] == counts
+    assert logged(capsys) == ([], counts)
+
+
+@pytest.mark.parametrize(("hours", "more"), [(23, {}), (25, {"FutureVersions": 1}), (-25, {})])
+def test_versions_more_than_a_day_ahead_are_counted(
+    capsys: pytest.CaptureFixture[str], hours: int, more: dict[str, int]
+) -> None:
+    moment = datetime.now(UTC) + timedelta(hours=hours)
+    event = {"event_id": "f", "timestamp": moment.isoformat()}
+    invoke(upsert(Memory(), VERSION_ATTRIBUTE="timestamp"), record(event))
+    assert logged(capsys)[1] == {"Written": 1, **more}
 
 
 def test_a_broken_message_is_reported_and_its_neighbours_are_stored(
@@ -337,6 +346,7 @@ def test_a_surprise_is_never_acknowledged_and_told_once_with_its_place(
     lines, counts = logged(capsys)
     place = next(line["reason"] for line in lines)
     assert re.fullmatch(rf"unexpected {name} at test_upsert.py:\d+", place)
+    assert lines[0]["level"] == "ERROR"
     assert "in breaks" in lines[0]["traceback"]
     assert [line.get("traceback", "") != "" for line in lines] == [True, False, False]
     assert [line["reason"] for line in lines] == [place] * 3
