@@ -20,7 +20,7 @@ from tests.infra.expected import (
     send,
     without_tls,
 )
-from tests.infra.registered import BOUNDARY, KEY, RULE, TOPIC_OF_EVENTS, Registered, registered
+from tests.infra.registered import BOUNDARY, KEY, RULE, TOPIC_OF_EVENTS, Registered
 
 # What a key changes in prod: the inputs that are other than before, and None for one that is gone.
 Changes = dict[str, dict[str, Any]]
@@ -40,6 +40,14 @@ def _receives(count: int) -> Changes:
     return {"queue": {"redrivePolicy": policy}}
 
 
+def _senders(*added: dict[str, Any]) -> Changes:
+    return {"queue-policy": {"policy": document(*added, without_tls("sqs:*", QUEUE))}}
+
+
+QUEUES: Final = {"QUEUE_URL": QUEUE_URL, "DEAD_LETTER_QUEUE_URL": f"{QUEUE_URL}-dlq"}
+SEND: Final = "sqs:SendMessage"
+TOPICS: Final = send("AllowTopics", "sns.amazonaws.com", SEND, QUEUE, [TOPIC_OF_EVENTS])
+RULES: Final = send("AllowRules", "events.amazonaws.com", SEND, QUEUE, [RULE, f"{RULE}-2"])
 RETRIES: Final = (
     allow("DelayRetries", ["sqs:ChangeMessageVisibility"], QUEUE),
     allow("SendDeadLetters", ["sqs:SendMessage"], f"{QUEUE}-dlq"),
@@ -76,10 +84,7 @@ KEYS: Final[list[tuple[dict[str, str], Changes]]] = [
     ),
     ({"functionMemoryMb": "256"}, {"function": {"memorySize": 256}}),
     ({"maxReceiveCount": "9"}, _receives(9)),
-    (
-        {"versionAttribute": "sequence"},
-        _variables(VERSION_ATTRIBUTE="sequence"),
-    ),
+    ({"versionAttribute": "sequence"}, _variables(VERSION_ATTRIBUTE="sequence")),
     ({"versionAttribute": ""}, _variables(VERSION_ATTRIBUTE=None)),
     ({"requireVersion": "true"}, _variables(REQUIRE_VERSION="true")),
     ({"appendOnly": "true"}, _variables(VERSION_ATTRIBUTE=None, APPEND_ONLY="true")),
@@ -97,23 +102,12 @@ KEYS: Final[list[tuple[dict[str, str], Changes]]] = [
             **_permissions(allow("ReadVersions", ["dynamodb:BatchGetItem"], TABLE)),
         },
     ),
-    (
-        {"managedRetries": "true"},
-        {
-            **_variables(QUEUE_URL=QUEUE_URL, DEAD_LETTER_QUEUE_URL=f"{QUEUE_URL}-dlq"),
-            **_permissions(*RETRIES),
-        },
-    ),
+    ({"managedRetries": "true"}, {**_variables(**QUEUES), **_permissions(*RETRIES)}),
     (
         {"managedRetries": "true", "maxReceiveCount": "9", "kmsKeyArn": KEY},
         {
             **ENCRYPTED,
-            "function": {
-                **ENCRYPTED["function"],
-                **_variables(QUEUE_URL=QUEUE_URL, DEAD_LETTER_QUEUE_URL=f"{QUEUE_URL}-dlq")[
-                    "function"
-                ],
-            },
+            "function": {**ENCRYPTED["function"], **_variables(**QUEUES)["function"]},
             **_permissions(*RETRIES, allow("UseKey", ["kms:Decrypt", "kms:GenerateDataKey"], KEY)),
             "queue": {**ENCRYPTED["queue"], **_receives(9)["queue"]},
         },
@@ -128,40 +122,10 @@ KEYS: Final[list[tuple[dict[str, str], Changes]]] = [
         },
     ),
     ({"kmsKeyArn": KEY}, {**ENCRYPTED, **_permissions(allow("UseKey", ["kms:Decrypt"], KEY))}),
+    ({"topicArns": json.dumps([TOPIC_OF_EVENTS])}, _senders(TOPICS)),
     (
-        {"topicArns": json.dumps([TOPIC_OF_EVENTS])},
-        {
-            "queue-policy": {
-                "policy": document(
-                    send(
-                        *("AllowTopics", "sns.amazonaws.com", "sqs:SendMessage", QUEUE),
-                        [TOPIC_OF_EVENTS],
-                    ),
-                    without_tls("sqs:*", QUEUE),
-                )
-            }
-        },
-    ),
-    (
-        {
-            "topicArns": json.dumps([TOPIC_OF_EVENTS]),
-            "ruleArns": json.dumps([RULE, f"{RULE}-2"]),
-        },
-        {
-            "queue-policy": {
-                "policy": document(
-                    send(
-                        *("AllowTopics", "sns.amazonaws.com", "sqs:SendMessage", QUEUE),
-                        [TOPIC_OF_EVENTS],
-                    ),
-                    send(
-                        *("AllowRules", "events.amazonaws.com", "sqs:SendMessage", QUEUE),
-                        [RULE, f"{RULE}-2"],
-                    ),
-                    without_tls("sqs:*", QUEUE),
-                )
-            }
-        },
+        {"topicArns": json.dumps([TOPIC_OF_EVENTS]), "ruleArns": json.dumps([RULE, f"{RULE}-2"])},
+        _senders(TOPICS, RULES),
     ),
     (
         {"changeStream": "true"},
@@ -193,11 +157,6 @@ def changes_of(program: Registered, base: Registered) -> Changes:
 @pytest.mark.parametrize(("config", "changes"), KEYS)
 def test_a_key_changes_exactly_this(config: dict[str, str], changes: Changes) -> None:
     assert changes_of(plain(**config), plain()) == changes
-
-
-def test_managed_retries_allow_more_deliveries_unless_they_are_given() -> None:
-    queue = registered("dev", managedRetries="true").inputs("queue")
-    assert queue["redrivePolicy"]["maxReceiveCount"] == 30
 
 
 def test_every_key_that_is_no_name_and_no_alarms_is_among_these() -> None:
