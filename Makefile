@@ -34,7 +34,7 @@ lint: .venv/installed
 
 prove: .venv/installed ## The long proofs; exit status 1 on any loss or divergence
 	@$(IN_OWN_TMP) HYPOTHESIS_PROFILE=prove $(BIN)/pytest --numprocesses auto tests/function
-	@$(BIN)/python -m tests.prove.everything
+	@$(BIN)/python -m tests.prove --everything
 	@$(BIN)/python -m tests.prove.outage > /dev/null
 	@$(BIN)/python -m tests.prove.leaks
 	@$(BIN)/python -m tests.prove.linear

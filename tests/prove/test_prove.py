@@ -13,7 +13,7 @@ MESSAGES = 1_200
 
 
 def test_messages_survive_every_kind_of_fault() -> None:
-    report = prove(MESSAGES, 1, Options(reads=True), tell=lambda *_: None)
+    report = prove(Options(messages=MESSAGES, read=True), tell=lambda *_: None)
     found = report.account
     assert (found.lost, found.wrong, found.unexplained, report.violations) == ([], [], [], [])
     assert report.holds
