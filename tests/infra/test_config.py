@@ -11,7 +11,7 @@ import pytest
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks
 from pydantic.alias_generators import to_camel
 
-from infra.config import ConfigError, load_arguments
+from infra.config import load_arguments
 from tests.infra.registered import RULE, TOPIC_OF_EVENTS, stack_with
 from tests.infra.test_settings import BETWEEN, KEYS
 from tools.errors import ToolError
@@ -46,7 +46,7 @@ def _load(stack: Stack) -> dict[str, Any]:
 
 def _problems(**config: str) -> list[str]:
     """Load bad config; return the lines of the message."""
-    with pytest.raises(ConfigError) as error:
+    with pytest.raises(pulumi.RunError) as error:
         _load(stack_with("prod", **config))
     head, *lines = str(error.value).split("\n  - ")
     count = f"{len(lines)} problem{'s' if len(lines) > 1 else ''}"

@@ -21,7 +21,7 @@ HOT: Final = 12
 HOT_IDS: Final = 8
 STATES_PER_ID: Final = 6
 # These ids' newest event is one, but larger than the 400 KB that DynamoDB holds.
-OVERSIZED: Final = range(4, 64, 8)
+OVERSIZED: Final = range(4, 64, 4)
 OVERSIZED_BYTES: Final = 420_000
 # How many places an event is late or early, by standard deviation.
 DISORDER: Final = 40
