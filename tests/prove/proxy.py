@@ -103,54 +103,43 @@ Step = Piece | Callable[[bytes], list[Piece]]
 """A piece; or the call is forwarded, and this is what becomes of the real answer."""
 
 
-def _steps(fault: Fault | None, dice: float, target: bytes, too_long: float) -> list[Step]:
+def _steps(fault: Fault, dice: float, target: bytes, too_long: float) -> list[Step]:
     """Return what happens to a call; target: the operation; too_long: for the function."""
+    is_half = dice < 0.5
+    throttled = ("ProvisionedThroughputExceededException", "ThrottlingException")[is_half]
+    server_error = ((503, "ServiceUnavailable"), (500, "InternalServerError"))[is_half]
+    expired = "Signature expired: 20250330T010000Z is now earlier than it may be"
     garbled = answer(b"<html>", x_amzn_RequestId=None, x_amz_crc32=None)
-    is_first_half = dice < 0.5
-    match fault:
-        case Fault.THROTTLED:
-            throttles = ("ProvisionedThroughputExceededException", "ThrottlingException")
-            return [_error(400, throttles[is_first_half])]
-        case Fault.SERVER_ERROR:
-            errors = (503, "ServiceUnavailable"), (500, "InternalServerError")
-            return [_error(*errors[is_first_half])]
-        case Fault.SLOW:
-            return [0.1 + 0.9 * dice, _pass]
-        case Fault.LATE:
-            return [too_long, _pass]
-        case Fault.UNHEARD:
-            return [lambda real: [too_long, real]]
-        case Fault.CUT_BEFORE | Fault.HANDSHAKE | Fault.KILLED_BEFORE:
-            return [None]
-        case Fault.CUT_AFTER | Fault.KILLED_AFTER:
-            return [lambda _: [None]]
-        case Fault.GARBLED:
-            return [(lambda _: [garbled]) if is_first_half else garbled]
-        case Fault.WRONG_LENGTH:
-            return [_said({}, Content_Length=5 if is_first_half else 1), None]
-        case Fault.WRONG_CHECKSUM:
-            return [_said({}, x_amz_crc32=1)]
-        case Fault.BY_BYTES:
-            return [lambda real: [bytes([byte]) for byte in real]]
-        case Fault.TWICE:
-            return [lambda real: [real, 0.1 * dice, real] if is_first_half else [2 * real]]
-        case Fault.CLOSED:
-            return [lambda real: [real, 0.1 * dice, None]]
-        case Fault.HALF_OPEN:
-            return [10 * too_long, None]
-        case Fault.DARK:
-            return [too_long, None]
-        case Fault.LAST:
-            return [lambda real: [_ending(real), 10 * too_long, None]]
-        case Fault.EXPIRED:
-            message = "Signature expired: 20250330T010000Z is now earlier than it may be"
-            return [_error(400, "InvalidSignatureException", message)]
-        case Fault.IN_PART if target == b"BatchGetItem":
-            return [_said({"Responses": {}, "UnprocessedKeys": {"x": {}}})]
-        case Fault.IN_PART if target == b"ChangeMessageVisibilityBatch":
-            refused = {"Id": "0", "Code": "InternalError", "SenderFault": False}
-            return [_said({"Successful": [], "Failed": [refused]})]
-    return [_pass]
+    refused = {"Id": "0", "Code": "InternalError", "SenderFault": False}
+    in_part: dict[bytes, object] = {
+        b"BatchGetItem": {"Responses": {}, "UnprocessedKeys": {"x": {}}},
+        b"ChangeMessageVisibilityBatch": {"Successful": [], "Failed": [refused]},
+    }
+    table: dict[Fault, list[Step]] = {
+        Fault.THROTTLED: [_error(400, throttled)],
+        Fault.SERVER_ERROR: [_error(*server_error)],
+        Fault.SLOW: [0.1 + 0.9 * dice, _pass],
+        Fault.LATE: [too_long, _pass],
+        Fault.UNHEARD: [lambda real: [too_long, real]],
+        Fault.CUT_BEFORE: [None],
+        Fault.CUT_AFTER: [lambda _: [None]],
+        Fault.GARBLED: [(lambda _: [garbled]) if is_half else garbled],
+        Fault.WRONG_LENGTH: [_said({}, Content_Length=5 if is_half else 1), None],
+        Fault.WRONG_CHECKSUM: [_said({}, x_amz_crc32=1)],
+        Fault.BY_BYTES: [lambda real: [bytes([byte]) for byte in real]],
+        Fault.TWICE: [lambda real: [real, 0.1 * dice, real] if is_half else [2 * real]],
+        Fault.CLOSED: [lambda real: [real, 0.1 * dice, None]],
+        Fault.HALF_OPEN: [10 * too_long, None],
+        Fault.HANDSHAKE: [None],
+        Fault.KILLED_BEFORE: [None],
+        Fault.KILLED_AFTER: [lambda _: [None]],
+        Fault.DARK: [too_long, None],
+        Fault.LAST: [lambda real: [_ending(real), 10 * too_long, None]],
+        Fault.EXPIRED: [_error(400, "InvalidSignatureException", expired)],
+        Fault.IN_PART: [_said(in_part[target]) if target in in_part else _pass],
+        Fault.FROZEN: [_pass],
+    }
+    return table[fault]
 
 
 class Proxy:
@@ -275,12 +264,8 @@ class Proxy:
         if plan is None or self.calm or not (is_first or plan.persistent):
             return [_pass]
         self.faults[plan.fault] += 1
-        steps = _steps(
-            plan.fault,
-            plan.dice,
-            _field(_TARGET, head),
-            self._function_seconds + 0.5 + 4 * plan.dice,
-        )
+        too_long = self._function_seconds + 0.5 + 4 * plan.dice
+        steps = _steps(plan.fault, plan.dice, _field(_TARGET, head), too_long)
         match plan.fault:
             case Fault.HANDSHAKE:
                 self._handshakes_to_stop += 1
