@@ -37,7 +37,7 @@ prove: .venv/installed ## The long proofs; exit status 1 on any loss or divergen
 		export DYNALITE="$$TMPDIR/node_modules/.bin/dynalite"; \
 		else echo 'npm did not install dynalite: the orders are proved without it' >&2; fi; \
 		HYPOTHESIS_PROFILE=prove $(BIN)/pytest --numprocesses auto tests/function
-	@$(BIN)/python -m tests.prove.everything
+	@$(BIN)/python -m tests.prove --everything
 	@$(BIN)/python -m tests.prove.outage > /dev/null
 	@$(BIN)/python -m tests.prove.leaks
 	@$(BIN)/python -m tests.prove.linear

@@ -33,16 +33,10 @@ class Provider(ComponentProvider):
         names = component_def.inputs_mapping
         return {names.get(key, key): value for key, value in inputs.items()}
 
-    def construct(
-        self,
-        name: str,
-        resource_type: str,
-        inputs: pulumi.Inputs,
-        options: pulumi.ResourceOptions | None = None,
-    ) -> ConstructResult:
+    def construct(self, name: str, *args: Any, **options: Any) -> ConstructResult:
         """Make a component; say what is wrong with its arguments as other languages spell them."""
         try:
-            return super().construct(name, resource_type, inputs, options)
+            return super().construct(name, *args, **options)
         except ComponentInitError as error:
             if isinstance(error.inner, ArgumentsError):  # else with the stack, as a bug of ours
                 said = ArgumentsError(name, error.inner.problems, to_camel)

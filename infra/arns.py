@@ -9,6 +9,7 @@ from pydantic import PlainValidator, ValidationInfo
 from infra.problems import Problem
 
 _PLACE: Final = "[a-z0-9-]+:[0-9]{12}"  # a region and an account
+_TOPIC: Final = rf"arn:aws[a-z-]*:sns:{_PLACE}:[A-Za-z0-9_-]{{1,256}}"
 # What an ARN must be, in words and in form, a list's items each.
 ARNS: Final = {
     # A key's ARN, not an alias's: the role's permission is on exactly this key.
@@ -17,14 +18,8 @@ ARNS: Final = {
         rf"arn:aws[a-z-]*:kms:{_PLACE}:key/[A-Za-z0-9-]{{1,64}}",
     ),
     # https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html
-    "alarm_topic_arn": (
-        "the ARN of a standard SNS topic",
-        rf"arn:aws[a-z-]*:sns:{_PLACE}:[A-Za-z0-9_-]{{1,256}}",
-    ),
-    "topic_arns": (
-        "the ARN of an SNS topic",
-        rf"arn:aws[a-z-]*:sns:{_PLACE}:[A-Za-z0-9_-]{{1,256}}(\.fifo)?",
-    ),
+    "alarm_topic_arn": ("the ARN of a standard SNS topic", _TOPIC),
+    "topic_arns": ("the ARN of an SNS topic", rf"{_TOPIC}(\.fifo)?"),
     # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
     "rule_arns": (
         "the ARN of an EventBridge rule (arn:aws:events:...:rule/NAME)",
@@ -45,16 +40,12 @@ def _check(value: object, info: ValidationInfo) -> object:
     def check(known: object) -> object:
         if isinstance(known, str) and re.fullmatch(form, known):
             return known
-        raise ValueError(f"it must be {words}")
+        rule = f"it must be {words}"
+        if known is value:
+            raise ValueError(rule)
+        raise pulumi.RunError(Problem(key=key, value=known, rule=rule).said(str))
 
-    def check_later(known: object) -> object:
-        try:
-            return check(known)
-        except ValueError as error:
-            said = Problem(key=key, value=known, rule=str(error)).said(str)
-            raise pulumi.RunError(said) from None
-
-    return value.apply(check_later) if isinstance(value, pulumi.Output) else check(value)
+    return value.apply(check) if isinstance(value, pulumi.Output) else check(value)
 
 
 Arn = str | pulumi.Output[str]

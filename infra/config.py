@@ -10,22 +10,18 @@ from pydantic.alias_generators import to_camel
 
 from infra.arguments import EventStateArgs
 from infra.arns import Arn
-from infra.problems import Problem, counted, unknown
+from infra.problems import Problem, listed, unknown
 from infra.settings import Settings
 
 KEYS: Final = {to_camel(name): name for name in Settings.model_fields}
 TEXTS: Final = (str, str | None, Arn | None)
 
 
-class ConfigError(pulumi.RunError):
-    """Says every problem of a stack's config; the Pulumi CLI prints it without a traceback."""
-
-
 def load_arguments(defaults: EventStateArgs) -> EventStateArgs:
     """Read the current stack's config over the program's own defaults.
 
     Raises:
-        ConfigError: one or more keys break a rule; the message names each of them, and the fix.
+        pulumi.RunError: one or more keys break a rule; the message names each, and its fix.
 
     """
     given = _given()
@@ -37,18 +33,13 @@ def load_arguments(defaults: EventStateArgs) -> EventStateArgs:
     ]
     if problems:
         stack = pulumi.get_stack()
-        raise ConfigError(
-            f"{counted(problems)} in the config of stack {stack!r} (Pulumi.{stack}.yaml); "
-            + "\n  - ".join(["no resource was registered:", *map(_said, problems)])
-        )
+        where = f"the config of stack {stack!r} (Pulumi.{stack}.yaml); no resource was registered"
+        raise pulumi.RunError(listed(where, [*map(_said, problems)]))
     return cast("EventStateArgs", {**defaults, **args})
 
 
 def _given() -> dict[str, str]:
-    """Return the project's keys; pulumi.Config reads keys by name, and would miss a misspelt one.
-
-    What it reads them from is therefore read here, and nowhere else.
-    """
+    """Return the project's keys: pulumi.Config reads by name, and would miss a misspelt one."""
     prefix = f"{pulumi.get_project()}:"
     everything = runtime_config.get_config_env() | runtime_config.CONFIG.get()
     return {

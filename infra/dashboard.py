@@ -8,7 +8,7 @@ from pulumi_aws import cloudwatch, dynamodb, lambda_
 
 from infra.alarms import COUNTS_NAMESPACE
 from infra.queue import Queues
-from infra.settings import Settings
+from infra.settings import Scope
 
 # What becomes of a message, as the function counts it; on the right what it counts beside that.
 OUTCOMES: Final = ("Written", "Superseded", "Coalesced", "Rejected", "Failed")
@@ -24,38 +24,35 @@ CONSOLES: Final = {
 
 
 def create_dashboard(
-    name: str,
-    settings: Settings,
-    opts: pulumi.ResourceOptions,
-    *,
+    scope: Scope,
     queues: Queues,
     table: dynamodb.Table,
     function: lambda_.Function,
     mapping: lambda_.EventSourceMapping,
     alarms: Sequence[cloudwatch.MetricAlarm],
-    region: pulumi.Output[str],
-    partition: pulumi.Output[str],
 ) -> pulumi.Output[str]:
     """Make the dashboard; return its URL in AWS's console.
 
-    Body: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
     """
-    arns = [alarm.arn for alarm in alarms]
+    # The provider's own, whichever that is: arn:PARTITION:sqs:REGION:ACCOUNT:NAME
+    place = queues.events.arn.apply(lambda arn: arn.split(":"))
+    partition, region = place[1], place[3]
     style = {"region": region, "view": "timeSeries", "stat": "Sum", "period": 60}
-    graphs = _graphs(queues, table, function, mapping)
     # The grid is 24 columns wide: the alarms, and below them rows of four graphs.
+    arns = [alarm.arn for alarm in alarms]
     widgets = [_widget("alarm", 0, 0, 24, 3, title="Alarms", alarms=arns)]
-    for number, (title, metrics) in enumerate(graphs.items()):
+    for number, (title, metrics) in enumerate(_graphs(queues, table, function, mapping).items()):
         row, column = divmod(number, 4)
-        place = (6 * column, 3 + 6 * row, 6, 6)
-        widgets.append(_widget("metric", *place, title=title, **style, metrics=metrics))
+        grid = (6 * column, 3 + 6 * row, 6, 6)
+        widgets.append(_widget("metric", *grid, title=title, **style, metrics=metrics))
     dashboard = cloudwatch.Dashboard(
-        f"{name}-dashboard",
+        f"{scope.name}-dashboard",
         # Dashboards alone are global to the account: the region keeps two of a name apart.
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
-        dashboard_name=pulumi.Output.concat(settings.function_name, "-", region),
+        dashboard_name=pulumi.Output.concat(scope.settings.function_name, "-", region),
         dashboard_body=pulumi.Output.json_dumps({"widgets": widgets}),
-        opts=opts,
+        opts=scope.opts,
     )
     return pulumi.Output.format(
         "https://{0}.{1}/cloudwatch/home?region={0}#dashboards/dashboard/{2}",

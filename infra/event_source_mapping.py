@@ -1,22 +1,17 @@
 """Lambda's event source mapping: from the queue to the function."""
 
-import pulumi
 from pulumi_aws import lambda_, sqs
 
-from infra.settings import Settings
+from infra.settings import Scope
 
 
 def create_event_source_mapping(
-    name: str,
-    settings: Settings,
-    opts: pulumi.ResourceOptions,
-    *,
-    queue: sqs.Queue,
-    function: lambda_.Function,
+    scope: Scope, queue: sqs.Queue, function: lambda_.Function
 ) -> lambda_.EventSourceMapping:
     """Let Lambda poll the queue; through the function it waits for the role's policy."""
+    settings, limit = scope.settings, scope.settings.maximum_concurrency
     return lambda_.EventSourceMapping(
-        f"{name}-event-source-mapping",
+        f"{scope.name}-event-source-mapping",
         event_source_arn=queue.arn,
         function_name=function.arn,
         batch_size=settings.batch_size,
@@ -24,12 +19,8 @@ def create_event_source_mapping(
         # Without it Lambda deletes the whole batch, failed messages too, when the handler returns.
         # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
         function_response_types=["ReportBatchItemFailures"],
-        scaling_config=lambda_.EventSourceMappingScalingConfigArgs(
-            maximum_concurrency=settings.maximum_concurrency
-        )
-        if settings.maximum_concurrency
-        else None,
+        scaling_config={"maximum_concurrency": limit} if limit else None,
         metrics_config=lambda_.EventSourceMappingMetricsConfigArgs(metrics=["EventCount"]),
         # Lambda takes one mapping per queue and function, so here the old one goes first.
-        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(delete_before_replace=True)),
+        opts=scope.opts_with(delete_before_replace=True),
     )

@@ -13,7 +13,7 @@ from infra.function import create_function
 from infra.logs import create_log_group
 from infra.queue import create_queues
 from infra.role import create_execution_role
-from infra.settings import settings_of
+from infra.settings import Scope, settings_of
 from infra.table import create_table
 
 
@@ -56,33 +56,14 @@ class EventState(pulumi.ComponentResource):
         # it as it is. Said to each, for pulumi-aws asks for the opposite wherever a name is given:
         # https://www.pulumi.com/docs/iac/concepts/resources/options/deletebeforereplace/
         opts = pulumi.ResourceOptions(parent=self, delete_before_replace=False)
-        queues = create_queues(name, settings, opts)
-        table = create_table(name, settings, opts)
-        log_group = create_log_group(name, settings, opts)
-        role = create_execution_role(
-            name, settings, opts, log_group=log_group, queues=queues, table=table
-        )
-        function = create_function(
-            name, settings, opts, role=role, log_group=log_group, queues=queues, table=table
-        )
-        mapping = create_event_source_mapping(
-            name, settings, opts, queue=queues.events, function=function
-        )
-        alarms = create_alarms(name, settings, opts, queues=queues, table=table, function=function)
-        # The provider's own, whichever that is: arn:PARTITION:sqs:REGION:ACCOUNT:NAME
-        place = queues.events.arn.apply(lambda arn: arn.split(":"))
-        dashboard_url = create_dashboard(
-            name,
-            settings,
-            opts,
-            queues=queues,
-            table=table,
-            function=function,
-            mapping=mapping,
-            alarms=alarms,
-            region=place[3],
-            partition=place[1],
-        )
+        scope = Scope(name, settings, opts)
+        queues = create_queues(scope)
+        table = create_table(scope)
+        log_group = create_log_group(scope)
+        role, policy = create_execution_role(scope, log_group, queues, table)
+        function = create_function(scope, role, policy, log_group, queues, table)
+        mapping = create_event_source_mapping(scope, queues.events, function)
+        alarms = create_alarms(scope, queues, table, function)
 
         self.queue_url = queues.events.url
         self.queue_arn = queues.events.arn
@@ -93,9 +74,9 @@ class EventState(pulumi.ComponentResource):
         self.table_stream_arn = table.stream_arn if settings.change_stream else None
         self.function_name = function.name
         self.function_arn = function.arn
-        self.role_arn = role.role.arn
+        self.role_arn = role.arn
         self.key_attribute = pulumi.Output.from_input(settings.key_attribute)
         self.version_attribute = pulumi.Output.from_input(settings.version_attribute)
-        self.dashboard_url = dashboard_url
+        self.dashboard_url = create_dashboard(scope, queues, table, function, mapping, alarms)
         outputs = [name for name in EventState.__annotations__ if getattr(self, name) is not None]
         self.register_outputs({to_camel(name): getattr(self, name) for name in outputs})

@@ -4,42 +4,47 @@ from pathlib import Path
 from typing import Final
 
 import pulumi
-from pulumi_aws import cloudwatch, dynamodb, lambda_
+from pulumi_aws import lambda_
+from pulumi_aws.cloudwatch import LogGroup
+from pulumi_aws.dynamodb import Table
+from pulumi_aws.iam import Role, RolePolicy
 
 from infra.queue import Queues
-from infra.role import ExecutionRole
-from infra.settings import Settings
+from infra.settings import Scope
 
-PROJECT: Final = Path(__file__).parent.parent
-SOURCE: Final = "function"
-HANDLER: Final = "function.handler.handler"
+SOURCE: Final = Path(__file__).parent.parent / "function"
 
 
 def create_function(
-    name: str,
-    settings: Settings,
-    opts: pulumi.ResourceOptions,
-    *,
-    role: ExecutionRole,
-    log_group: cloudwatch.LogGroup,
-    queues: Queues,
-    table: dynamodb.Table,
+    scope: Scope, role: Role, policy: RolePolicy, log_group: LogGroup, queues: Queues, table: Table
 ) -> lambda_.Function:
     """Make the function, once its role may do what the handler does."""
+    settings = scope.settings
+    # What the function goes by; what is not set stays out.
+    variables: dict[str, pulumi.Input[str] | None] = {
+        "TABLE_NAME": table.name,
+        "KEY_ATTRIBUTE": settings.key_attribute,
+        "VERSION_ATTRIBUTE": settings.version_attribute or None,
+        "REQUIRE_VERSION": "true" if settings.require_version else None,
+        "APPEND_ONLY": "true" if settings.append_only else None,
+        "READ_BEFORE_WRITE": "true" if settings.read_before_write else None,
+        "QUEUE_URL": queues.events.url if settings.managed_retries else None,
+        "DEAD_LETTER_QUEUE_URL": queues.dead_letters.url if settings.managed_retries else None,
+    }
     return lambda_.Function(
-        f"{name}-function",
+        f"{scope.name}-function",
         name=settings.function_name,
         description="Stores each event of the queue as an item of the table",
-        role=role.role.arn,
+        role=role.arn,
         # The newest that the function's tests run on; Lambda keeps it until 2029.
         # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
         runtime=lambda_.Runtime.PYTHON3D13,
         architectures=["arm64"],
-        handler=HANDLER,
+        handler="function.handler.handler",
         code=source_archive(),
         timeout=settings.function_timeout_seconds,
         memory_size=settings.function_memory_mb,
-        environment=lambda_.FunctionEnvironmentArgs(variables=_variables(settings, queues, table)),
+        environment={"variables": {k: v for k, v in variables.items() if v is not None}},
         kms_key_arn=settings.kms_key_arn,
         logging_config=lambda_.FunctionLoggingConfigArgs(
             log_format="JSON",
@@ -51,25 +56,8 @@ def create_function(
         ),
         # Follows the caller's decision to trace; Active would need permissions of its own.
         tracing_config=lambda_.FunctionTracingConfigArgs(mode="PassThrough"),
-        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[role.policy])),
+        opts=scope.opts_with(depends_on=[policy]),
     )
-
-
-def _variables(
-    settings: Settings, queues: Queues, table: dynamodb.Table
-) -> dict[str, pulumi.Input[str]]:
-    """Say what the function goes by; what is not set stays out."""
-    variables: dict[str, pulumi.Input[str] | None] = {
-        "TABLE_NAME": table.name,
-        "KEY_ATTRIBUTE": settings.key_attribute,
-        "VERSION_ATTRIBUTE": settings.version_attribute or None,
-        "REQUIRE_VERSION": "true" if settings.require_version else None,
-        "APPEND_ONLY": "true" if settings.append_only else None,
-        "READ_BEFORE_WRITE": "true" if settings.read_before_write else None,
-        "QUEUE_URL": queues.events.url if settings.managed_retries else None,
-        "DEAD_LETTER_QUEUE_URL": queues.dead_letters.url if settings.managed_retries else None,
-    }
-    return {name: value for name, value in variables.items() if value is not None}
 
 
 def source_archive() -> pulumi.AssetArchive:
@@ -77,5 +65,5 @@ def source_archive() -> pulumi.AssetArchive:
 
     The files are found from any program; of where they lie, the archive's hash knows nothing.
     """
-    paths = sorted((PROJECT / SOURCE).glob("*.py"))
-    return pulumi.AssetArchive({f"{SOURCE}/{path.name}": pulumi.FileAsset(path) for path in paths})
+    paths = sorted(SOURCE.glob("*.py"))
+    return pulumi.AssetArchive({f"function/{path.name}": pulumi.FileAsset(path) for path in paths})

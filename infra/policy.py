@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import pulumi
 
+Arn = pulumi.Input[str]
 Statement = dict[str, Any]
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-policies.html
@@ -41,9 +42,7 @@ def as_queue_policy(policy: str) -> str:
 
 
 def queue_statements(
-    arn: pulumi.Input[str],
-    topic_arns: Sequence[pulumi.Input[str]] = (),
-    rule_arns: Sequence[pulumi.Input[str]] = (),
+    arn: Arn, topic_arns: Sequence[Arn] = (), rule_arns: Sequence[Arn] = ()
 ) -> list[Statement]:
     """Let these topics and rules send to a queue, which has one policy for all, and over TLS alone.
 
@@ -61,11 +60,7 @@ def queue_statements(
 
 
 def allow_service(
-    sid: str,
-    service: str,
-    action: str,
-    resource: pulumi.Input[str],
-    sources: Sequence[pulumi.Input[str]],
+    sid: str, service: str, action: str, resource: Arn, sources: Sequence[Arn]
 ) -> Statement:
     """Allow an AWS service an action on a resource, on behalf of these sources alone.
 
@@ -81,7 +76,7 @@ def allow_service(
     }
 
 
-def deny_without_tls(action: str, resource: pulumi.Input[str]) -> Statement:
+def deny_without_tls(action: str, resource: Arn) -> Statement:
     """Deny everybody an action on a resource over a connection without TLS."""
     return {
         "Sid": "DenyWithoutTls",

@@ -36,14 +36,15 @@ class ArgumentsError(pulumi.RunError):
     def __init__(
         self, name: str, problems: Sequence[Problem], spell: Callable[[str], str] = str
     ) -> None:
-        self.name, self.problems = name, problems
-        head = f"{counted(problems)} in the arguments of EventState {name!r}; nothing was made:"
-        super().__init__("\n  - ".join([head, *(each.said(spell) for each in problems)]))
+        self.problems = problems
+        where = f"the arguments of EventState {name!r}; nothing was made"
+        super().__init__(listed(where, [each.said(spell) for each in problems]))
 
 
-def counted(problems: Sequence[Problem]) -> str:
-    """Say how many they are."""
-    return f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+def listed(where: str, said: Sequence[str]) -> str:
+    """Say how many there are where, and each on a line of its own."""
+    head = f"{len(said)} problem{'s' if len(said) > 1 else ''} in {where}:"
+    return "\n  - ".join([head, *said])
 
 
 def unknown(key: str, known: Iterable[str]) -> Problem:

@@ -1,13 +1,12 @@
 """SQS: the queue that producers send to, and the dead-letter queue behind it."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import pulumi
 from pulumi_aws import sqs
 
-from infra.policy import Statement, as_queue_policy, policy_document, queue_statements
-from infra.settings import Settings, protected
+from infra.policy import as_queue_policy, policy_document, queue_statements
+from infra.settings import Scope
 
 # The most that SQS takes (1 MiB); pulumi-aws would set the old limit of 256 KiB.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
@@ -19,33 +18,31 @@ QUEUE_RETENTION_SECONDS: Final = 4 * 24 * 3600
 DEAD_LETTER_RETENTION_SECONDS: Final = 14 * 24 * 3600
 
 
-@dataclass(frozen=True, kw_only=True)
-class Queues:
+class Queues(NamedTuple):
     """The queue of events, and the one that keeps what could not be stored."""
 
     events: sqs.Queue
     dead_letters: sqs.Queue
 
 
-def create_queues(name: str, settings: Settings, opts: pulumi.ResourceOptions) -> Queues:
+def create_queues(scope: Scope) -> Queues:
     """Make both queues, encrypted and open to TLS alone; each knows only the other."""
-    # A queue that is destroyed or renamed takes its messages along.
-    held = protected(opts, settings)
-    sse = None if settings.kms_key_arn else True
-
+    settings, name = scope.settings, scope.name
+    both: dict[str, Any] = {
+        "max_message_size": MAX_MESSAGE_BYTES,
+        "sqs_managed_sse_enabled": None if settings.kms_key_arn else True,
+        "kms_master_key_id": settings.kms_key_arn,
+        "opts": scope.protected,  # destroyed or renamed, a queue takes its messages along
+    }
     dead_letters = sqs.Queue(
         f"{name}-dead-letter-queue",
-        name=settings.dead_letter_queue_name,
-        max_message_size=MAX_MESSAGE_BYTES,
+        name=f"{settings.queue_name}-dlq",
         message_retention_seconds=DEAD_LETTER_RETENTION_SECONDS,
-        sqs_managed_sse_enabled=sse,
-        kms_master_key_id=settings.kms_key_arn,
-        opts=held,
+        **both,
     )
     events = sqs.Queue(
         f"{name}-queue",
         name=settings.queue_name,
-        max_message_size=MAX_MESSAGE_BYTES,
         message_retention_seconds=QUEUE_RETENTION_SECONDS,
         visibility_timeout_seconds=settings.visibility_timeout_seconds,
         redrive_policy=pulumi.Output.json_dumps(
@@ -56,9 +53,7 @@ def create_queues(name: str, settings: Settings, opts: pulumi.ResourceOptions) -
             # As SQS writes it back: the provider compares the text, and spaces would be a change.
             separators=(",", ":"),
         ),
-        sqs_managed_sse_enabled=sse,
-        kms_master_key_id=settings.kms_key_arn,
-        opts=held,
+        **both,
     )
     # A resource of its own: inline, each queue would need the other's ARN first.
     sqs.RedriveAllowPolicy(
@@ -67,21 +62,16 @@ def create_queues(name: str, settings: Settings, opts: pulumi.ResourceOptions) -
         redrive_allow_policy=pulumi.Output.json_dumps(
             {"redrivePermission": "byQueue", "sourceQueueArns": [events.arn]}
         ),
-        opts=opts,
+        opts=scope.opts,
     )
-    senders = queue_statements(events.arn, settings.topic_arns, settings.rule_arns)
-    _create_policy(f"{name}-queue-policy", opts, events, senders)
-    nobody = queue_statements(dead_letters.arn)
-    _create_policy(f"{name}-dead-letter-queue-policy", opts, dead_letters, nobody)
-    return Queues(events=events, dead_letters=dead_letters)
-
-
-def _create_policy(
-    name: str, opts: pulumi.ResourceOptions, queue: sqs.Queue, statements: list[Statement]
-) -> None:
-    sqs.QueuePolicy(
-        name,
-        queue_url=queue.url,
-        policy=policy_document(*statements).apply(as_queue_policy),
-        opts=opts,
-    )
+    for queue, kind, senders in (
+        (events, "queue", (settings.topic_arns, settings.rule_arns)),
+        (dead_letters, "dead-letter-queue", ()),
+    ):
+        sqs.QueuePolicy(
+            f"{name}-{kind}-policy",
+            queue_url=queue.url,
+            policy=policy_document(*queue_statements(queue.arn, *senders)).apply(as_queue_policy),
+            opts=scope.opts,
+        )
+    return Queues(events, dead_letters)

@@ -1,35 +1,23 @@
 """IAM: what the function may do, and nothing else."""
 
-from dataclasses import dataclass
-
 import pulumi
 from pulumi_aws import cloudwatch, dynamodb, iam
 
-from infra.policy import Statement, policy_document
+from infra.policy import Arn, Statement, policy_document
 from infra.queue import Queues
-from infra.settings import Settings
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExecutionRole:
-    """The function's role and its one policy, which must exist before the function does."""
-
-    role: iam.Role
-    policy: iam.RolePolicy
+from infra.settings import Scope
 
 
 def create_execution_role(
-    name: str,
-    settings: Settings,
-    opts: pulumi.ResourceOptions,
-    *,
-    log_group: cloudwatch.LogGroup,
-    queues: Queues,
-    table: dynamodb.Table,
-) -> ExecutionRole:
-    """Make the role: write to this log, consume this queue, put into this table."""
+    scope: Scope, log_group: cloudwatch.LogGroup, queues: Queues, table: dynamodb.Table
+) -> tuple[iam.Role, iam.RolePolicy]:
+    """Make the role: write to this log, consume this queue, put into this table.
+
+    Its one policy must exist before the function does.
+    """
+    settings = scope.settings
     role = iam.Role(
-        f"{name}-role",  # no fixed name: IAM is global to the account
+        f"{scope.name}-role",  # no fixed name: IAM is global to the account
         description=f"Execution role of the Lambda function {settings.function_name}",
         assume_role_policy=policy_document(
             {
@@ -39,7 +27,7 @@ def create_execution_role(
             }
         ),
         permissions_boundary=settings.permissions_boundary_arn,
-        opts=opts,
+        opts=scope.opts,
     )
     streams = pulumi.Output.concat(log_group.arn, ":*")
     statements = [
@@ -67,13 +55,13 @@ def create_execution_role(
         data_keys = ["kms:GenerateDataKey"] if settings.managed_retries else []
         statements.append(_allow("UseKey", ["kms:Decrypt", *data_keys], settings.kms_key_arn))
     policy = iam.RolePolicy(
-        f"{name}-role-policy",
+        f"{scope.name}-role-policy",
         role=role.id,
         policy=policy_document(*statements),
-        opts=opts,
+        opts=scope.opts,
     )
-    return ExecutionRole(role=role, policy=policy)
+    return role, policy
 
 
-def _allow(sid: str, actions: list[str], resource: pulumi.Input[str]) -> Statement:
+def _allow(sid: str, actions: list[str], resource: Arn) -> Statement:
     return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource}

@@ -4,24 +4,16 @@ What each key is for stands in infra/arguments.py.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal, Self, get_args
+from typing import Any, Final, Literal, NamedTuple, Self, get_args
 
 import pulumi
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from infra.arguments import EventStateArgs
-from infra.arns import Arn, CheckedArn
+from infra.arns import CheckedArn
 from infra.policy import as_queue_policy, queue_statements, written
 from infra.problems import ArgumentsError, Problem, unknown
 
-DEAD_LETTER_SUFFIX: Final = "-dlq"
 # How AWS recommends to derive it, so that a message is not delivered again while it is worked on:
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 VISIBILITY_TIMEOUTS_PER_FUNCTION_TIMEOUT: Final = 6
@@ -31,6 +23,8 @@ BATCH_SIZE_WITHOUT_WINDOW: Final = 10
 LONGEST_MANAGED_PAUSE_SECONDS: Final = 15 * 60
 # What fails in all its deliveries must be a dead letter before the queue's four days are over.
 LONGEST_RETRY_SECONDS: Final = 84 * 3600
+# What a message's pauses follow from.
+PAUSES: Final = {"function_timeout_seconds", "batch_window_seconds", "managed_retries"}
 # The longest beginning that a queue's ARN can have in any partition.
 QUEUE_ARN: Final = "arn:aws-iso-b:sqs:us-isob-east-1:123456789012:"
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
@@ -84,9 +78,9 @@ class Settings(BaseModel):
     function_timeout_seconds: int = _whole(1, 900, default=30)
     function_memory_mb: int = _whole(128, 10_240, default=512)
     managed_retries: bool = _flag()
-    max_receive_count: int = _whole(1, 1000, default=None)
+    max_receive_count: int = _whole(1, 1000)
     append_only: bool = _flag()
-    version_attribute: str = _rule(f'{_MEMBER_WORDS}, or "" for none', f"{_MEMBER}|", default=None)
+    version_attribute: str = _rule(f'{_MEMBER_WORDS}, or "" for none', f"{_MEMBER}|")
     require_version: bool = _flag()
     read_before_write: bool = _flag()
     log_retention_days: RetentionDays = _rule(
@@ -105,83 +99,13 @@ class Settings(BaseModel):
     expiry_attribute: str | None = _rule(_MEMBER_WORDS, _MEMBER, default=None)
     permissions_boundary_arn: CheckedArn | None = None
 
-    @field_validator("max_receive_count", "version_attribute", mode="before")
+    @field_validator("*")
     @classmethod
-    def _depend(cls, value: object, info: ValidationInfo) -> object:
-        """Make the defaults that another key decides."""
-        if value is None and info.field_name == "max_receive_count":
-            return 30 if info.data.get("managed_retries") else 5
-        if value is None and info.field_name == "version_attribute":
-            return "" if info.data.get("append_only") else "timestamp"
+    def _fits_the_keys_above(cls, value: Any, info: ValidationInfo) -> Any:
+        """Ask the rules between keys: each when the keys above that it needs are right."""
+        if rule := _broken_rule(str(info.field_name), value, info.data):
+            raise ValueError(rule)
         return value
-
-    # The rules between keys: each is asked when the keys above it that it needs are right.
-
-    @field_validator("batch_window_seconds")
-    @classmethod
-    def _lets_a_large_batch_fill(cls, seconds: int, info: ValidationInfo) -> int:
-        if seconds == 0 and info.data.get("batch_size", 0) > BATCH_SIZE_WITHOUT_WINDOW:
-            raise ValueError(f"a {{batch_size}} above {BATCH_SIZE_WITHOUT_WINDOW} needs 1 or more")
-        return seconds
-
-    @field_validator("max_receive_count")
-    @classmethod
-    def _ends_before_the_queue_forgets(cls, count: int, info: ValidationInfo) -> int:
-        if {
-            "function_timeout_seconds",
-            "batch_window_seconds",
-            "managed_retries",
-        } <= info.data.keys():
-            managed = LONGEST_MANAGED_PAUSE_SECONDS if info.data["managed_retries"] else 0
-            pause = max(managed, _visibility_timeout(info.data))
-            if count * pause > LONGEST_RETRY_SECONDS:
-                raise ValueError(
-                    f"with pauses of {pause} s messages would expire in the queue before they are "
-                    f"dead letters; it must be at most {LONGEST_RETRY_SECONDS // pause}"
-                )
-        return count
-
-    @field_validator("version_attribute", "expiry_attribute")
-    @classmethod
-    def _is_a_member_of_its_own(cls, name: str | None, info: ValidationInfo) -> str | None:
-        for other in ("key_attribute", "version_attribute"):
-            if name and name == info.data.get(other):
-                raise ValueError(f"it is the {{{other}}}; name another member")
-        if name and info.field_name == "version_attribute" and info.data.get("append_only"):
-            raise ValueError("with {append_only} the first event stays; leave one of the two out")
-        return name
-
-    @field_validator("require_version", "read_before_write")
-    @classmethod
-    def _has_a_version(cls, wanted: bool, info: ValidationInfo) -> bool:
-        if wanted and info.data.get("version_attribute") == "":
-            raise ValueError("it needs a {version_attribute}")
-        return wanted
-
-    @field_validator("alarm_topic_arn")
-    @classmethod
-    def _is_the_one_place_for_alarms(cls, arn: Arn | None, info: ValidationInfo) -> Arn | None:
-        if arn is not None and info.data.get("alarm_email"):
-            raise ValueError("{alarm_email} is set too; set at most one of the two")
-        return arn
-
-    @field_validator("rule_arns")
-    @classmethod
-    def _fits_into_a_policy(cls, rules: list[Arn], info: ValidationInfo) -> list[Arn]:
-        if {"queue_name", "topic_arns"} <= info.data.keys():
-            topics = info.data["topic_arns"]
-            if all(isinstance(arn, str) for arn in [*topics, *rules]):
-                queue = QUEUE_ARN + info.data["queue_name"]
-                try:
-                    as_queue_policy(written(queue_statements(queue, topics, rules)))
-                except pulumi.RunError as error:
-                    raise ValueError(f"with it and {{topic_arns}} {error}") from None
-        return rules
-
-    @property
-    def dead_letter_queue_name(self) -> str:
-        """Name of the queue that keeps what could not be stored."""
-        return self.queue_name + DEAD_LETTER_SUFFIX
 
     @property
     def visibility_timeout_seconds(self) -> int:
@@ -194,7 +118,12 @@ class Settings(BaseModel):
 
         An argument that is None counts as left out. The names that are left out are `names`.
         """
-        given: dict[str, Any] = dict.fromkeys(("queue_name", "table_name", "function_name"), names)
+        given: dict[str, Any] = {
+            **dict.fromkeys(("queue_name", "table_name", "function_name"), names),
+            # The defaults that another key decides.
+            "max_receive_count": 30 if args.get("managed_retries") is True else 5,
+            "version_attribute": "" if args.get("append_only") is True else "timestamp",
+        }
         for key, value in args.items():
             if value is not None:
                 # Between languages a whole number is a double.
@@ -229,12 +158,59 @@ def settings_of(name: str, args: EventStateArgs) -> Settings:
     raise ArgumentsError(name, checked)
 
 
-def protected(opts: pulumi.ResourceOptions, settings: Settings) -> pulumi.ResourceOptions:
-    """Protect what holds data, or else say nothing: False would undo the caller's own word."""
-    protect = pulumi.ResourceOptions(protect=settings.protect_data or None)
-    return pulumi.ResourceOptions.merge(opts, protect)
+class Scope(NamedTuple):
+    """The component's name, with which theirs begin, its settings, and their options."""
+
+    name: str
+    settings: Settings
+    opts: pulumi.ResourceOptions
+
+    def opts_with(self, **more: Any) -> pulumi.ResourceOptions:
+        """Return the options of a resource that needs more than the others."""
+        return pulumi.ResourceOptions.merge(self.opts, pulumi.ResourceOptions(**more))
+
+    @property
+    def protected(self) -> pulumi.ResourceOptions:
+        """Protect what holds data, or else say nothing: False would undo the caller's own word."""
+        return self.opts_with(protect=self.settings.protect_data or None)
+
+
+def _broken_rule(key: str, value: Any, above: Mapping[str, Any]) -> str:
+    """Say which rule between keys a value breaks, if any; other keys stand there in {braces}."""
+    match key:
+        case "batch_window_seconds":
+            if value == 0 and above.get("batch_size", 0) > BATCH_SIZE_WITHOUT_WINDOW:
+                return f"a {{batch_size}} above {BATCH_SIZE_WITHOUT_WINDOW} needs 1 or more"
+        case "max_receive_count" if above.keys() >= PAUSES:
+            managed = LONGEST_MANAGED_PAUSE_SECONDS if above["managed_retries"] else 0
+            pause = max(managed, _visibility_timeout(above))
+            if value * pause > LONGEST_RETRY_SECONDS:
+                return (
+                    f"with pauses of {pause} s messages would expire in the queue before they are "
+                    f"dead letters; it must be at most {LONGEST_RETRY_SECONDS // pause}"
+                )
+        case "version_attribute" | "expiry_attribute":
+            for other in ("key_attribute", "version_attribute"):
+                if value and value == above.get(other):
+                    return f"it is the {{{other}}}; name another member"
+            if value and key == "version_attribute" and above.get("append_only"):
+                return "with {append_only} the first event stays; leave one of the two out"
+        case "require_version" | "read_before_write":
+            if value and above.get("version_attribute") == "":
+                return "it needs a {version_attribute}"
+        case "alarm_topic_arn":
+            if value is not None and above.get("alarm_email"):
+                return "{alarm_email} is set too; set at most one of the two"
+        case "rule_arns":
+            topics, queue = above.get("topic_arns"), above.get("queue_name")
+            if queue and topics is not None and all(isinstance(x, str) for x in [*topics, *value]):
+                try:
+                    as_queue_policy(written(queue_statements(QUEUE_ARN + queue, topics, value)))
+                except pulumi.RunError as error:
+                    return f"with it and {{topic_arns}} {error}"
+    return ""
 
 
 def _visibility_timeout(values: Mapping[str, Any]) -> int:
-    timeouts = VISIBILITY_TIMEOUTS_PER_FUNCTION_TIMEOUT * int(values["function_timeout_seconds"])
-    return timeouts + int(values["batch_window_seconds"])
+    timeout, window = values["function_timeout_seconds"], values["batch_window_seconds"]
+    return int(VISIBILITY_TIMEOUTS_PER_FUNCTION_TIMEOUT * timeout + window)

@@ -1,15 +1,15 @@
 """DynamoDB: the table whose items are the events themselves."""
 
-import pulumi
 from pulumi_aws import dynamodb
 
-from infra.settings import Settings, protected
+from infra.settings import Scope
 
 
-def create_table(name: str, settings: Settings, opts: pulumi.ResourceOptions) -> dynamodb.Table:
+def create_table(scope: Scope) -> dynamodb.Table:
     """Make the table: one item for each key, paid per request, restorable to any second."""
+    settings = scope.settings
     return dynamodb.Table(
-        f"{name}-table",
+        f"{scope.name}-table",
         name=settings.table_name,
         billing_mode="PAY_PER_REQUEST",
         # The key alone: DynamoDB refuses an attribute definition that no key uses.
@@ -26,5 +26,5 @@ def create_table(name: str, settings: Settings, opts: pulumi.ResourceOptions) ->
             enabled=settings.expiry_attribute is not None, attribute_name=settings.expiry_attribute
         ),
         deletion_protection_enabled=settings.protect_data,
-        opts=protected(opts, settings),
+        opts=scope.protected,
     )

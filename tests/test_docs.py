@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,7 @@ from botocore import xform_name
 from typer.main import get_command
 
 from infra.config import KEYS
+from tools import configuration
 from tools.commands import app
 from tools.preview import preview
 from tools.stacks import PROJECT, load_stack
@@ -137,15 +139,15 @@ def test_a_command_that_is_wrong_is_found(command: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
-        if target.startswith(("https://", "http://")):
-            continue
-        path, _, anchor = target.partition("#")
-        file = page.parent / path if path else page
-        assert file.exists(), target
-        if anchor:
-            assert anchor in _anchors(file), target
+def test_every_link_leads_somewhere_and_every_test_that_is_named_is_there(page: Path) -> None:
+    text = page.read_text("utf-8")
+    for path, _, anchor in (each.partition("#") for each in re.findall(r"\]\(([^)\s]+)\)", text)):
+        if not path.startswith(("https://", "http://")):
+            file = page.parent / path if path else page
+            assert file.exists(), path
+            assert not anchor or anchor in _anchors(file), anchor
+    assert len(_anchors(page)) == len(set(_anchors(page)))
+    assert {*re.findall(r"`(test_\w+)`", text)} <= _tests()
 
 
 def _anchors(page: Path) -> list[str]:
@@ -154,9 +156,10 @@ def _anchors(page: Path) -> list[str]:
     return [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_no_two_headings_of_a_page_have_one_anchor(page: Path) -> None:
-    assert len(_anchors(page)) == len(set(_anchors(page)))
+@cache
+def _tests() -> set[str]:
+    text = "".join(file.read_text("utf-8") for file in (PROJECT / "tests").rglob("test_*.py"))
+    return {*re.findall(r"\bdef (test_\w+)", text)}
 
 
 def test_the_runbook_has_a_section_for_each_alarm_under_its_name() -> None:
@@ -181,11 +184,22 @@ def test_every_config_key_is_in_the_table_of_changes() -> None:
     assert sorted(named) == sorted(KEYS)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_test_that_a_page_names_is_there(page: Path) -> None:
-    tests = {
-        name
-        for file in (PROJECT / "tests").rglob("*.py")
-        for name in re.findall(r"^def (test_\w+)", file.read_text("utf-8"), re.MULTILINE)
+def test_the_configuration_page_is_what_the_command_prints() -> None:
+    assert CONFIGURATION.read_text("utf-8") == configuration.page()
+
+
+def test_the_page_marks_the_outputs_that_the_program_exports() -> None:
+    run = preview(load_stack("prod").with_config({"changeStream": True}))
+    marked = re.findall(r"^\| `(\w+)` \| yes \|", configuration.page(), re.MULTILINE)
+    assert sorted(marked) == sorted(run.outputs)
+
+
+def test_readme_is_short_and_names_real_keys() -> None:
+    text = PAGES[0].read_text("utf-8")
+    assert text.count("\n") <= 140
+    section = text.split("\n## Config\n")[1].split("\n## ")[0]
+    named = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+    assert len(named) == 6
+    assert {f"| `{key}` |" for key in named} <= {
+        *re.findall(r"^\| `\w+` \|", configuration.page(), re.MULTILINE)
     }
-    assert {*re.findall(r"`(test_\w+)`", page.read_text("utf-8"))} <= tests

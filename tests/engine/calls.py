@@ -9,11 +9,10 @@ import json
 import re
 import sys
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from email.message import Message
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
@@ -120,19 +119,13 @@ def _recorded(aws: Emulator) -> Iterator[tuple[str, list[str]]]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             call = _name(self.command, self.path, self.headers, body)
             calls.append(call)
-            status, headers, answer = (200, {}, b"{}")
+            status, headers, answer = 200, Message(), b"{}"
             if call.partition(":")[2] not in UNKNOWN:
-                asked = urllib.request.Request(  # noqa: S310 (loopback)
-                    aws.endpoint_url + self.path,
-                    body if body or self.command != "GET" else None,
-                    {k: v for k, v in self.headers.items() if k.lower() != "accept-encoding"},
-                    method=self.command,
-                )
-                try:
-                    with _DIRECTLY.open(asked) as got:
-                        status, headers, answer = got.status, dict(got.headers), got.read()
-                except urllib.error.HTTPError as error:
-                    status, headers, answer = error.code, dict(error.headers), error.read()
+                aws_itself = HTTPConnection(aws.endpoint_url.removeprefix("http://"))
+                with closing(aws_itself):
+                    aws_itself.request(self.command, self.path, body or None, dict(self.headers))
+                    got = aws_itself.getresponse()
+                    status, headers, answer = got.status, got.headers, got.read()
             self.send_response(status)
             for name, value in headers.items():
                 if name.lower() not in ("content-length", "transfer-encoding", "connection"):
@@ -147,9 +140,6 @@ def _recorded(aws: Emulator) -> Iterator[tuple[str, list[str]]]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}", calls
         server.shutdown()
-
-
-_DIRECTLY: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def _name(method: str, path: str, headers: Message, body: bytes) -> str:

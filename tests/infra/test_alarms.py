@@ -5,8 +5,10 @@ from typing import Any, Final
 
 import pytest
 
+from tests.infra.expected import ALARM_TOPIC
 from tests.infra.registered import (
     EMAIL,
+    RUNBOOK,
     TOPIC,
     VARIANTS,
     Registered,
@@ -16,7 +18,6 @@ from tests.infra.registered import (
 from tools.stacks import PROJECT
 
 DOCS: Final = (PROJECT / "docs" / "operations.md").read_text("utf-8")
-RUNBOOK: Final = "https://example.com/runbook"
 # name, namespace and metric, of what, statistic, at least, minutes, why
 ROWS: Final = [
     tuple(cell.strip() for cell in row.split("|"))
@@ -26,75 +27,52 @@ NAMES: Final = [row[0].partition("]")[0] for row in ROWS]
 
 
 def _alarms(program: Registered) -> dict[str, dict[str, Any]]:
-    names = [name for name in program.names() if name.startswith("alarm-")]
-    return {
-        name.removeprefix("alarm-"): program.inputs(name)
-        for name in names
-        if not name.startswith("alarm-topic")
-    }
+    names = [each.name.removeprefix("event-state-") for each in program.of_type("MetricAlarm")]
+    return {name.removeprefix("alarm-"): program.inputs(name) for name in names}
 
 
 def test_there_are_the_eleven_that_the_docs_list() -> None:
     assert sorted(NAMES) == sorted(_alarms(registered()))
-    assert sorted(NAMES) == [
-        "dead-letters",
-        "dead-letters-expiring",
-        "failed-messages",
-        "function-duration",
-        "function-errors",
-        "function-throttles",
-        "in-flight",
-        "oldest-message",
-        "rejected-messages",
-        "table-errors",
-        "table-throttles",
-    ]
+    assert len(NAMES) == 11
 
 
-@pytest.mark.parametrize("row", ROWS, ids=NAMES)
 @pytest.mark.parametrize("name", VARIANTS)
-def test_an_alarm_rings_when_the_docs_say(name: str, row: tuple[str, ...]) -> None:
+def test_each_rings_when_the_docs_say_and_none_for_want_of_data(name: str) -> None:
     program = variant(name)
-    link, metric, of, statistic, at_least, minutes, *_ = row
-    inputs = _alarms(program)[link.partition("]")[0]]
     queue, dead_letters, function, table = (
         program[each].inputs for each in ("queue", "dead-letter-queue", "function", "table")
     )
-    visibility = queue["visibilityTimeoutSeconds"]
-    assert f"{inputs['namespace']} {inputs['metricName']}" == metric
-    assert (
-        inputs["dimensions"]
-        == {
-            "the queue": {"QueueName": queue["name"]},
-            "the dead-letter queue": {"QueueName": dead_letters["name"]},
-            "the function": {"FunctionName": function["name"]},
-            "the table": {"TableName": table["name"]},
-            "PutItem on the table": {"TableName": table["name"], "Operation": "PutItem"},
-        }[of]
-    )
-    assert inputs.get("statistic", inputs.get("extendedStatistic")) == statistic
-    assert (
-        inputs["threshold"]
-        == {
-            "1": 1,
-            "7 days": 604_800,
-            "3 visibility timeouts": 3 * visibility,
-            "90,000": 90_000,
-            "80 % of the timeout": 800 * function["timeout"],
-        }[at_least]
-    )
-    of_so_many = [int(number) for number in minutes.split(" of ")]
-    assert inputs["datapointsToAlarm"] == of_so_many[0]
-    assert inputs["evaluationPeriods"] == of_so_many[-1]
-
-
-@pytest.mark.parametrize("name", VARIANTS)
-def test_all_ring_at_their_threshold_and_never_for_want_of_data(name: str) -> None:
-    for alarm, inputs in _alarms(variant(name)).items():
-        assert inputs["name"].endswith(f"-{alarm}")
-        assert inputs["comparisonOperator"] == "GreaterThanOrEqualToThreshold"
-        assert inputs["treatMissingData"] == "notBreaching"
-        assert inputs["period"] == 60
+    dimensions = {
+        "the queue": {"QueueName": queue["name"]},
+        "the dead-letter queue": {"QueueName": dead_letters["name"]},
+        "the function": {"FunctionName": function["name"]},
+        "the table": {"TableName": table["name"]},
+        "PutItem on the table": {"TableName": table["name"], "Operation": "PutItem"},
+    }
+    thresholds = {
+        "1": 1,
+        "7 days": 604_800,
+        "3 visibility timeouts": 3 * queue["visibilityTimeoutSeconds"],
+        "90,000": 90_000,
+        "80 % of the timeout": 800 * function["timeout"],
+    }
+    told = ("alarmDescription", "alarmActions", "okActions")  # of which below
+    alarms = _alarms(program)
+    for alarm, (_, metric, of, statistic, at_least, minutes, *_) in zip(NAMES, ROWS, strict=True):
+        kind = "extendedStatistic" if statistic == "p99" else "statistic"
+        assert {key: value for key, value in alarms[alarm].items() if key not in told} == {
+            "name": f"{function['name']}-{alarm}",
+            "namespace": metric.split()[0],
+            "metricName": metric.split()[1],
+            "dimensions": dimensions[of],
+            kind: statistic,
+            "comparisonOperator": "GreaterThanOrEqualToThreshold",
+            "threshold": thresholds[at_least],
+            "period": 60,
+            "evaluationPeriods": int(minutes.split(" of ")[-1]),
+            "datapointsToAlarm": int(minutes.split(" of ")[0]),
+            "treatMissingData": "notBreaching",
+        }
 
 
 def test_dead_letters_ring_days_before_sqs_deletes_the_first() -> None:
@@ -109,14 +87,7 @@ def test_dead_letters_ring_days_before_sqs_deletes_the_first() -> None:
 
 @pytest.mark.parametrize(
     ("config", "told"),
-    [
-        ({}, []),
-        ({"alarmTopicArn": TOPIC}, [TOPIC]),
-        (
-            {"alarmEmail": EMAIL},
-            ["arn:aws:sns:us-east-1:123456789012:EventUpsertLambda-alarms"],
-        ),
-    ],
+    [({}, []), ({"alarmTopicArn": TOPIC}, [TOPIC]), ({"alarmEmail": EMAIL}, [ALARM_TOPIC])],
 )
 def test_they_tell_one_topic_when_they_ring_and_when_they_end(
     config: dict[str, str], told: list[str]
@@ -127,18 +98,13 @@ def test_they_tell_one_topic_when_they_ring_and_when_they_end(
     assert bool(program.of_type("Topic")) == ("alarmEmail" in config)
 
 
-def test_each_says_in_a_sentence_what_to_do() -> None:
+def test_each_says_in_a_sentence_what_to_do_and_where_its_runbook_is() -> None:
+    linked = _alarms(registered(runbookUrl=RUNBOOK))
     for alarm, inputs in _alarms(registered()).items():
         sentence = inputs["alarmDescription"]
         assert re.fullmatch(r"[A-Z][^.\n]{60,250}\.", sentence), alarm
         assert "docs/" not in sentence
-
-
-def test_with_a_runbook_each_links_to_its_own_section() -> None:
-    linked = _alarms(registered(runbookUrl=RUNBOOK))
-    for alarm, inputs in _alarms(registered()).items():
-        link = f" Runbook: {RUNBOOK}#{alarm}"
-        assert linked[alarm]["alarmDescription"] == inputs["alarmDescription"] + link
+        assert linked[alarm]["alarmDescription"] == f"{sentence} Runbook: {RUNBOOK}#{alarm}"
 
 
 def test_throttles_tell_a_hot_key_from_the_accounts_quota() -> None:

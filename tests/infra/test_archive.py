@@ -49,20 +49,15 @@ def test_two_clones_give_one_hash_whatever_else_lies_in_the_folder(
 ) -> None:
     """And whatever folder the program runs in, for it may be somebody else's."""
     monkeypatch.chdir(tmp_path)
-    for clone in ("here", "elsewhere"):
-        shutil.copytree(
-            PROJECT / "function",
-            tmp_path / clone / "function",
-            ignore=shutil.ignore_patterns("__pycache__"),
-        )
-        shutil.copytree(PROJECT / "infra", tmp_path / clone / "infra")
-    (tmp_path / "elsewhere/function/__pycache__").mkdir()
-    (tmp_path / "elsewhere/function/__pycache__/handler.cpython-311.pyc").write_bytes(b"0")
-    (tmp_path / "elsewhere/function/notes.txt").write_text("not a source")
-    for file in (tmp_path / "elsewhere/function").glob("*.py"):
+    for room in ("function", "infra"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(PROJECT / room, tmp_path / room, ignore=ignored)
+    for file in tmp_path.glob("function/*.py"):
         os.utime(file, (0, 0))
-
-    assert _hash(tmp_path / "here") == _hash(tmp_path / "elsewhere") == _hash(PROJECT)
+    (tmp_path / "function/__pycache__").mkdir()
+    (tmp_path / "function/__pycache__/handler.cpython-311.pyc").write_bytes(b"0")
+    (tmp_path / "function/notes.txt").write_text("not a source")
+    assert _hash(tmp_path) == _hash(PROJECT)
 
 
 def _hash(clone: Path) -> str:

@@ -1,24 +1,23 @@
 """The component in somebody else's program: Outputs, options, regions, and Pulumi's host for it."""
 
-import importlib.util
 import json
 import re
+import runpy
 from pathlib import Path
 from typing import Any, Final
 
 import pulumi
 import pytest
-from pulumi.provider.experimental.component import ComponentProvider
 from pydantic.alias_generators import to_camel
 
-from infra.settings import Settings
 from tests.infra.registered import KEY, stack_with
-from tools.errors import ToolError
+from tests.infra.test_settings import KEYS
 from tools.preview import Preview, preview
 from tools.program import Run, run
 from tools.stacks import PROJECT, Stack
 
 SHOP: Final = Stack(name="test", project="shop", config={"aws:region": "us-east-1"})
+HOST: Final = PROJECT / "component" / "__main__.py"
 EXAMPLE: Final = (PROJECT / "component" / "README.md").read_text("utf-8")
 BEGIN: Final = "import pulumi\nfrom infra.event_state import EventState\n"
 
@@ -103,28 +102,6 @@ def test_what_an_output_gives_is_checked_when_it_is_known(tmp_path: Path) -> Non
         _component(tmp_path, "{'topic_arns': [pulumi.Output.from_input('x')]}")
 
 
-def test_a_mistake_is_one_message_without_a_traceback(tmp_path: Path) -> None:
-    """Five keys, two of a wrong type; a ToolError here is a pulumi.RunError in the program."""
-    args = {
-        "batch_size": "ten",
-        "batch_window_seconds": 301,
-        "protect_data": "yes",
-        "kms_key_arn": "alias/x",
-        "queue_name": "a b",
-    }
-    with pytest.raises(ToolError) as error:
-        _component(tmp_path, repr(args))
-    head, *lines = str(error.value).split("\n  - ")
-    assert head == "5 problems in the arguments of EventState 'orders'; nothing was made:"
-    assert lines == [
-        'queue_name is \'a b\': it must be 1-76 letters, digits, "-" or "_" (SQS: 80 with "-dlq")',
-        "batch_size is 'ten': it must be a whole number from 1 to 10000",
-        "batch_window_seconds is 301: it must be a whole number from 0 to 300",
-        "protect_data is 'yes': it must be true or false",
-        "kms_key_arn is 'alias/x': it must be the ARN of a KMS key (arn:aws:kms:...:key/ID)",
-    ]
-
-
 # --- The queue's policy, of which SQS takes 8,192 characters.
 
 
@@ -142,117 +119,78 @@ def test_all_the_topics_that_fit_are_let_in(tmp_path: Path) -> None:
     assert 7800 < len(policy) <= 8192
 
 
-def test_more_are_refused_before_anything_is_made(tmp_path: Path) -> None:
-    with pytest.raises(ToolError) as error:
-        _component(tmp_path, f"{{'topic_arns': {_topics(250)}}}")
-    assert re.fullmatch(
-        r"1 problem in the arguments of EventState 'orders'; nothing was made:\n"
-        r"  - rule_arns is \[\]: with it and topic_arns the queue's policy would have \d+ "
-        r"characters, and SQS takes 8192: name fewer topics and rules",
-        str(error.value),
-    )
-
-
-def test_outputs_are_counted_when_they_are_known(tmp_path: Path) -> None:
-    topics = _topics(250, "pulumi.Output.from_input({!r})")
-    with pytest.raises(Exception, match="the queue's policy would have 10"):
-        _component(tmp_path, f"{{'topic_arns': {topics}}}")
-
-
-# --- Where the provider is.
-
-
 @pytest.mark.parametrize(
-    ("region", "console"),
+    ("topic", "said"),
     [
-        ("us-east-1", "https://us-east-1.console.aws.amazon.com"),
-        ("cn-north-1", "https://cn-north-1.console.amazonaws.cn"),
-        ("us-gov-west-1", "https://us-gov-west-1.console.amazonaws-us-gov.com"),
-        ("eusc-de-east-1", "https://eusc-de-east-1.console.amazonaws-eusc.eu"),
+        (
+            "{!r}",
+            r"^1 problem in the arguments of EventState 'orders'; nothing was made:\n"
+            r"  - rule_arns is \[\]: with it and topic_arns the queue's policy would have \d+ "
+            r"characters, and SQS takes 8192: name fewer topics and rules$",
+        ),
+        ("pulumi.Output.from_input({!r})", "the queue's policy would have 10"),
     ],
 )
-def test_region_and_partition_are_those_of_what_the_provider_made(
-    region: str, console: str
+def test_more_are_refused_and_outputs_when_they_are_known(
+    tmp_path: Path, topic: str, said: str
 ) -> None:
-    found = preview(stack_with("prod", aws__region=region))
-    assert found.outputs["dashboardUrl"] == (
-        f"{console}/cloudwatch/home?region={region}#dashboards/dashboard/EventUpsertLambda-{region}"
-    )
-    body = json.loads(_inputs(found, "event-state-dashboard")["dashboardBody"])
-    assert {each["properties"].get("region", region) for each in body["widgets"]} == {region}
+    with pytest.raises(Exception, match=said):
+        _component(tmp_path, f"{{'topic_arns': {_topics(250, topic)}}}")
 
 
 # --- The package for other languages.
 
 
-@pytest.fixture
-def host(monkeypatch: pytest.MonkeyPatch) -> ComponentProvider:
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
     """Load component/__main__.py as Pulumi's plugin host does, but serve nothing."""
-    monkeypatch.syspath_prepend(str(PROJECT))
-    path = PROJECT / "component" / "__main__.py"
-    spec = importlib.util.spec_from_file_location("component_main", path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    provider = module.Provider()
-    assert isinstance(provider, ComponentProvider)
-    return provider
+    provider = runpy.run_path(str(HOST))["Provider"]()
+    (found,) = json.loads(str(provider.schema))["resources"].values()
+    described: dict[str, Any] = found
+    return described
 
 
-def test_the_schema_describes_every_key_and_requires_none(host: ComponentProvider) -> None:
-    (schema,) = json.loads(str(host.schema))["resources"].values()
-    assert schema["inputProperties"].keys() == {to_camel(key) for key in Settings.model_fields}
+def test_the_schema_describes_every_key_and_requires_none(schema: dict[str, Any]) -> None:
+    assert schema["inputProperties"].keys() == {to_camel(key) for key in KEYS}
     assert not schema.get("requiredInputs")
     described = {**schema["inputProperties"], **schema["properties"]}
     for key, each in [*described.items(), ("EventState", schema)]:
         assert re.fullmatch(r"[^\s].+\.", each["description"]), key
-    assert {key for key in schema["properties"] if key not in schema["required"]} == {
-        "tableStreamArn"
+    assert schema["properties"].keys() - schema["required"] == {"tableStreamArn"}
+
+
+def test_each_description_ends_with_the_default(schema: dict[str, Any]) -> None:
+    said = {
+        key: schema["inputProperties"][to_camel(key)]["description"].rpartition("Default: ")[2]
+        for key in KEYS
+    }
+    names = dict.fromkeys(("table_name", "function_name"), "NAME-STACK.")
+    assert said == {
+        **{key: json.dumps(default).strip('"') + "." for key, (default, *_) in KEYS.items()},
+        **{key: "none." for key, (default, *_) in KEYS.items() if default in (None, [])},
+        **names,
+        "queue_name": "the component's and the stack's name, NAME-STACK.",
+        "maximum_concurrency": "no limit but the account's.",
+        "max_receive_count": "5, and 30 with managed retries.",
+        "kms_key_arn": "AWS's own keys.",
     }
 
 
-def test_each_description_ends_with_the_default(host: ComponentProvider) -> None:
-    (schema,) = json.loads(str(host.schema))["resources"].values()
-    unset = {"maximumConcurrency": "no limit but the account's", "kmsKeyArn": "AWS's own keys"}
-    for key, field in Settings.model_fields.items():
-        name, default = to_camel(key), field.default
-        said = schema["inputProperties"][name]["description"].rpartition("Default: ")[2]
-        if key == "max_receive_count":
-            assert said == "5, and 30 with managed retries."
-        elif key == "version_attribute":
-            assert said == "timestamp."
-        elif field.is_required():
-            assert "NAME-STACK" in said
-        elif default is None or default == []:
-            assert said == f"{unset.get(name, 'none')}."
-        else:
-            assert said == f"{json.dumps(default).strip(chr(34))}."
-
-
-def test_what_may_be_an_output_is_no_plain_value(host: ComponentProvider) -> None:
-    (schema,) = json.loads(str(host.schema))["resources"].values()
+def test_what_may_be_an_output_is_no_plain_value(schema: dict[str, Any]) -> None:
     inputs = {key for key, each in schema["inputProperties"].items() if not each.get("plain")}
     assert inputs == {"kmsKeyArn", "alarmTopicArn", "permissionsBoundaryArn"}
     for key in ("topicArns", "ruleArns"):
         assert "plain" not in schema["inputProperties"][key]["items"]
 
 
-HOSTED: Final = """
-import importlib.util, sys
-spec = importlib.util.spec_from_file_location("component_main", {path!r})
-module = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(module)
-made = module.Provider().construct("orders", "event-state:index:EventState", {inputs!r})
-import pulumi
-for key, value in made.state.items():
-    pulumi.export(key, value)
-"""
-
-
 def _hosted(folder: Path, inputs: dict[str, Any]) -> Run:
-    path = str(PROJECT / "component" / "__main__.py")
-    return _run(folder, HOSTED.format(path=path, inputs=inputs))
+    return _run(
+        folder,
+        "import pulumi, runpy\n"
+        f"provider = runpy.run_path({str(HOST)!r})['Provider']()\n"
+        f"made = provider.construct('orders', 'event-state:index:EventState', {inputs!r})\n"
+        "for key, value in made.state.items(): pulumi.export(key, value)",
+    )
 
 
 def test_the_host_makes_the_component_of_camel_case_and_doubles(tmp_path: Path) -> None:

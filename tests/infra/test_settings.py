@@ -9,157 +9,149 @@ from infra.problems import ArgumentsError, Problem
 from infra.settings import Settings, settings_of
 from tests.infra.registered import BOUNDARY, EMAIL, KEY, RULE, RUNBOOK, TOPIC, TOPIC_OF_EVENTS
 
-DEFAULTS: Final = {
-    "queue_name": "orders-prod",
-    "table_name": "orders-prod",
-    "function_name": "orders-prod",
-    "key_attribute": "event_id",
-    "batch_size": 10,
-    "batch_window_seconds": 0,
-    "maximum_concurrency": None,
-    "function_timeout_seconds": 30,
-    "function_memory_mb": 512,
-    "managed_retries": False,
-    "max_receive_count": 5,
-    "append_only": False,
-    "version_attribute": "timestamp",
-    "require_version": False,
-    "read_before_write": False,
-    "log_retention_days": 30,
-    "protect_data": False,
-    "kms_key_arn": None,
-    "alarm_email": None,
-    "alarm_topic_arn": None,
-    "runbook_url": None,
-    "topic_arns": [],
-    "rule_arns": [],
-    "change_stream": False,
-    "expiry_attribute": None,
-    "permissions_boundary_arn": None,
-}
-
-WHOLE: Final = "it must be a whole number from"
-QUEUE: Final = 'it must be 1-76 letters, digits, "-" or "_" (SQS: 80 with "-dlq")'
-TABLE: Final = 'it must be 3-255 letters, digits, "-", "_" or "." (DynamoDB)'
-FUNCTION: Final = 'it must be 1-64 letters, digits, "-" or "_" (Lambda)'
+QUEUE: Final = '1-76 letters, digits, "-" or "_" (SQS: 80 with "-dlq")'
+TABLE: Final = '3-255 letters, digits, "-", "_" or "." (DynamoDB)'
+FUNCTION: Final = '1-64 letters, digits, "-" or "_" (Lambda)'
+MEMBER: Final = "an attribute name of 1-255 characters, without blanks around it"
+VERSION: Final = f'{MEMBER}, or "" for none'
 RETENTION: Final = (
-    "it must be one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, "
-    "2192, 2557, 2922, 3288, 3653"
+    "one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, "
+    "2922, 3288, 3653"
 )
-BOOLEAN: Final = "it must be true or false"
-MEMBER: Final = "it must be an attribute name of 1-255 characters, without blanks around it"
-KMS: Final = "it must be the ARN of a KMS key (arn:aws:kms:...:key/ID)"
-SNS: Final = "it must be the ARN of a standard SNS topic"
-MAIL: Final = "it must be an e-mail address"
-PAGE: Final = "it must be an address https://... of at most 500 characters"
-POLICY: Final = "it must be the ARN of an IAM policy (arn:aws:iam::...:policy/NAME)"
-EVENTS: Final = "it must be the ARN of an EventBridge rule (arn:aws:events:...:rule/NAME)"
+KMS: Final = "the ARN of a KMS key (arn:aws:kms:...:key/ID)"
+PAGE: Final = "an address https://... of at most 500 characters"
+POLICY: Final = "the ARN of an IAM policy (arn:aws:iam::...:policy/NAME)"
+EVENTS: Final = "the ARN of an EventBridge rule (arn:aws:events:...:rule/NAME)"
+QUEUE_ARN: Final = "arn:aws:sqs:us-east-1:123456789012:queue"
 
-# key, value, the rule that it breaks
-BROKEN: Final[list[tuple[str, Any, str]]] = [
-    ("queue_name", "", QUEUE),
-    ("queue_name", "q" * 77, QUEUE),
-    ("queue_name", "events.fifo", QUEUE),
-    ("queue_name", 7, QUEUE),
-    ("table_name", "ab", TABLE),
-    ("table_name", "t" * 256, TABLE),
-    ("table_name", "my table", TABLE),
-    ("function_name", "", FUNCTION),
-    ("function_name", "f" * 65, FUNCTION),
-    ("function_name", "f.g", FUNCTION),
-    ("key_attribute", "", MEMBER),
-    ("key_attribute", "k" * 256, MEMBER),
-    ("key_attribute", "order_id ", MEMBER),
-    ("batch_size", 0, f"{WHOLE} 1 to 10000"),
-    ("batch_size", 10_001, f"{WHOLE} 1 to 10000"),
-    ("batch_size", "10", f"{WHOLE} 1 to 10000"),
-    ("batch_size", 1.5, f"{WHOLE} 1 to 10000"),
-    ("batch_size", True, f"{WHOLE} 1 to 10000"),
-    ("batch_window_seconds", -1, f"{WHOLE} 0 to 300"),
-    ("batch_window_seconds", 301, f"{WHOLE} 0 to 300"),
-    ("maximum_concurrency", 0, f"{WHOLE} 2 to 1000"),
-    ("maximum_concurrency", 1, f"{WHOLE} 2 to 1000"),
-    ("maximum_concurrency", 1001, f"{WHOLE} 2 to 1000"),
-    ("function_timeout_seconds", 0, f"{WHOLE} 1 to 900"),
-    ("function_timeout_seconds", 901, f"{WHOLE} 1 to 900"),
-    ("function_memory_mb", 127, f"{WHOLE} 128 to 10240"),
-    ("function_memory_mb", 10_241, f"{WHOLE} 128 to 10240"),
-    ("managed_retries", "true", BOOLEAN),
-    ("max_receive_count", 0, f"{WHOLE} 1 to 1000"),
-    ("max_receive_count", 1001, f"{WHOLE} 1 to 1000"),
-    ("append_only", 1, BOOLEAN),
-    ("version_attribute", "v" * 256, f'{MEMBER}, or "" for none'),
-    ("version_attribute", "a\nb", f'{MEMBER}, or "" for none'),
-    ("version_attribute", "timestamp ", f'{MEMBER}, or "" for none'),
-    ("version_attribute", "\u00a0timestamp", f'{MEMBER}, or "" for none'),
-    ("version_attribute", "event_id", "it is the key_attribute; name another member"),
-    ("log_retention_days", 31, RETENTION),
-    ("protect_data", "yes", BOOLEAN),
-    ("kms_key_arn", "", KMS),
-    ("kms_key_arn", "alias/aws/sqs", KMS),
-    ("kms_key_arn", "arn:aws:kms:us-east-1:123456789012:alias/mine", KMS),
-    ("alarm_email", "", MAIL),
-    ("alarm_email", "operations", MAIL),
-    ("alarm_email", "a b@example.com", MAIL),
-    ("alarm_topic_arn", "pager", SNS),
-    ("alarm_topic_arn", f"{TOPIC}.fifo", SNS),
-    ("runbook_url", "http://example.com", PAGE),
-    ("runbook_url", "https://example.com/a b", PAGE),
-    ("runbook_url", "https://" + "r" * 493, PAGE),
-    ("topic_arns", TOPIC, "it must be a list of ARNs of SNS topics"),
-    ("rule_arns", RULE, "it must be a list of ARNs of EventBridge rules"),
-    ("change_stream", "", BOOLEAN),
-    ("expiry_attribute", "", MEMBER),
-    ("expiry_attribute", "v" * 256, MEMBER),
-    ("expiry_attribute", "event_id", "it is the key_attribute; name another member"),
-    ("expiry_attribute", "timestamp", "it is the version_attribute; name another member"),
-    ("permissions_boundary_arn", "arn:aws:iam::123456789012:role/boundary", POLICY),
+# Each key's default, what it must be, what it must not and what it may be at most or at least.
+KEYS: Final[dict[str, tuple[Any, str, list[Any], list[Any]]]] = {
+    "queue_name": ("orders-prod", QUEUE, ["", "q" * 77, "q.fifo", 7], ["q", "Q_-9" * 19]),
+    "table_name": ("orders-prod", TABLE, ["ab", "t" * 256, "my table"], ["a.b", "t" * 255]),
+    "function_name": ("orders-prod", FUNCTION, ["", "f" * 65, "f.g"], ["f", "f" * 64]),
+    "key_attribute": ("event_id", MEMBER, ["", "k" * 256, "order_id "], ["k", "k y", "k" * 255]),
+    # A double is how another language sends a whole number.
+    "batch_size": (10, "a whole number from 1 to 10000", [0, 10_001, "10", 1.5, True], [1, 7.0]),
+    "batch_window_seconds": (0, "a whole number from 0 to 300", [-1, 301], [300]),
+    "maximum_concurrency": (None, "a whole number from 2 to 1000", [0, 1, 1001], [None, 2, 1000]),
+    "function_timeout_seconds": (30, "a whole number from 1 to 900", [0, 901], [1, 900]),
+    "function_memory_mb": (512, "a whole number from 128 to 10240", [127, 10_241], [128, 10_240]),
+    "managed_retries": (False, "true or false", ["true"], [True]),
+    "max_receive_count": (5, "a whole number from 1 to 1000", [0, 1001], [1, 1000]),
+    "append_only": (False, "true or false", [1], [True]),
+    "version_attribute": (
+        "timestamp",
+        VERSION,
+        ["v" * 256, "a\nb", "timestamp ", "\u00a0timestamp"],
+        ["", "v" * 255],
+    ),
+    "require_version": (False, "true or false", ["yes"], [True]),
+    "read_before_write": (False, "true or false", ["yes"], [True]),
+    "log_retention_days": (30, RETENTION, [31], [1, 3653]),
+    "protect_data": (False, "true or false", ["yes"], [True]),
+    "kms_key_arn": (
+        None,
+        KMS,
+        ["", "alias/aws/sqs", "arn:aws:kms:us-east-1:123456789012:alias/mine"],
+        [KEY, "arn:aws-eusc:kms:eusc-de-east-1:123456789012:key/mrk-1"],
+    ),
+    "alarm_email": (None, "an e-mail address", ["", "operations", "a b@example.com"], [EMAIL]),
+    "alarm_topic_arn": (
+        None,
+        "the ARN of a standard SNS topic",
+        ["pager", f"{TOPIC}.fifo"],
+        [TOPIC, "arn:aws-us-gov:sns:us-gov-west-1:123456789012:pager"],
+    ),
+    "runbook_url": (
+        None,
+        PAGE,
+        ["http://example.com", "https://example.com/a b", "https://" + "r" * 493],
+        [RUNBOOK, "https://" + "r" * 492],
+    ),
+    "topic_arns": (
+        [],
+        "a list of ARNs of SNS topics",
+        [TOPIC],
+        [[], [TOPIC, TOPIC_OF_EVENTS, "arn:aws-cn:sns:cn-north-1:123456789012:t"]],
+    ),
+    "rule_arns": (
+        [],
+        "a list of ARNs of EventBridge rules",
+        [RULE],
+        [[RULE, RULE.replace("bus/", "")]],
+    ),
+    "change_stream": (False, "true or false", [""], [True]),
+    "expiry_attribute": (None, MEMBER, ["", "v" * 256], ["expires"]),
+    "permissions_boundary_arn": (
+        None,
+        POLICY,
+        ["arn:aws:iam::123456789012:role/boundary"],
+        [BOUNDARY, "arn:aws-iso-b:iam::aws:policy/PowerUserAccess"],
+    ),
+}
+NEEDS_VERSION: Final = "is True: it needs a version_attribute"
+
+# What breaks a rule that is between keys, of a list's items or of the keys' names.
+BETWEEN: Final[list[tuple[dict[str, Any], list[str]]]] = [
+    ({"batch_size": 11}, ["batch_window_seconds is 0: a batch_size above 10 needs 1 or more"]),
+    (
+        {"version_attribute": "event_id"},
+        ["version_attribute is 'event_id': it is the key_attribute; name another member"],
+    ),
+    (
+        {"expiry_attribute": "event_id"},
+        ["expiry_attribute is 'event_id': it is the key_attribute; name another member"],
+    ),
+    (
+        {"expiry_attribute": "timestamp"},
+        ["expiry_attribute is 'timestamp': it is the version_attribute; name another member"],
+    ),
+    (
+        {"append_only": True, "version_attribute": "t"},
+        [
+            "version_attribute is 't': with append_only the first event stays; leave one of the "
+            "two out"
+        ],
+    ),
+    ({"require_version": True, "version_attribute": ""}, [f"require_version {NEEDS_VERSION}"]),
+    ({"require_version": True, "append_only": True}, [f"require_version {NEEDS_VERSION}"]),
+    ({"read_before_write": True, "version_attribute": ""}, [f"read_before_write {NEEDS_VERSION}"]),
+    (
+        {"alarm_email": EMAIL, "alarm_topic_arn": TOPIC},
+        [f"alarm_topic_arn is {TOPIC!r}: alarm_email is set too; set at most one of the two"],
+    ),
+    (
+        {"topic_arns": ["events", TOPIC, RULE], "rule_arns": [RULE, QUEUE_ARN]},
+        [
+            "topic_arns[0] is 'events': it must be the ARN of an SNS topic",
+            f"topic_arns[2] is {RULE!r}: it must be the ARN of an SNS topic",
+            f"rule_arns[1] is {QUEUE_ARN!r}: it must be {EVENTS}",
+        ],
+    ),
+    (
+        # All at once, those between keys too; what is wrong already is in no other's way.
+        {
+            "batch_size": 20,
+            "queue_name": "a b",
+            "log_retention_days": 2,
+            "alarm_email": "nobody",
+            "alarm_topic_arn": TOPIC,
+            "expiry_attribute": "timestamp",
+        },
+        [
+            f"queue_name is 'a b': it must be {QUEUE}",
+            "batch_window_seconds is 0: a batch_size above 10 needs 1 or more",
+            f"log_retention_days is 2: it must be {RETENTION}",
+            "alarm_email is 'nobody': it must be an e-mail address",
+            "expiry_attribute is 'timestamp': it is the version_attribute; name another member",
+        ],
+    ),
 ]
-
-ACCEPTED: Final[list[tuple[str, Any]]] = [
-    ("queue_name", "q"),
-    ("queue_name", "Q_-9" * 19),
-    ("table_name", "a.b"),
-    ("table_name", "t" * 255),
-    ("function_name", "f"),
-    ("function_name", "f" * 64),
-    ("key_attribute", "k" * 255),
-    ("key_attribute", "order id"),
-    ("batch_size", 1),
-    ("batch_size", 7.0),  # as another language sends it
-    ("batch_window_seconds", 300),
-    ("maximum_concurrency", 2),
-    ("maximum_concurrency", 1000),
-    ("maximum_concurrency", None),
-    ("function_timeout_seconds", 1),
-    ("function_timeout_seconds", 900),
-    ("function_memory_mb", 128),
-    ("function_memory_mb", 10_240),
-    ("managed_retries", True),
-    ("max_receive_count", 1),
-    ("max_receive_count", 1000),
-    ("version_attribute", ""),
-    ("version_attribute", "v" * 255),
-    ("require_version", True),
-    ("append_only", True),
-    ("read_before_write", True),
-    ("log_retention_days", 1),
-    ("log_retention_days", 3653.0),
-    ("protect_data", True),
-    ("kms_key_arn", KEY),
-    ("kms_key_arn", "arn:aws-eusc:kms:eusc-de-east-1:123456789012:key/mrk-1"),
-    ("alarm_email", EMAIL),
-    ("alarm_topic_arn", TOPIC),
-    ("alarm_topic_arn", "arn:aws-us-gov:sns:us-gov-west-1:123456789012:pager"),
-    ("runbook_url", RUNBOOK),
-    ("runbook_url", "https://" + "r" * 492),
-    ("topic_arns", []),
-    ("topic_arns", [TOPIC, TOPIC_OF_EVENTS, "arn:aws-cn:sns:cn-north-1:123456789012:t"]),
-    ("rule_arns", [RULE, RULE.replace("bus/", "")]),
-    ("change_stream", True),
-    ("expiry_attribute", "expires"),
-    ("permissions_boundary_arn", BOUNDARY),
-    ("permissions_boundary_arn", "arn:aws-iso-b:iam::aws:policy/PowerUserAccess"),
+UNKNOWN: Final = [
+    ("batchsize", "; the nearest one is batch_size"),
+    ("kms_key", "; the nearest one is kms_key_arn"),
+    ("queueName", "; the nearest one is queue_name"),
+    ("region", ""),
 ]
 
 
@@ -180,36 +172,60 @@ def _problems(**args: Any) -> list[str]:
     return lines
 
 
-def test_every_key_may_be_left_out_and_these_are_the_defaults() -> None:
-    assert dict(_settings()) == DEFAULTS
-    assert list(EventStateArgs.__optional_keys__ - DEFAULTS.keys()) == []
-    assert EventStateArgs.__required_keys__ == frozenset()
+def test_every_key_may_be_left_out_and_has_its_default() -> None:
+    assert dict(_settings()) == {key: default for key, (default, *_) in KEYS.items()}
+    assert EventStateArgs.__optional_keys__ == KEYS.keys()
 
 
-@pytest.mark.parametrize(("key", "value", "rule"), BROKEN)
-def test_a_broken_rule_is_reported_with_key_value_and_rule(key: str, value: Any, rule: str) -> None:
-    (problem,) = _problems(**{key: value})
-    shown = problem.removeprefix(f"{key} is ").removesuffix(f": {rule}")
-    assert problem == f"{key} is {shown}: {rule}"
-    assert shown == repr(value) or (len(shown) <= 300 and "..." in shown)
+@pytest.mark.parametrize("key", KEYS)
+def test_a_broken_rule_is_reported_with_key_value_and_rule(key: str) -> None:
+    _, rule, broken, _ = KEYS[key]
+    for value in broken:
+        (problem,) = _problems(**{key: value})
+        shown = problem.removeprefix(f"{key} is ").removesuffix(f": it must be {rule}")
+        assert problem == f"{key} is {shown}: it must be {rule}"
+        assert shown == repr(value) or (len(shown) <= 300 and "..." in shown)
 
 
-@pytest.mark.parametrize(("key", "value"), ACCEPTED)
-def test_the_last_value_within_a_rule_is_accepted(key: str, value: Any) -> None:
-    found = getattr(_settings(**{key: value}), key)
-    assert (found, type(found)) == (value, type(DEFAULTS[key] or found))
+@pytest.mark.parametrize("key", KEYS)
+def test_the_last_value_within_a_rule_is_accepted(key: str) -> None:
+    default, _, _, accepted = KEYS[key]
+    for value in accepted:
+        found = getattr(_settings(**{key: value}), key)
+        assert (found, type(found)) == (value, type(found if default is None else default))
 
 
-def test_a_large_batch_needs_a_window() -> None:
-    assert _problems(batch_size=11) == [
-        "batch_window_seconds is 0: a batch_size above 10 needs 1 or more"
-    ]
-    assert _settings(batch_size=10_000, batch_window_seconds=1)
+@pytest.mark.parametrize(("args", "problems"), BETWEEN)
+def test_a_rule_between_keys_is_one_like_any_other(
+    args: dict[str, Any], problems: list[str]
+) -> None:
+    assert _problems(**args) == problems
 
 
-def test_managed_retries_allow_more_deliveries() -> None:
-    assert _settings(managed_retries=True).max_receive_count == 30
-    assert _settings(managed_retries=True, max_receive_count=7).max_receive_count == 7
+@pytest.mark.parametrize(("key", "hint"), UNKNOWN)
+def test_an_unknown_key_is_reported_with_a_known_one_that_is_near(key: str, hint: str) -> None:
+    assert _problems(**{key: "1"}) == [f"{key} is no key of EventState{hint}"]
+
+
+@pytest.mark.parametrize(
+    ("args", "derived"),
+    [
+        ({"batch_size": 10_000, "batch_window_seconds": 1}, {"batch_window_seconds": 1}),
+        ({"managed_retries": True}, {"max_receive_count": 30}),
+        ({"managed_retries": True, "max_receive_count": 7}, {"max_receive_count": 7}),
+        ({"append_only": True}, {"version_attribute": ""}),
+        ({"append_only": True, "version_attribute": ""}, {"version_attribute": ""}),
+        (
+            {"function_timeout_seconds": 20, "batch_window_seconds": 7},
+            {"visibility_timeout_seconds": 127},
+        ),
+    ],
+)
+def test_what_is_left_out_follows_from_the_other_keys(
+    args: dict[str, Any], derived: dict[str, Any]
+) -> None:
+    found = _settings(**args)
+    assert {key: getattr(found, key) for key in derived} == derived
 
 
 @pytest.mark.parametrize(
@@ -230,91 +246,19 @@ def test_all_deliveries_end_before_the_queue_forgets(
     ]
 
 
-def test_the_visibility_timeout_is_derived() -> None:
-    found = _settings(function_timeout_seconds=20, batch_window_seconds=7)
-    assert found.visibility_timeout_seconds == 127
-
-
-def test_append_only_has_no_version() -> None:
-    assert _settings(append_only=True).version_attribute == ""
-    assert _settings(append_only=True, version_attribute="").version_attribute == ""
-    assert _problems(append_only=True, version_attribute="t") == [
-        "version_attribute is 't': with append_only the first event stays; leave one of the two out"
-    ]
-
-
-@pytest.mark.parametrize("key", ["require_version", "read_before_write"])
-def test_what_needs_a_version_says_so(key: str) -> None:
-    for without in ({"version_attribute": ""}, {"append_only": True}):
-        assert _problems(**{key: True}, **without) == [
-            f"{key} is True: it needs a version_attribute"
-        ]
-
-
-def test_alarms_go_to_one_place() -> None:
-    assert _problems(alarm_email=EMAIL, alarm_topic_arn=TOPIC) == [
-        f"alarm_topic_arn is {TOPIC!r}: alarm_email is set too; set at most one of the two"
-    ]
-
-
-def test_each_sender_that_is_none_is_named_by_its_place() -> None:
-    other = "arn:aws:sqs:us-east-1:123456789012:queue"
-    assert _problems(topic_arns=["events", TOPIC, RULE], rule_arns=[RULE, other]) == [
-        "topic_arns[0] is 'events': it must be the ARN of an SNS topic",
-        f"topic_arns[2] is {RULE!r}: it must be the ARN of an SNS topic",
-        f"rule_arns[1] is {other!r}: {EVENTS}",
-    ]
-
-
 def test_a_name_that_is_left_out_is_the_components_and_the_stacks() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pulumi.get_stack", lambda: "v1.2")
-        assert settings_of("orders", {"queue_name": "q", "function_name": "f"}).table_name == (
-            "orders-v1.2"
-        )
+        found = settings_of("orders", {"queue_name": "q", "function_name": "f"})
+        assert found.table_name == "orders-v1.2"
         with pytest.raises(ArgumentsError) as error:
             settings_of("orders", {})
     assert str(error.value).split("\n  - ")[1:] == [
-        f"queue_name is 'orders-v1.2': {QUEUE}",
-        f"function_name is 'orders-v1.2': {FUNCTION}",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("key", "hint"),
-    [
-        ("batchsize", "; the nearest one is batch_size"),
-        ("kms_key", "; the nearest one is kms_key_arn"),
-        ("queueName", "; the nearest one is queue_name"),
-        ("region", ""),
-    ],
-)
-def test_an_unknown_key_is_reported_with_a_known_one_that_is_near(key: str, hint: str) -> None:
-    assert _problems(**{key: "1"}) == [f"{key} is no key of EventState{hint}"]
-
-
-def test_every_problem_is_reported_at_once_those_between_keys_too() -> None:
-    problems = _problems(
-        batch_size=20,
-        queue_name="a b",
-        log_retention_days=2,
-        alarm_email="nobody",
-        alarm_topic_arn=TOPIC,
-        rule_arns=["a"],
-        expiry_attribute="timestamp",
-        nonsense=1,
-    )
-    assert [line.split(" is ")[0] for line in problems] == [
-        *("queue_name", "batch_window_seconds", "log_retention_days", "alarm_email"),
-        *("rule_arns[0]", "expiry_attribute", "nonsense"),
+        f"queue_name is 'orders-v1.2': it must be {QUEUE}",
+        f"function_name is 'orders-v1.2': it must be {FUNCTION}",
     ]
 
 
 def test_an_error_says_its_keys_in_any_spelling() -> None:
     problem = Problem(key="batch_window_seconds", value=0, rule="a {batch_size} above 10")
     assert problem.said(str.upper) == "BATCH_WINDOW_SECONDS is 0: a BATCH_SIZE above 10"
-
-
-# --- The queue's policy, which SQS limits to 8,192 characters.
-
-ARN: Final = "arn:aws:sns:us-east-1:123456789012:{:05}"  # 40 characters

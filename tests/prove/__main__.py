@@ -8,106 +8,37 @@ from collections.abc import Sequence
 from typing import Final
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from .proxy import Fault
-from .run import Options, Report, Tell, prove
+from .run import Options, Report, prove
 from .sabotage import SABOTAGES
 
-MESSAGES: Final = 50_000
 LINE_SECONDS: Final = 10.0
 EXAMPLES: Final = 5
+# `--everything`: the fault run with each option, and then with each fault put into the function.
+RUNS: Final = (
+    "--messages 50000",
+    "--messages 20000 --policy first",
+    "--messages 20000 --read",
+    "--messages 20000 --no-managed",
+)
+# What these faults in the function are only seen with.
+SEEN_WITH: Final = {
+    "read-taken-for-a-write": " --read",
+    "conflict-acknowledged": " --policy first",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run once, print one table; return 1 if anything was lost, wrong or unexplained."""
-    options = _parser().parse_args(arguments)
-    seed = random.randrange(10**6) if options.seed is None else options.seed
+    options = _parser().parse_args(arguments, Options(seed=random.randrange(10**6)))
+    if options.everything:
+        return _everything()
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 100
-    console.print(f"{options.messages} messages, seed {seed}")
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        disable=not console.is_terminal,
-        transient=True,
-    ) as progress:
-        report = prove(
-            options.messages,
-            seed,
-            Options(
-                policy=options.policy,
-                reads=options.read,
-                managed=options.managed,
-                sabotage=options.sabotage or "",
-            ),
-            tell=_bar(progress) if console.is_terminal else _lines(console),
-        )
-    _show(console, report, seed)
-    return 0 if report.holds else 1
-
-
-def _show(console: Console, report: Report, seed: int) -> None:
-    found = report.account
-    table = Table("", "count", title=f"The fault run, seed {seed}", title_justify="left")
-    table.columns[1].justify = "right"
-    sections: dict[str, dict[str, object]] = {
-        "sent": {
-            "messages": report.sent,
-            "distinct ids": report.ids,
-            "deliveries": report.deliveries,
-            "redeliveries": report.redeliveries,
-            "writes tried": report.writes,
-            "writes of one id at once": report.concurrent,
-        },
-        "faults": {
-            **{fault.title: report.faults.get(fault, 0) for fault in Fault},
-            "faults in all": sum(report.faults.values()),
-        },
-        "became": {
-            "stored": found.stored,
-            "superseded by a newer one": found.superseded,
-            "dead letters that no table could hold": found.unstorable,
-            "dead letters that conflict with what stands": found.conflicts,
-            "dead letters after failing each time": found.given_up,
-        },
-        "verdict": {
-            "lost": len(found.lost),
-            "wrong": len(found.wrong),
-            "unexplained": len(found.unexplained),
-            "answers against AWS's contract": len(report.violations),
-        },
-        "time": {"seconds": f"{report.seconds:.0f}"},
-    }
-    for section in sections.values():
-        for name, value in section.items():
-            table.add_row(name, f"{value:,}" if isinstance(value, int) else str(value))
-        table.add_section()
-    console.print(table)
-    for kind in ("lost", "wrong", "unexplained"):
-        for example in getattr(found, kind)[:EXAMPLES]:
-            console.print(f"{kind}: {example}", markup=False)
-    for answer in report.violations[:EXAMPLES]:
-        console.print(f"against AWS's contract: {answer}", markup=False)
-
-
-def _bar(progress: Progress) -> Tell:
-    tasks = {}
-
-    def tell(what: str, done: int, total: int) -> None:
-        if what not in tasks:
-            tasks[what] = progress.add_task(what)
-        progress.update(tasks[what], completed=done, total=total)
-
-    return tell
-
-
-def _lines(console: Console) -> Tell:
+    console.print(f"{options.messages} messages, seed {options.seed}")
     next_at = 0.0
 
     def tell(what: str, done: int, total: int) -> None:
@@ -116,7 +47,66 @@ def _lines(console: Console) -> Tell:
             next_at = time.monotonic() + LINE_SECONDS
             console.print(f"{what}: {done} of {total}")
 
-    return tell
+    report = prove(options, tell)
+    _show(console, report, options.seed)
+    return 0 if report.holds else 1
+
+
+def _everything() -> int:
+    """Return 1 if a run does not hold, or a fault in the function is not found."""
+    broken = [arguments for arguments in RUNS if main(arguments.split())]
+    for name in SABOTAGES:
+        arguments = f"--messages 800 --sabotage {name}{SEEN_WITH.get(name, '')}"
+        if not main(arguments.split()):
+            broken.append(f"not found: {name}")
+    sys.stdout.write("\n".join(broken or ["All runs held, and each fault was found."]) + "\n")
+    return int(bool(broken))
+
+
+def _show(console: Console, report: Report, seed: int) -> None:
+    found = report.account
+    table = Table("", "count", title=f"The fault run, seed {seed}", title_justify="left")
+    table.columns[1].justify = "right"
+    sections: Sequence[dict[str, object]] = (
+        {
+            "messages": report.sent,
+            "distinct ids": report.ids,
+            "deliveries": report.deliveries,
+            "redeliveries": report.redeliveries,
+            "writes tried": report.writes,
+            "writes of one id at once": report.concurrent,
+        },
+        {
+            **{fault.title: report.faults.get(fault, 0) for fault in Fault},
+            "faults in all": sum(report.faults.values()),
+        },
+        {
+            "stored": found.stored,
+            "superseded by a newer one": found.superseded,
+            "dead letters that no table could hold": found.unstorable,
+            "dead letters that conflict with what stands": found.conflicts,
+            "dead letters after failing each time": found.given_up,
+        },
+        {
+            "lost": len(found.lost),
+            "wrong": len(found.wrong),
+            "unexplained": len(found.unexplained),
+            "answers against AWS's contract": len(report.violations),
+        },
+        {"seconds": round(report.seconds)},
+    )
+    for section in sections:
+        for name, value in section.items():
+            table.add_row(name, f"{value:,}")
+        table.add_section()
+    console.print(table)
+    examples = {
+        **{kind: getattr(found, kind) for kind in ("lost", "wrong", "unexplained")},
+        "against AWS's contract": report.violations,
+    }
+    for kind, each in examples.items():
+        for example in each[:EXAMPLES]:
+            console.print(f"{kind}: {example}", markup=False)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -125,23 +115,15 @@ def _parser() -> argparse.ArgumentParser:
         description="Deploys the program to the embedded AWS, sends messages while writes and "
         "invocations fail, and then accounts for every message. Exit status 1 if one is lost.",
     )
-    parser.add_argument("--messages", type=int, default=MESSAGES, help="how many (%(default)s)")
-    parser.add_argument(
-        "--seed", type=int, help="what decides messages and faults (a new one each time)"
-    )
-    parser.add_argument(
-        "--policy", choices=("newest", "first"), default="newest", help="(%(default)s)"
-    )
-    parser.add_argument("--read", action="store_true", help="with readBeforeWrite")
-    parser.add_argument(
-        "--managed",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="with managedRetries (%(default)s)",
-    )
-    parser.add_argument(
-        "--sabotage", choices=SABOTAGES, help="a fault to put into the function, to see it caught"
-    )
+    add, default = parser.add_argument, Options()
+    add("--messages", type=int, help=f"how many ({default.messages})")
+    add("--seed", type=int, help="what decides messages and faults (a new one each time)")
+    add("--policy", choices=("newest", "first"), help=f"({default.policy})")
+    add("--read", action="store_true", default=None, help="with readBeforeWrite")
+    managed = argparse.BooleanOptionalAction
+    add("--managed", action=managed, help=f"with managedRetries ({default.managed})")
+    add("--sabotage", choices=SABOTAGES, help="a fault to put into the function, to see it caught")
+    add("--everything", action="store_true", help="each policy and option, and each sabotage")
     return parser
 
 

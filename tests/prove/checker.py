@@ -76,9 +76,9 @@ def account(
         else:
             result.lost.append(_short(message.body))
 
-    for event_id, item in stored.items():
-        if event_id not in events:
-            result.unexplained.append(f"item {_short(str(item))}")
+    result.unexplained += [
+        f"item {_short(str(item))}" for event_id, item in stored.items() if event_id not in events
+    ]
     for event_id, of_id in events.items():
         _account_for_id(result, of_id, stored.get(event_id), policy)
     return result

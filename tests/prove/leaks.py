@@ -5,7 +5,6 @@ The handler lives as in a warm execution environment of Lambda, against a stub o
 
 import argparse
 import gc
-import json
 import os
 import sys
 import threading
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
+from tests.function.batches import Context, batch, record
 from tools.bench.stub import running_stub
 
 INVOCATIONS: Final = 10_000
@@ -41,17 +41,6 @@ class Held:
             threads=threading.active_count(),
             files=len(list(Path("/proc/self/fd").iterdir())),
         )
-
-
-class Context:
-    """What Lambda's context object tells the handler."""
-
-    function_name = "EventUpsertLambda"
-    aws_request_id = "id"
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Return the milliseconds that are always left."""
-        return 30_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -98,12 +87,8 @@ def _batch(number: int) -> dict[str, Any]:
         {"event_id": f"id-{number % 100}", "timestamp": number + 1},
         {"event_id": f"other-{number % 1000}", "timestamp": "2025-03-30T01:00:00Z"},
     ]
-    bodies = [*map(json.dumps, events), f"broken {number}"]
-    return {
-        "Records": [
-            {"messageId": f"{number}-{place}", "body": body} for place, body in enumerate(bodies)
-        ]
-    }
+    bodies = [*events, f"broken {number}"]
+    return batch(*(record(body, f"{number}-{place}") for place, body in enumerate(bodies)))
 
 
 def _leak(kind: str) -> object:

@@ -10,11 +10,11 @@ import gc
 import io
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from function.request import Answer, Pause, Request, Task
-from function.upsert import Upsert
+from tests.function.batches import Context, batch, record
+from tests.function.memory import ok, upsert
 
 LARGE: Final = 1_000_000  # bytes; SQS takes little more
 TIMES: Final = 16
@@ -67,16 +67,14 @@ def _ratio(make: Callable[[int], list[str]], size: int) -> float:
 
 def _seconds(bodies: list[str]) -> float:
     """Return the shortest of several runs: nothing makes code faster than it is."""
-    upsert = Upsert({"TABLE_NAME": "events", "VERSION_ATTRIBUTE": "t"}, _Yes())
-    event = {
-        "Records": [{"messageId": str(place), "body": body} for place, body in enumerate(bodies)]
-    }
+    function = upsert(lambda _: ok({}), VERSION_ATTRIBUTE="t")
+    event = batch(*(record(body, str(place)) for place, body in enumerate(bodies)))
     times = []
     gc.disable()  # it sets in at some size, and that is Python's affair
     for _ in range(RUNS):
         with contextlib.redirect_stdout(io.StringIO()):
             start = time.perf_counter()
-            upsert(event, _Context())
+            function(event, Context(900_000))
             times.append(time.perf_counter() - start)
     gc.enable()
     return min(times)
@@ -84,28 +82,6 @@ def _seconds(bodies: list[str]) -> float:
 
 def _event(member: str) -> str:
     return f'{{"event_id":"a","member":{member}}}'
-
-
-class _Yes:
-    """A loop that confirms each write."""
-
-    def run(self, tasks: Iterable[Task], begin_until: float, wait_until: float) -> None:
-        yes = Answer(200, b"{}", "id", is_checked=True)
-        for task in tasks:
-            with contextlib.suppress(StopIteration):
-                wish: Request | Pause = next(task)
-                while wish:
-                    wish = task.send(yes)
-
-
-class _Context:
-    """What Lambda's context object tells the handler."""
-
-    function_name = "EventUpsertLambda"
-    aws_request_id = "id"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 900_000
 
 
 if __name__ == "__main__":

@@ -11,16 +11,17 @@ import heapq
 import json
 import random
 import sys
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from io import StringIO
 from itertools import count
 from typing import Any, Final
 
-from function.request import Answer, Pause, Request, Task
+from function.request import Answer, Request
 from function.upsert import Upsert
+from tests.function.batches import invoke, record
+from tests.function.memory import MANAGED, Driver, Memory, error, upsert
 
 BATCH: Final = 10
 BEFORE_MINUTES: Final = 10
@@ -28,7 +29,6 @@ MOST_MINUTES: Final = 24 * 60
 # The program's, with a function timeout of 30 s: infra/settings.py.
 VISIBILITY_SECONDS: Final = 180
 DELIVERIES: Final = {False: 5, True: 30}
-QUEUE, LETTERS = "https://sqs/1/events", "https://sqs/1/events-dlq"
 
 
 @dataclass
@@ -39,76 +39,38 @@ class World:
     away: tuple[float, float]
     """From when until when every write fails, in seconds."""
     now: float = 0
-    stored: set[str] = field(default_factory=set)
+    memory: Memory = field(default_factory=Memory)
     dead: set[str] = field(default_factory=set)
     stored_at: float = 0
     waits: list[tuple[float, int, int]] = field(default_factory=list)
     """When a message is visible (a heap), its number and how often it was received."""
-    pauses: dict[str, int] = field(default_factory=dict)
 
     def answer(self, request: Request) -> Answer:
         """Answer as DynamoDB, which is away or not, and as SQS, which is not."""
-        asked = json.loads(request.body)
         if request.service == "dynamodb":
             if self.away[0] <= self.now < self.away[1]:
-                return _answer({"__type": "InternalServerError", "message": "away"}, 500)
-            self.stored.add(asked["Item"]["event_id"]["S"])
+                return error("InternalServerError", 500)
             self.stored_at = self.now
-            return _answer({})
-        for entry in asked["Entries"]:
-            self.pauses[entry["ReceiptHandle"]] = entry["VisibilityTimeout"]
-        return _answer({"Successful": [{"Id": entry["Id"]} for entry in asked["Entries"]]})
+        return self.memory(request)
 
-    def run(self, tasks: Iterable[Task], begin_until: float, wait_until: float) -> None:
-        """Run the function's tasks, in no time."""
-        waiting = deque(tasks)
-        while waiting:
-            task = waiting.popleft()
-            try:
-                wish = next(task)
-                while True:
-                    wish = task.send(None if isinstance(wish, Pause) else self.answer(wish))
-            except StopIteration:
-                continue
-
-    def deliver(self, upsert: Upsert, messages: Sequence[tuple[int, int]]) -> None:
+    def deliver(self, function: Upsert, messages: Sequence[tuple[int, int]]) -> None:
         """Hand a batch over, and do with each message what SQS would."""
         records = [
-            {
-                "messageId": str(number),
-                "receiptHandle": str(number),
-                "body": f'{{"event_id": "{number}"}}',
-                "attributes": {"ApproximateReceiveCount": str(received)},
-            }
+            record({"event_id": str(number)}, str(number), received)
             for number, received in messages
         ]
-        self.pauses.clear()
+        self.memory.pauses.clear()
         with redirect_stdout(StringIO()):
-            answered = upsert({"Records": records}, _Context())
-        failed = {each["itemIdentifier"] for each in answered["batchItemFailures"]}
-        for number, received in messages:
-            if str(number) not in failed:
+            failed = invoke(function, *records)
+        for each, (number, received) in zip(records, messages, strict=True):
+            if each["messageId"] not in failed:
                 continue
             if received >= DELIVERIES[self.managed]:
                 # SQS moves it when it would be received once more.
                 self.dead.add(str(number))
             else:
-                seconds = self.pauses.get(str(number), VISIBILITY_SECONDS)
+                seconds = self.memory.pauses.get(each["receiptHandle"], VISIBILITY_SECONDS)
                 heapq.heappush(self.waits, (self.now + seconds, number, received + 1))
-
-
-class _Context:
-    """What Lambda's context object tells the handler."""
-
-    function_name = "EventUpsertLambda"
-    aws_request_id = "id"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 30_000
-
-
-def _answer(said: object, status: int = 200) -> Answer:
-    return Answer(status, json.dumps(said).encode(), "id", is_checked=True)
 
 
 def simulate(*, managed: bool, hours: float, a_minute: int, seed: int) -> dict[str, Any]:
@@ -116,8 +78,8 @@ def simulate(*, managed: bool, hours: float, a_minute: int, seed: int) -> dict[s
     random.seed(seed)  # the function's jitter, repeatable
     away = (BEFORE_MINUTES * 60, (BEFORE_MINUTES + hours * 60) * 60)
     world = World(managed, away)
-    urls = {"QUEUE_URL": QUEUE, "DEAD_LETTER_QUEUE_URL": LETTERS} if managed else {}
-    upsert = Upsert({"TABLE_NAME": "events", **urls}, world)
+    function = upsert(Driver(world.answer), **(MANAGED if managed else {}))
+    stored = world.memory.items.keys()
     numbers, sent, series = count(), 0, list[dict[str, float]]()
     for minute in range(MOST_MINUTES):
         world.now = minute * 60
@@ -131,23 +93,23 @@ def simulate(*, managed: bool, hours: float, a_minute: int, seed: int) -> dict[s
             while world.waits and len(batch) < BATCH and world.waits[0][0] <= world.now:
                 _, number, received = heapq.heappop(world.waits)
                 batch.append((number, received))
-            world.deliver(upsert, batch)
+            world.deliver(function, batch)
         series.append(
             {
                 "minutes": minute + 1,
-                "stored": len(world.stored),
-                "waiting": sent - len(world.stored | world.dead),
-                "dead": len(world.dead - world.stored),
+                "stored": len(stored),
+                "waiting": sent - len(stored | world.dead),
+                "dead": len(world.dead - stored),
             }
         )
-        if world.now >= away[1] and len(world.stored | world.dead) == sent:
+        if world.now >= away[1] and len(stored | world.dead) == sent:
             break
     return {
         "managed": managed,
         "outage_minutes": [second / 60 for second in away],
         "sent": sent,
-        "dead": len(world.dead - world.stored),
-        "all_stored_minutes": None if world.dead - world.stored else world.stored_at / 60,
+        "dead": len(world.dead - stored),
+        "all_stored_minutes": None if world.dead - stored else world.stored_at / 60,
         "last_waited_minutes": max(0, world.stored_at - away[1]) / 60,
         "series": series,
     }

@@ -14,17 +14,17 @@ import re
 import signal
 import ssl
 import threading
-import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from random import Random
-from types import TracebackType
 from typing import Final, Self
 
 import trustme
+
+from tests.function.server import answer
 
 HOST: Final = "127.0.0.1"
 # Out of so many writes, the first ones meet a storm: half of them fail. The others, one in fifty.
@@ -99,6 +99,47 @@ def schedule(seed: int, often: Fault | None = None) -> Iterator[Plan | None]:
 
 Piece = bytes | float | None
 """What the client gets: bytes, after how many seconds, or the end of the connection."""
+Step = Piece | Callable[[bytes], list[Piece]]
+"""A piece; or the call is forwarded, and this is what becomes of the real answer."""
+
+
+def _steps(fault: Fault, dice: float, target: bytes, too_long: float) -> list[Step]:
+    """Return what happens to a call; target: the operation; too_long: for the function."""
+    is_half = dice < 0.5
+    throttled = ("ProvisionedThroughputExceededException", "ThrottlingException")[is_half]
+    server_error = ((503, "ServiceUnavailable"), (500, "InternalServerError"))[is_half]
+    expired = "Signature expired: 20250330T010000Z is now earlier than it may be"
+    garbled = answer(b"<html>", x_amzn_RequestId=None, x_amz_crc32=None)
+    refused = {"Id": "0", "Code": "InternalError", "SenderFault": False}
+    in_part: dict[bytes, object] = {
+        b"BatchGetItem": {"Responses": {}, "UnprocessedKeys": {"x": {}}},
+        b"ChangeMessageVisibilityBatch": {"Successful": [], "Failed": [refused]},
+    }
+    table: dict[Fault, list[Step]] = {
+        Fault.THROTTLED: [_error(400, throttled)],
+        Fault.SERVER_ERROR: [_error(*server_error)],
+        Fault.SLOW: [0.1 + 0.9 * dice, _pass],
+        Fault.LATE: [too_long, _pass],
+        Fault.UNHEARD: [lambda real: [too_long, real]],
+        Fault.CUT_BEFORE: [None],
+        Fault.CUT_AFTER: [lambda _: [None]],
+        Fault.GARBLED: [(lambda _: [garbled]) if is_half else garbled],
+        Fault.WRONG_LENGTH: [_said({}, Content_Length=5 if is_half else 1), None],
+        Fault.WRONG_CHECKSUM: [_said({}, x_amz_crc32=1)],
+        Fault.BY_BYTES: [lambda real: [bytes([byte]) for byte in real]],
+        Fault.TWICE: [lambda real: [real, 0.1 * dice, real] if is_half else [2 * real]],
+        Fault.CLOSED: [lambda real: [real, 0.1 * dice, None]],
+        Fault.HALF_OPEN: [10 * too_long, None],
+        Fault.HANDSHAKE: [None],
+        Fault.KILLED_BEFORE: [None],
+        Fault.KILLED_AFTER: [lambda _: [None]],
+        Fault.DARK: [too_long, None],
+        Fault.LAST: [lambda real: [_ending(real), 10 * too_long, None]],
+        Fault.EXPIRED: [_error(400, "InvalidSignatureException", expired)],
+        Fault.IN_PART: [_said(in_part[target]) if target in in_part else _pass],
+        Fault.FROZEN: [_pass],
+    }
+    return table[fault]
 
 
 class Proxy:
@@ -126,10 +167,11 @@ class Proxy:
         self._plans: dict[bytes, Plan | None] = {}
         self._handshakes_to_stop = 0
         self._dark_since: dict[int, float] = {}  # by process
-        self._tasks: set[asyncio.Task[None]] = set()
         self._under_way: Counter[bytes] = Counter()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._is_up = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
+        self.endpoint_url = ""
+        """Where a function reaches it."""
         self.faults: Counter[Fault] = Counter()
         self.writes = 0
         self.concurrent = 0
@@ -137,42 +179,27 @@ class Proxy:
         self.calm = False
         """Set it to let everything pass."""
 
-    @property
-    def endpoint_url(self) -> str:
-        """Where a function reaches it."""
-        port = self._server.sockets[0].getsockname()[1]
-        return f"https://{HOST}:{port}"
-
     def __enter__(self) -> Self:
         self._thread.start()
-        starting = asyncio.start_server(self._serve, HOST, 0, limit=1 << 20)
-        self._server = asyncio.run_coroutine_threadsafe(starting, self._loop).result()
+        self._is_up.wait()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join()
-        self._loop.close()
 
-    async def _stop(self) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+    async def _run(self) -> None:
+        """Serve until the end, when all that is still under way is cancelled."""
+        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_server(self._serve, HOST, 0, limit=1 << 20)
+        self.endpoint_url = f"https://{HOST}:{server.sockets[0].getsockname()[1]}"
+        self._is_up.set()
+        await self._over.wait()
+        server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # The loop itself holds tasks only weakly.
-        task = asyncio.current_task()
-        assert task
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        upstream, opened = _Upstream(self._target_port), self._loop.time()
+        opened = self._loop.time()
+        upstream = await asyncio.open_connection(HOST, self._target_port, limit=1 << 20)
         try:
             if self._handshakes_to_stop:
                 self._handshakes_to_stop -= 1
@@ -181,145 +208,81 @@ class Proxy:
                 await reader.read()
                 return
             await writer.start_tls(self._tls)
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                body = await reader.readexactly(_length(head))
-                if opened <= self._dark_since.get(int(_field(_PROCESS, head)), 0):
-                    await reader.read()
-                    return
-                for piece in await self._answer(head, body, upstream):
-                    if isinstance(piece, float):
-                        await asyncio.sleep(piece)
-                    elif piece is None or writer.is_closing():
-                        return
-                    else:
-                        writer.write(piece)
-                        await writer.drain()
+            while await self._exchange(opened, reader, writer, *upstream):
+                pass
         except (asyncio.IncompleteReadError, OSError):
             pass  # the client is gone
         except asyncio.CancelledError:
             pass  # the run is over
         finally:
-            upstream.close()
+            upstream[1].close()
             writer.transport.abort()  # closing waits for the other side's part of TLS
 
-    async def _answer(self, head: bytes, body: bytes, upstream: "_Upstream") -> list[Piece]:
-        pid = int(_field(_PROCESS, head))
-        call = _field(_CALL, head)
+    async def _exchange(
+        self,
+        opened: float,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        from_table: asyncio.StreamReader,
+        to_table: asyncio.StreamWriter,
+    ) -> bool:
+        """Answer one request, or not; return whether the connection, opened then, goes on."""
+        head, body = await _message(reader)
+        if opened <= self._dark_since.get(int(_field(_PROCESS, head)), 0):
+            await reader.read()
+            return False
         found = _EVENT_ID.search(body)
-        event_id = found[1] if found else call
+        event_id = found[1] if found else _field(_CALL, head)
+        self.concurrent += bool(self._under_way[event_id])
+        self._under_way[event_id] += 1
+        try:
+            left = self._meet(head)
+            while left:
+                step = left.pop(0)
+                if callable(step):
+                    to_table.write(_PROCESS.sub(b"POST / ", head, count=1) + body)
+                    left = [*step(b"".join(await _message(from_table))), *left]
+                elif isinstance(step, float):
+                    await asyncio.sleep(step)
+                elif step is None or writer.is_closing():
+                    return False
+                else:
+                    writer.write(step)
+                    await writer.drain()
+        finally:
+            self._under_way[event_id] -= 1
+        return True
+
+    def _meet(self, head: bytes) -> list[Step]:
+        """Return what happens to a request; do to its process what the fault does."""
+        call, pid = _field(_CALL, head), int(_field(_PROCESS, head))
         is_first = call not in self._plans
         if is_first:
             self.writes += 1
             self._plans[call] = None if self.calm else next(self._schedule)
-        plan = None if self.calm else self._plans[call]
-        if plan and not (is_first or plan.persistent):
-            plan = None
-        if self._under_way[event_id]:
-            self.concurrent += 1
-        self._under_way[event_id] += 1
-        try:
-            if plan is None:
-                return [await upstream.forward(head, body)]
-            self.faults[plan.fault] += 1
-            return await self._fail(plan, pid, head, body, upstream)
-        finally:
-            self._under_way[event_id] -= 1
-
-    async def _fail(
-        self, plan: Plan, pid: int, head: bytes, body: bytes, upstream: "_Upstream"
-    ) -> list[Piece]:
+        plan = self._plans[call]
+        if plan is None or self.calm or not (is_first or plan.persistent):
+            return [_pass]
+        self.faults[plan.fault] += 1
         too_long = self._function_seconds + 0.5 + 4 * plan.dice
+        steps = _steps(plan.fault, plan.dice, _field(_TARGET, head), too_long)
         match plan.fault:
-            case Fault.THROTTLED:
-                throttles = ("ProvisionedThroughputExceededException", "ThrottlingException")
-                return [_error(400, throttles[plan.dice < 0.5])]
-            case Fault.SERVER_ERROR:
-                errors = (503, "ServiceUnavailable"), (500, "InternalServerError")
-                return [_error(*errors[plan.dice < 0.5])]
-            case Fault.SLOW:
-                await asyncio.sleep(0.1 + 0.9 * plan.dice)
-            case Fault.LATE:
-                await asyncio.sleep(too_long)
-            case Fault.CUT_BEFORE:
-                return [None]
-            case Fault.GARBLED if plan.dice >= 0.5:
-                return [_response(200, "<html>")]
-            case Fault.WRONG_LENGTH:
-                return [_confirmation(announced=5 if plan.dice < 0.5 else 1), None]
-            case Fault.WRONG_CHECKSUM:
-                return [_confirmation(checksum=1)]
-            case Fault.HALF_OPEN:
-                await asyncio.sleep(10 * too_long)
-                return [None]
             case Fault.HANDSHAKE:
                 self._handshakes_to_stop += 1
-                return [None]
             case Fault.DARK:
                 self._dark_since[pid] = self._loop.time()
-                await asyncio.sleep(too_long)
-                return [None]
-            case Fault.EXPIRED:
-                message = "Signature expired: 20250330T010000Z is now earlier than it may be"
-                return [_error(400, "InvalidSignatureException", message)]
-            case Fault.IN_PART if b"BatchGetItem" in head:
-                return [_whole(json.dumps({"Responses": {}, "UnprocessedKeys": {"x": {}}}))]
-            case Fault.IN_PART if b"ChangeMessageVisibilityBatch" in head:
-                refused = {"Id": "0", "Code": "InternalError", "SenderFault": False}
-                return [_whole(json.dumps({"Successful": [], "Failed": [refused]}))]
             case Fault.KILLED_BEFORE:
                 _send(signal.SIGKILL, pid)
-                return [None]
+            case Fault.KILLED_AFTER:
+                return [lambda _: _send(signal.SIGKILL, pid)]
             case Fault.FROZEN:
                 _send(signal.SIGSTOP, pid)
-        answer = await upstream.forward(head, body)
-        match plan.fault:
-            case Fault.UNHEARD:
-                await asyncio.sleep(too_long)
-            case Fault.CUT_AFTER:
-                return [None]
-            case Fault.GARBLED:
-                return [_response(200, "<html>")]
-            case Fault.BY_BYTES:
-                return [bytes([byte]) for byte in answer]
-            case Fault.TWICE:
-                return [answer, 0.1 * plan.dice, answer] if plan.dice < 0.5 else [2 * answer]
-            case Fault.LAST:
-                last = answer.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
-                return [_CONNECTION.sub(b"", last, count=1), 10 * too_long, None]
-            case Fault.CLOSED:
-                return [answer, 0.1 * plan.dice, None]
-            case Fault.KILLED_AFTER:
-                _send(signal.SIGKILL, pid)
-                return [None]
-        return [answer]
-
-
-class _Upstream:
-    """A connection to the real endpoint, made when first needed."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._writer: asyncio.StreamWriter | None = None
-
-    async def forward(self, head: bytes, body: bytes) -> bytes:
-        """Return the real answer."""
-        if self._writer is None:
-            self._reader, self._writer = await asyncio.open_connection(
-                HOST, self._port, limit=1 << 20
-            )
-        self._writer.write(_PROCESS.sub(b"POST / ", head, count=1) + body)
-        answer = await self._reader.readuntil(b"\r\n\r\n")
-        return answer + await self._reader.readexactly(_length(answer))
-
-    def close(self) -> None:
-        """End the connection, if there is one."""
-        if self._writer:
-            self._writer.close()
+        return steps
 
 
 _PROCESS: Final = re.compile(rb"^POST /(\d+)/? ")
 _CALL: Final = re.compile(rb"\r\namz-sdk-invocation-id: *([^\r]+)", re.IGNORECASE)
+_TARGET: Final = re.compile(rb"\r\nx-amz-target: *\w+\.(\w+)", re.IGNORECASE)
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CONNECTION: Final = re.compile(rb"(?<=\r\n)connection: keep-alive\r\n", re.IGNORECASE)
 _EVENT_ID: Final = re.compile(rb'"event_id": \{"S": ("[^"]*")')
@@ -332,40 +295,33 @@ def _field(pattern: re.Pattern[bytes], text: bytes) -> bytes:
     return found[1]
 
 
-def _length(head: bytes) -> int:
-    return int(_field(_LENGTH, head))
+async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """Read a request or an answer: its head and its body."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    return head, await reader.readexactly(int(_field(_LENGTH, head)))
 
 
-def _send(signal_: signal.Signals, pid: int) -> None:
+def _send(signal_: signal.Signals, pid: int) -> list[Piece]:
     with contextlib.suppress(ProcessLookupError):  # it ended in the meantime
         os.kill(pid, signal_)
+    return [None]
+
+
+def _pass(real: bytes) -> list[Piece]:
+    return [real]
+
+
+def _ending(real: bytes) -> bytes:
+    last = real.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+    return _CONNECTION.sub(b"", last, count=1)
 
 
 def _error(status: int, code: str, message: str = "injected") -> bytes:
-    error = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message}
-    return _response(status, json.dumps(error))
+    said = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message}
+    return _said(said, status)
 
 
-def _response(status: int, body: str) -> bytes:
-    return (
-        f"HTTP/1.1 {status} Injected\r\nContent-Type: application/x-amz-json-1.0\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n{body}"
-    ).encode()
-
-
-def _whole(body: str) -> bytes:
-    """Return what proves itself as an answer of DynamoDB does."""
-    checksum = zlib.crc32(body.encode())
-    return (
-        f"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nx-amzn-RequestId: "
-        f"{os.urandom(8).hex()}\r\nx-amz-crc32: {checksum}\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n{body}"
-    ).encode()
-
-
-def _confirmation(announced: int = 2, checksum: int = 2745614147) -> bytes:
-    """Return what would confirm a write, were the length 2 and the checksum that of `{}`."""
-    return (
-        f"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nx-amzn-RequestId: injected"
-        f"\r\nx-amz-crc32: {checksum}\r\nContent-Length: {announced}\r\n\r\n{{}}"
-    ).encode()
+def _said(said: object, status: int = 200, **changed: object) -> bytes:
+    """Answer as DynamoDB does, each time with a request id of its own."""
+    number = os.urandom(8).hex()
+    return answer(json.dumps(said).encode(), status, x_amzn_RequestId=number, **changed)

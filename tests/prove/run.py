@@ -32,7 +32,6 @@ VISIBILITY_SECONDS: Final = 3
 # each batch, and faults end when the last one is sent.
 BACKLOG: Final = 300
 POLL_SECONDS: Final = 0.1
-QUEUE_TYPE: Final = "AWS::SQS::Queue"
 DRAIN_SECONDS: Final = 120.0
 
 # What these faults in the function are only seen by.
@@ -42,25 +41,35 @@ MET_BY: Final = {"any-length": Fault.WRONG_LENGTH}
 Tell = Callable[[str, int, int], None]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Options:
-    """How the function is deployed."""
+    """What is sent, and how the function is deployed."""
 
+    messages: int = 50_000
+    seed: int = 1
     policy: Policy = "newest"
-    reads: bool = False
+    read: bool = False
     managed: bool = True
     sabotage: str = ""
     """The name of a fault to put into the function."""
+    everything: bool = False
+    """All of these, one after the other."""
 
     @property
-    def variables(self) -> dict[str, Any]:
-        """The function's environment, as the component would write it."""
-        return {
-            "VERSION_ATTRIBUTE": "timestamp" if self.policy == "newest" else "",
-            "APPEND_ONLY": str(self.policy == "first").lower(),
-            "READ_BEFORE_WRITE": str(self.reads).lower(),
-            "SABOTAGE": self.sabotage,
-        }
+    def stack(self) -> Stack:
+        """The stack `local`, changed for the run."""
+        is_short, is_newest = self.messages <= SHORT, self.policy == "newest"
+        return load_stack("local").with_config(
+            {
+                "functionTimeoutSeconds": FUNCTION_SECONDS,
+                "maximumConcurrency": SHORT_CONCURRENCY if is_short else CONCURRENCY,
+                "maxReceiveCount": SHORT_DELIVERIES if is_short else DELIVERIES,
+                "versionAttribute": "timestamp" if is_newest else "",
+                "appendOnly": not is_newest,
+                "readBeforeWrite": self.read,
+                "managedRetries": self.managed,
+            }
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,33 +93,26 @@ class Report:
         return self.account.holds and not self.violations
 
 
-def prove(count: int, seed: int, options: Options, tell: Tell) -> Report:
+def prove(options: Options, tell: Tell) -> Report:
     """Run once, and report."""
     started = time.monotonic()
-    stack = _stack(is_short=count <= SHORT)
-    load = messages(count, seed, versioned=options.policy == "newest")
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Emulator(region=stack.region) as aws,
-        Proxy(
-            int(aws.endpoint_url.rpartition(":")[2]),
-            seed,
-            FUNCTION_SECONDS,
-            Path(folder) / "ca.pem",
-            MET_BY.get(options.sabotage),
-        ) as proxy,
-    ):
-        watched_file = Path(folder) / "watched"
-        variables = {
-            **options.variables,
-            "AWS_ENDPOINT_URL_DYNAMODB": proxy.endpoint_url,
-            "AWS_CA_BUNDLE": str(Path(folder) / "ca.pem"),
-            "WATCHED_FILE": str(watched_file),
-        }
-        flow = Deployed(deploy(aws, _template(stack, variables, managed=options.managed)))
-        sent = _send(flow, load, tell)
-        proxy.calm = True
-        left = _drain(flow, tell)
+    load = messages(options.messages, options.seed, versioned=options.policy == "newest")
+    with tempfile.TemporaryDirectory() as folder, Emulator(region=options.stack.region) as aws:
+        watched_file, bundle = Path(folder) / "watched", Path(folder) / "ca.pem"
+        port, often = int(aws.endpoint_url.rpartition(":")[2]), MET_BY.get(options.sabotage)
+        with Proxy(port, options.seed, FUNCTION_SECONDS, bundle, often) as proxy:
+            variables = {
+                "AWS_ENDPOINT_URL_DYNAMODB": proxy.endpoint_url,
+                "AWS_CA_BUNDLE": str(bundle),
+                "WATCHED_FILE": str(watched_file),
+                "SABOTAGE": options.sabotage,
+            }
+            flow = Deployed(deploy(aws, _template(options.stack, variables)))
+            sent = _send(flow, load, tell)
+            proxy.calm = True
+            left = _drain(flow, tell)
+            letters = [(letter.message_id, letter.body) for letter in flow.dead_letters()]
+            found = account(sent, flow.items(), letters, left, options.policy)
         watched = [json.loads(line) for line in watched_file.read_text().splitlines()]
         return Report(
             sent=len(sent),
@@ -121,44 +123,20 @@ def prove(count: int, seed: int, options: Options, tell: Tell) -> Report:
             redeliveries=sum(line.get("redeliveries", 0) for line in watched),
             faults=proxy.faults,
             violations=[line["violation"] for line in watched if "violation" in line],
-            account=account(
-                sent,
-                flow.items(),
-                [(letter.message_id, letter.body) for letter in flow.dead_letters()],
-                left,
-                options.policy,
-            ),
+            account=found,
             seconds=time.monotonic() - started,
         )
 
 
-def _stack(*, is_short: bool) -> Stack:
-    """Return the stack `local`, changed for the run."""
-    return load_stack("local").with_config(
-        {
-            "functionTimeoutSeconds": FUNCTION_SECONDS,
-            "maximumConcurrency": SHORT_CONCURRENCY if is_short else CONCURRENCY,
-            "maxReceiveCount": SHORT_DELIVERIES if is_short else DELIVERIES,
-        }
-    )
-
-
-def _template(stack: Stack, variables: Mapping[str, Any], *, managed: bool) -> Template:
+def _template(stack: Stack, variables: Mapping[str, str]) -> Template:
     """Write the stack's template with the function watched, and the run's changes."""
     body = make_template(stack).body
-    queues = [
-        {"Ref": name} for name, each in body["Resources"].items() if each["Type"] == QUEUE_TYPE
-    ]
-    urls = dict(zip(("DEAD_LETTER_QUEUE_URL", "QUEUE_URL"), queues, strict=True))
-    for resource in body["Resources"].values():
-        properties = resource["Properties"]
-        if resource["Type"] == "AWS::Lambda::Function":
-            properties["Handler"] = "watched.handler"
-            own = properties["Environment"]["Variables"] | variables
-            properties["Environment"]["Variables"] = own | (urls if managed else {})
-        if "VisibilityTimeout" in properties:
-            properties["VisibilityTimeout"] = VISIBILITY_SECONDS
-            assert urls["QUEUE_URL"] == {"Ref": _name_of(body, resource)}
+    function, queue = (
+        body["Resources"][f"EventState{name}"]["Properties"] for name in ("Function", "Queue")
+    )
+    queue["VisibilityTimeout"] = VISIBILITY_SECONDS
+    function["Handler"] = "watched.handler"
+    function["Environment"]["Variables"] |= variables
     here = Path(__file__).parent
     files = {
         **{f"function/{path.name}": path for path in (PROJECT / "function").glob("*.py")},
@@ -167,10 +145,6 @@ def _template(stack: Stack, variables: Mapping[str, Any], *, managed: bool) -> T
         "watched.py": here / "watched.py",
     }
     return Template(body=body, code=zip_of(files))
-
-
-def _name_of(body: dict[str, dict[str, Any]], resource: object) -> str:
-    return next(name for name, each in body["Resources"].items() if each is resource)
 
 
 def _send(flow: Deployed, load: list[Message], tell: Tell) -> dict[str, Message]:

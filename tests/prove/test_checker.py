@@ -1,118 +1,87 @@
 """The checker, on ends made by hand: it must find whatever can be wrong."""
 
 import json
-from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from tests.prove.checker import Account, account
+from tests.model import decode
+from tests.prove.checker import Account, Policy, account
 from tests.prove.load import Message
 
-BROKEN = Message(body="broken", storable=False)
+
+def _body(version: int, event_id: str = "a", **members: object) -> str:
+    return json.dumps({"event_id": event_id, "timestamp": version, **members})
 
 
-def _event(version: object, event_id: str = "a", **members: object) -> dict[str, Any]:
-    return {"event_id": event_id, "timestamp": version, **members}
+OLD, NEW, FLAG, OTHER = _body(1), _body(2), _body(1, flag=True), _body(1, "b")
+BROKEN = "broken"  # no table could hold it
+
+Letters = list[tuple[int, str]]
+LOST, WRONG, UNEXPLAINED = "lost", "wrong", "unexplained"
 
 
-def _item(event: dict[str, Any]) -> dict[str, Any]:
-    item: dict[str, Any] = json.loads(json.dumps(event), parse_int=Decimal, parse_float=Decimal)
-    return item
+@pytest.mark.parametrize(
+    ("sent", "items", "dead", "counts"),
+    [
+        # All is well when the newest is stored and the broken one a dead letter.
+        ([OLD, NEW, NEW, BROKEN], [NEW], [(3, BROKEN)], (2, 1, 1, 0)),
+        # A newer message that is a dead letter is given up; one that was stored as well is stored.
+        ([OLD, NEW], [OLD], [(1, NEW)], (1, 0, 0, 1)),
+        ([OLD, NEW], [NEW], [(1, NEW)], (1, 1, 0, 0)),
+        # An older item is wrong, and the newer message lost; without an item all are.
+        ([OLD, NEW], [OLD], [], (1, 0, 0, 0, LOST, WRONG)),
+        ([OLD, NEW], [], [], (0, 0, 0, 0, LOST, LOST)),
+        ([BROKEN], [], [], (0, 0, 0, 0, LOST)),
+        # An item that was never sent is wrong, and holds nothing: true is not 1.
+        ([OLD, NEW], [_body(2, extra=True)], [], (0, 0, 0, 0, LOST, LOST, WRONG)),
+        ([OLD, NEW], ['{"event_id": "a"}'], [], (0, 0, 0, 0, LOST, LOST, WRONG)),
+        ([FLAG], [_body(1, flag=1)], [], (0, 0, 0, 0, LOST, WRONG)),
+        (
+            [OLD, NEW],
+            ['{"event_id": "a", "timestamp": 2.0000000000000000000001}'],
+            [],
+            (0, 0, 0, 0, LOST, LOST, WRONG),
+        ),
+        ([NEW], [NEW, OTHER], [], (1, 0, 0, 0, UNEXPLAINED)),
+        # A dead letter may come twice, but not altered, and none of nobody.
+        ([BROKEN], [], [(0, BROKEN), (0, BROKEN)], (0, 0, 1, 0)),
+        ([BROKEN], [], [(0, BROKEN), (0, "altered")], (0, 0, 1, 0, WRONG)),
+        ([BROKEN], [], [(0, "altered")], (0, 0, 1, 0, WRONG)),
+        ([BROKEN], [], [(0, BROKEN), (1, BROKEN)], (0, 0, 1, 0, UNEXPLAINED)),
+    ],
+)
+def test_each_message_is_counted_once_and_what_is_wrong_is_found(
+    sent: list[str], items: list[str], dead: Letters, counts: tuple[Any, ...]
+) -> None:
+    found = _account(sent, items, dead)
+    problems = [LOST] * len(found.lost) + [WRONG] * len(found.wrong)
+    problems += [UNEXPLAINED] * len(found.unexplained)
+    kinds = (found.stored, found.superseded, found.unstorable, found.given_up)
+    assert (*kinds, *problems) == counts
+    assert found.holds == (not problems)
 
 
-def _sent(*events: dict[str, Any]) -> dict[str, Message]:
-    return {f"m{place}": Message(body=json.dumps(event)) for place, event in enumerate(events)}
-
-
-def _counts(found: Account) -> tuple[int, ...]:
-    return (
-        *(found.stored, found.superseded, found.unstorable, found.given_up),
-        *(len(found.lost), len(found.wrong), len(found.unexplained)),
+def _account(
+    sent: list[str], items: list[str], dead: Letters, left: int = 0, policy: Policy = "newest"
+) -> Account:
+    return account(
+        {str(n): Message(body=body, storable=body != BROKEN) for n, body in enumerate(sent)},
+        map(decode, items),
+        [(str(number), body) for number, body in dead],
+        left,
+        policy,
     )
 
 
-OLD, NEW = _event(1), _event(2)
-
-
-def test_all_is_well_when_the_newest_is_stored_and_the_broken_one_a_dead_letter() -> None:
-    sent = {**_sent(OLD, NEW, NEW), "b": BROKEN}
-    found = account(sent, [_item(NEW)], [("b", "broken")], 0)
-    assert found == Account(stored=2, superseded=1, unstorable=1)
-    assert found.holds
-
-
-def test_an_older_item_is_wrong_and_the_newer_message_lost() -> None:
-    found = account(_sent(OLD, NEW), [_item(OLD)], [], 0)
-    assert _counts(found) == (1, 0, 0, 0, 1, 1, 0)
-    assert not found.holds
-
-
-def test_a_newer_message_that_is_a_dead_letter_is_given_up_and_not_lost() -> None:
-    found = account(_sent(OLD, NEW), [_item(OLD)], [("m1", json.dumps(NEW))], 0)
-    assert found == Account(stored=1, given_up=1)
-
-
-def test_a_dead_letter_that_was_stored_as_well_is_stored() -> None:
-    found = account(_sent(OLD, NEW), [_item(NEW)], [("m1", json.dumps(NEW))], 0)
-    assert found == Account(stored=1, superseded=1)
-
-
-def test_an_id_without_an_item_loses_all_its_messages() -> None:
-    assert _counts(account(_sent(OLD, NEW), [], [], 0)) == (0, 0, 0, 0, 2, 0, 0)
-
-
-def test_a_broken_message_that_is_nowhere_is_lost() -> None:
-    assert _counts(account({"b": BROKEN}, [], [], 0)) == (0, 0, 0, 0, 1, 0, 0)
-
-
-@pytest.mark.parametrize(
-    "item",
-    [
-        {**_item(NEW), "extra": True},
-        {**_item(NEW), "timestamp": Decimal("2.0000000000000000000001")},
-        {"event_id": "a"},
-    ],
-)
-def test_an_item_that_was_never_sent_is_wrong_and_holds_nothing(item: dict[str, Any]) -> None:
-    assert _counts(account(_sent(OLD, NEW), [item], [], 0)) == (0, 0, 0, 0, 2, 1, 0)
-
-
-def test_true_is_not_one() -> None:
-    sent = _sent(_event(1, flag=True))
-    found = account(sent, [_item(_event(1, flag=1))], [], 0)
-    assert _counts(found) == (0, 0, 0, 0, 1, 1, 0)
-
-
-def test_an_item_of_an_id_that_was_never_sent_is_unexplained() -> None:
-    found = account(_sent(NEW), [_item(NEW), _item(_event(1, "b"))], [], 0)
-    assert _counts(found) == (1, 0, 0, 0, 0, 0, 1)
-
-
-@pytest.mark.parametrize(
-    ("dead_letters", "counts"),
-    [
-        ([("b", "broken"), ("b", "broken")], (0, 0, 1, 0, 0, 0, 0)),
-        ([("b", "broken"), ("b", "altered")], (0, 0, 1, 0, 0, 1, 0)),
-        ([("b", "broken"), ("c", "broken")], (0, 0, 1, 0, 0, 0, 1)),
-        ([("b", "altered")], (0, 0, 1, 0, 0, 1, 0)),
-    ],
-)
-def test_a_dead_letter_may_come_twice_and_one_of_nobody_or_altered_is_found(
-    dead_letters: list[tuple[str, str]], counts: tuple[int, ...]
-) -> None:
-    assert _counts(account({"b": BROKEN}, [], dead_letters, 0)) == counts
-
-
 def test_under_first_another_event_of_an_id_is_a_conflict_only_as_a_dead_letter() -> None:
-    other = [("m0", json.dumps(OLD))]
-    found = account(_sent(OLD, NEW, NEW), [_item(NEW)], other, 0, "first")
+    found = _account([OLD, NEW, NEW], [NEW], [(0, OLD)], policy="first")
     assert found == Account(stored=2, conflicts=1)
-    assert not account(_sent(OLD, NEW), [_item(NEW)], [], 0, "first").holds
-    assert not account(_sent(OLD, NEW), [], other, 0, "first").holds
+    assert not _account([OLD, NEW], [NEW], [], policy="first").holds
+    assert not _account([OLD, NEW], [], [(0, OLD)], policy="first").holds
 
 
 def test_what_is_left_in_the_queue_is_unexplained() -> None:
-    found = account(_sent(NEW), [_item(NEW)], [], 3)
+    found = _account([NEW], [NEW], [], left=3)
     assert found.unexplained == ["3 messages left in the queue"]
     assert not found.holds

@@ -1,19 +1,24 @@
-"""The fault run: it holds for the function as it is, and fails for a fault put into it.
+"""The long proofs, short: each holds for the function as it is, and fails for a fault put into it.
 
-`make prove` puts in each of the faults; here one stands for them all.
+`make prove` puts in each of the fault run's sabotages; here one stands for them all.
 """
+
+import subprocess
+import sys
 
 import pytest
 
 from tests.prove.__main__ import main
+from tests.prove.outage import simulate
 from tests.prove.proxy import Fault
 from tests.prove.run import Options, prove
+from tools.stacks import PROJECT
 
 MESSAGES = 1_200
 
 
 def test_messages_survive_every_kind_of_fault() -> None:
-    report = prove(MESSAGES, 1, Options(reads=True), tell=lambda *_: None)
+    report = prove(Options(messages=MESSAGES, read=True), tell=lambda *_: None)
     found = report.account
     assert (found.lost, found.wrong, found.unexplained, report.violations) == ([], [], [], [])
     assert report.holds
@@ -30,3 +35,32 @@ def test_it_fails_with_a_fault_in_the_function(capsys: pytest.CaptureFixture[str
     shown = capsys.readouterr().out
     assert "The fault run, seed 7" in shown
     assert "\nlost: " in shown
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts in /proc")
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [(["--invocations", "1500"], 0), (["--invocations", "800", "--leak", "file"], 1)],
+    ids=["none", "a file"],
+)
+def test_a_leak_is_found_and_there_is_none(arguments: list[str], status: int) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "tests.prove.leaks", *arguments],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (status, ""), result.stdout
+    assert result.stdout.startswith(f"{arguments[1]} invocations, memory ")
+
+
+def test_managed_retries_outlast_two_hours_and_the_queue_alone_does_not() -> None:
+    managed = simulate(managed=True, hours=2, a_minute=3, seed=2)
+    assert managed["dead"] == 0
+    assert managed["series"][-1]["stored"] == managed["sent"] == 390
+    assert 0 < managed["last_waited_minutes"] <= 15
+    plain = simulate(managed=False, hours=2, a_minute=3, seed=2)
+    assert plain["dead"] > 300
+    assert plain["dead"] + plain["series"][-1]["stored"] == plain["sent"]

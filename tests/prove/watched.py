@@ -15,14 +15,14 @@ os.environ["AWS_ENDPOINT_URL_DYNAMODB"] += f"/{os.getpid()}"
 os.environ["AWS_ENDPOINT_URL_SQS"] = os.environ["AWS_ENDPOINT_URL_DYNAMODB"]
 
 from batches import failed  # type: ignore[import-not-found] # noqa: E402 (deployed with it)
-from sabotage import SABOTAGES  # type: ignore[import-not-found] # noqa: E402 (deployed with it)
+from sabotage import sabotage  # type: ignore[import-not-found] # noqa: E402 (deployed with it)
 
 from function import queue  # noqa: E402
 
 # As much shorter as the run's visibility timeout is than the program's.
 queue.FIRST_SECONDS, queue.LONGEST_SECONDS = 1, 3
 if _SABOTAGE := os.environ.get("SABOTAGE"):
-    SABOTAGES[_SABOTAGE]()
+    sabotage(_SABOTAGE)
 
 from function.handler import handler as handler_under_test  # noqa: E402
 
