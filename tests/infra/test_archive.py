@@ -10,38 +10,24 @@ from typing import Final
 import pulumi
 import pytest
 
-from tests.infra.registered import VARIANTS, variant
+from tests.infra.registered import registered
 from tools.stacks import PROJECT
 from tools.template import zip_of
 
 MOST_BYTES: Final = 100_000
 
 
-def _archive(name: str = "prod") -> pulumi.AssetArchive:
-    code = variant(name)["function"].inputs["code"]
+def test_the_archive_is_small_and_each_source_file_of_the_function_and_nothing_else() -> None:
+    code = registered()["function"].inputs["code"]
     assert isinstance(code, pulumi.AssetArchive)
-    return code
-
-
-@pytest.mark.parametrize("name", VARIANTS)
-def test_the_archive_names_each_source_file_of_the_function_and_nothing_else(name: str) -> None:
-    files = {f"function/{path.name}" for path in PROJECT.glob("function/*.py")}
-    assert {key: vars(asset) for key, asset in _archive(name).assets.items()} == {
-        file: {"path": str(PROJECT / file)} for file in files
+    files = {f"function/{path.name}": path for path in PROJECT.glob("function/*.py")}
+    assert {key: vars(asset) for key, asset in code.assets.items()} == {
+        name: {"path": str(path)} for name, path in files.items()
     }
-
-
-def test_the_archive_holds_the_entry_point() -> None:
-    handler = variant("prod")["function"].inputs["handler"]
-    module, name = handler.rsplit(".", 1)
-    file = f"{module.replace('.', '/')}.py"
-    assert file in _archive().assets
-    assert f"\ndef {name}(" in (PROJECT / file).read_text("utf-8")
-
-
-def test_the_archive_is_small() -> None:
-    files = {name: Path(vars(asset)["path"]) for name, asset in _archive().assets.items()}
     assert len(zip_of(files)) < MOST_BYTES
+    module, _, handler = registered()["function"].inputs["handler"].rpartition(".")
+    entry = files[f"{module.replace('.', '/')}.py"]
+    assert f"\ndef {handler}(" in entry.read_text("utf-8")
 
 
 def test_two_clones_give_one_hash_whatever_else_lies_in_the_folder(

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import pytest
 
-from function.upsert import Upsert
-from tests.function.batches import Context
+from tests.function.batches import invoke, record
+from tests.function.memory import ok, upsert
 from tests.infra.registered import VARIANTS, Registered, registered, variant
 
 # From left to right, and below each the health of that stage.
@@ -140,19 +140,11 @@ def test_region_and_partition_are_those_of_what_the_provider_made(
     assert {each["properties"]["region"] for each in _widgets(found)[1:]} == {region}
 
 
-class _Idle:
-    """Runs nothing."""
-
-    def run(self, *_: object) -> None:
-        """Leave every task as it is."""
-
-
 def test_the_functions_own_counts_are_those_that_it_writes(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Alarms and dashboard name metrics that the function's log line defines."""
-    upsert = Upsert({"TABLE_NAME": "events"}, _Idle())
-    upsert({"Records": [{"messageId": "1", "body": "no event"}]}, Context())
+    invoke(upsert(lambda _: ok({})), record("no event"))
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
     (definition,) = line["_aws"]["CloudWatchMetrics"]
     written = [each["Name"] for each in definition["Metrics"]]

@@ -37,33 +37,18 @@ def mocks() -> Iterator[None]:
 
 
 @pulumi.runtime.test
-def test_the_names_are_the_components_and_the_stacks() -> pulumi.Output[None]:
-    orders = EventState("orders", {})
+def test_it_has_our_key_and_names_of_its_own_in_the_providers_region() -> pulumi.Output[None]:
+    orders = EventState("orders", {"key_attribute": "order_id"})
 
-    def check(names: list[str]) -> None:
-        assert names == ["orders-test", "orders-test"]
+    def check(outputs: list[str]) -> None:
+        *attributes, table, dashboard = outputs
+        assert attributes == ["order_id", "timestamp"]
+        assert table == "orders-test"
+        assert dashboard.startswith("https://eu-west-1.console.aws.amazon.com/")
 
-    return pulumi.Output.all(orders.table_name, orders.function_name).apply(check)
-
-
-@pulumi.runtime.test
-def test_the_key_is_ours() -> pulumi.Output[None]:
-    orders = EventState("orders", {"key_attribute": "order_id", "version_attribute": ""})
-
-    def check(attributes: list[str]) -> None:
-        assert attributes == ["order_id", ""]
-
-    return pulumi.Output.all(orders.key_attribute, orders.version_attribute).apply(check)
-
-
-@pulumi.runtime.test
-def test_the_dashboard_is_in_the_providers_region() -> pulumi.Output[None]:
-    orders = EventState("orders", {})
-
-    def check(url: str) -> None:
-        assert url.startswith("https://eu-west-1.console.aws.amazon.com/")
-
-    return orders.dashboard_url.apply(check)
+    return pulumi.Output.all(
+        orders.key_attribute, orders.version_attribute, orders.table_name, orders.dashboard_url
+    ).apply(check)
 
 
 def test_a_mistake_is_said_before_anything_is_registered() -> None:
