@@ -198,8 +198,7 @@ class Proxy:
         server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        opened = self._loop.time()
-        upstream = await asyncio.open_connection(HOST, self._target_port, limit=1 << 20)
+        opened, upstream = self._loop.time(), None
         try:
             if self._handshakes_to_stop:
                 self._handshakes_to_stop -= 1
@@ -207,7 +206,8 @@ class Proxy:
                 writer.write(b"\x16\x03\x03\x00\x7a")  # the beginning of a record
                 await reader.read()
                 return
-            await writer.start_tls(self._tls)
+            await writer.start_tls(self._tls)  # at once: it would not see what has been read
+            upstream = await asyncio.open_connection(HOST, self._target_port, limit=1 << 20)
             while await self._exchange(opened, reader, writer, *upstream):
                 pass
         except (asyncio.IncompleteReadError, OSError):
@@ -215,7 +215,8 @@ class Proxy:
         except asyncio.CancelledError:
             pass  # the run is over
         finally:
-            upstream[1].close()
+            if upstream:
+                upstream[1].close()
             writer.transport.abort()  # closing waits for the other side's part of TLS
 
     async def _exchange(
