@@ -188,20 +188,20 @@ def test_a_variant_that_fails_ends_the_benchmark_and_is_named(
     ("build", "words"),
     [
         # One event of the warm-up, and one of the batch.
-        ("skips_one", "crooked: 2 of 35 items are not as sent: evt-0000000032"),
+        ("skips_one", "crooked: 2 of 131 items are not as sent: evt-0000000128"),
         ("fails_one", "crooked reported 3 messages as failed"),
     ],
 )
 def test_a_variant_that_does_less_is_found_out(build: str, words: str) -> None:
     with running_stub(latency_ms=0) as stub, pytest.raises(BenchmarkError, match=words):
-        run("crooked", f"{HERE}:{build}", [[state(100), state(101)]], stub)
+        run("crooked", f"{HERE}:{build}", [[state(1000), state(1001)]], stub)
 
 
 def test_settings_of_the_host_do_not_reach_a_variant(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_PROFILE", "HTTP_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     with running_stub(latency_ms=0) as stub:
-        assert run("client_loop", LOOP, [[state(100)]], stub).writes_per_message == 1.0
+        assert run("client_loop", LOOP, [[state(1000)]], stub).writes_per_message == 1.0
 
 
 def test_a_missing_package_is_named_with_the_command_that_installs_it(

@@ -20,7 +20,7 @@ from tools.capacity import MEMORY_MB_PER_CPU
 
 TABLE = "event-state-target-table"
 MEMORY_MB = 512
-WARM_UP_EVENTS = AT_ONCE  # enough that each of its connections is there
+WARM_UP_EVENTS = 4 * AT_ONCE  # enough that each of its connections is there
 PERIOD_US = 20_000  # short, so that a throttled batch of some 10 ms waits as it would in Lambda
 State = dict[str, Any]
 
