@@ -74,7 +74,7 @@ READ_KEYS: Final = 100
 # Of the function, by `python -m tools.bench`: milliseconds of a whole core on x86-64, for events of
 # 615 bytes; requests at once; and the metrics line, with an assumption for Lambda's own lines.
 CPU_MS_PER_INVOCATION: Final = 0.5
-CPU_MS_PER_EVENT: Final = 0.29
+CPU_MS_PER_EVENT: Final = 0.2
 CONNECTIONS: Final = 32
 LOG_BYTES: Final = 1000
 # Reading, invoking and deleting a batch: an assumption, AWS documents nothing.
