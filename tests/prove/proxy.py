@@ -168,6 +168,7 @@ class Proxy:
         self._handshakes_to_stop = 0
         self._dark_since: dict[int, float] = {}  # by process
         self._under_way: Counter[bytes] = Counter()
+        self._tasks: set[asyncio.Task[None] | None] = set()
         self._is_up = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
         self.endpoint_url = ""
@@ -199,6 +200,7 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         opened, upstream = self._loop.time(), None
+        self._tasks.add(task := asyncio.current_task())  # the loop itself holds them only weakly
         try:
             if self._handshakes_to_stop:
                 self._handshakes_to_stop -= 1
@@ -215,6 +217,7 @@ class Proxy:
         except asyncio.CancelledError:
             pass  # the run is over
         finally:
+            self._tasks.discard(task)
             if upstream:
                 upstream[1].close()
             writer.transport.abort()  # closing waits for the other side's part of TLS
