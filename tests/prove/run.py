@@ -35,7 +35,10 @@ POLL_SECONDS: Final = 0.1
 DRAIN_SECONDS: Final = 120.0
 
 # What these faults in the function are only seen by.
-MET_BY: Final = {"any-length": Fault.WRONG_LENGTH}
+MET_BY: Final = {
+    "any-length": Fault.WRONG_LENGTH,
+    "swallow-an-exception": Fault.SERVER_ERROR,
+}
 
 # Told now and then: what is going on, how much of it is done, and out of how much.
 Tell = Callable[[str, int, int], None]
