@@ -30,7 +30,7 @@ def test_messages_survive_every_kind_of_fault() -> None:
 
 
 def test_it_fails_with_a_fault_in_the_function(capsys: pytest.CaptureFixture[str]) -> None:
-    sabotaged = ["--sabotage", "acknowledge-before-write"]
+    sabotaged = ["--sabotage", "no-condition"]
     assert main(["--messages", "400", "--seed", "7", *sabotaged]) == 1
     shown = capsys.readouterr().out
     assert "The fault run, seed 7" in shown

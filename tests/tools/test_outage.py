@@ -63,11 +63,12 @@ class _Alarms:
 
 
 @contextmanager
-def _outage(**config: object) -> Iterator[_Alarms]:
+def _outage(visibility_seconds: int, **config: object) -> Iterator[_Alarms]:
     """Deploy, take the table away, and send events and a message that is none."""
     stack = load_stack("local").with_config({**PINNED, **config})
     template = patient(make_template(stack))
-    template.body["Resources"]["EventStateQueue"]["Properties"]["VisibilityTimeout"] = 1
+    queue = template.body["Resources"]["EventStateQueue"]["Properties"]
+    queue["VisibilityTimeout"] = visibility_seconds
     with Emulator(region=stack.region) as aws:
         deployed = Deployed(deploy(aws, template))
         deployed.client("dynamodb").delete_table(TableName=deployed.outputs["tableName"])
@@ -76,7 +77,7 @@ def _outage(**config: object) -> Iterator[_Alarms]:
 
 
 def test_without_managed_retries_all_become_dead_letters() -> None:
-    with _outage(managedRetries=False, maxReceiveCount=DELIVERIES) as alarms:
+    with _outage(1, managedRetries=False, maxReceiveCount=DELIVERIES) as alarms:
         assert wait_for(lambda: alarms.reads()["dead-letters"] == len(EVENTS) + 1, SECONDS)
         assert alarms.reads() == {
             "dead-letters": len(EVENTS) + 1,
@@ -88,7 +89,7 @@ def test_without_managed_retries_all_become_dead_letters() -> None:
 
 
 def test_with_managed_retries_events_wait_in_flight_and_what_is_broken_is_put_aside() -> None:
-    with _outage(managedRetries=True, maxReceiveCount=30) as alarms:
+    with _outage(180, managedRetries=True, maxReceiveCount=30) as alarms:
         waiting = {
             "dead-letters": 1,
             "failed-messages": len(EVENTS),
