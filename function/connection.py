@@ -87,13 +87,13 @@ class Connection:
             self._socket = self.service.tls.wrap_socket(
                 self._socket, server_hostname=self.service.host, do_handshake_on_connect=False
             )
-        while self.service.tls and not self.is_open:
+        self.is_open = self.service.tls is None
+        while not self.is_open:
             try:
                 self._socket.do_handshake()
                 self.is_open = True
             except _BLOCKED as error:
                 yield self._wish(error, select.POLLIN)
-        self.is_open = True
 
     def _wish(self, error: OSError, event: int) -> Wish:
         """Return what a call is blocked for: TLS may have to write to read, and the reverse."""

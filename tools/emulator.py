@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any, Final, Self, cast
 
@@ -122,14 +123,11 @@ class Emulator:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        try:
-            is_ready = wait_for(self._is_ready, START_SECONDS, every=0.02)
-        except BaseException:
-            self.__exit__()
-            raise
-        if not is_ready:
-            self.__exit__()
-            raise ToolError(f"The embedded AWS was not ready in {START_SECONDS:.0f} s.")
+        with ExitStack() as undo:  # Ctrl-C, too, leaves nothing behind
+            undo.callback(self.__exit__)
+            if not wait_for(self._is_ready, START_SECONDS, every=0.02):
+                raise ToolError(f"The embedded AWS was not ready in {START_SECONDS:.0f} s.")
+            undo.pop_all()
 
     def _is_ready(self) -> bool:
         if self._process.poll() is not None:

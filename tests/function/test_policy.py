@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import pairwise, permutations
 from typing import Any
 
-import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -26,6 +25,7 @@ from tests.function.batches import policy, record
 from tests.function.memory import Driver, Memory
 from tests.model import decode, is_same, stored
 from tests.model import rank as rank_of
+from tools.aws import client, emulator_session
 from tools.deployed import wait_for
 from tools.emulator import Emulator
 
@@ -106,22 +106,22 @@ def over_http(url: str) -> Loop:
     return Loop(Service("dynamodb", environment))
 
 
-def of_client(client: Any, loop: Loop, **differences: bool) -> Store:
-    client.create_table(
+def of_client(dynamodb: Any, loop: Loop, **differences: bool) -> Store:
+    dynamodb.create_table(
         TableName="events",
         KeySchema=[{"AttributeName": "event_id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "event_id", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    client.get_waiter("table_exists").wait(TableName="events", WaiterConfig={"Delay": 1})
+    dynamodb.get_waiter("table_exists").wait(TableName="events", WaiterConfig={"Delay": 1})
 
     def fill(items: Iterable[dict[str, Any]]) -> None:
         puts = [{"PutRequest": {"Item": _as_boto(each)}} for each in items]
         for first in range(0, len(puts), 25):  # the most that it takes
-            client.batch_write_item(RequestItems={"events": puts[first : first + 25]})
+            dynamodb.batch_write_item(RequestItems={"events": puts[first : first + 25]})
 
     def read() -> Mapping[str, Any]:
-        pages = client.get_paginator("scan").paginate(TableName="events")
+        pages = dynamodb.get_paginator("scan").paginate(TableName="events")
         return {each["event_id"]["S"]: each for page in pages for each in page["Items"]}
 
     return Store(loop, fill, read, **differences)
@@ -170,19 +170,17 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
             yield of_client(aws.client("dynamodb"), loop)
     elif request.param == "dynalite":
         with dynalite(str(DYNALITE)) as url:
-            session = boto3.Session("test", "test", region_name="us-east-1")
-            client = session.client("dynamodb", endpoint_url=url)
-            yield of_client(client, over_http(url), tells_item=False)
+            made = client(emulator_session("us-east-1"), "dynamodb", url)
+            yield of_client(made, over_http(url), tells_item=False)
     else:
         server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
         server.start()
         try:
             host, port = server.get_host_and_port()
             url = f"http://{host}:{port}"
-            session = boto3.Session("test", "test", region_name="us-east-1")
-            client = session.client("dynamodb", endpoint_url=url)
+            made = client(emulator_session("us-east-1"), "dynamodb", url)
             # Its own fault: it answers 500 where two types are compared, DynamoDB false.
-            yield of_client(client, over_http(url), compares_types=False)
+            yield of_client(made, over_http(url), compares_types=False)
         finally:
             server.stop()
 

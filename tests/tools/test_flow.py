@@ -42,9 +42,9 @@ def outputs(deployment: Deployment, tmp_path: Path) -> str:
 
 
 def test_the_example_is_stored_within_two_seconds(deployment: Deployment) -> None:
-    deployment.deployed.send([EXAMPLE])
-    look = lambda: deployment.deployed.item("evt-1001")  # noqa: E731
-    assert wait_for(look, 2.0, every=0.02) == decode(EXAMPLE)
+    deployed = deployment.deployed
+    deployed.send([EXAMPLE])
+    assert wait_for(lambda: deployed.item("evt-1001"), 2.0, every=0.02) == decode(EXAMPLE)
 
 
 def _random_value(rng: random.Random, depth: int) -> Any:

@@ -82,6 +82,10 @@ def _left(folder: Path) -> list[str]:
     return left
 
 
+def _soon_leaves_nothing(folder: Path) -> bool:
+    return wait_for(lambda: not _left(folder), 10.0)
+
+
 def _start_a_worker(process: subprocess.Popen[str], folder: Path) -> dict[str, str]:
     """Send a message, and wait until a worker process runs the function."""
     ready = _ready(process)
@@ -136,14 +140,14 @@ def test_killed_at_any_moment_it_leaves_nothing_and_no_traceback(
                 assert process.returncode in (0, 130), said
                 assert "Traceback" not in said
                 assert _left(folder) == []  # a clean stop leaves nothing, at once
-        assert wait_for(lambda folder=folder: not _left(folder), 10.0)  # type: ignore[misc]
+        assert _soon_leaves_nothing(folder)
 
 
 def test_killed_with_a_worker_running_it_leaves_nothing(tmp_path: Path) -> None:
     with _up(tmp_path) as process:
         _start_a_worker(process, tmp_path)
         process.kill()
-    assert wait_for(lambda: not _left(tmp_path), 10.0)
+    assert _soon_leaves_nothing(tmp_path)
 
 
 def test_killed_before_the_embedded_aws_begins_it_leaves_no_folder(tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ def run(
             if group is not None:
                 group.write_text(str(process.pid))  # before it has read anything to do
             out, err = process.communicate(events)
-        except BaseException:
+        except BaseException:  # Ctrl-C, too, leaves no process behind
             process.kill()
             raise
     if process.returncode != 0:

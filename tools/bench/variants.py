@@ -34,7 +34,7 @@ def _each(
     def attempt(record: dict[str, Any]) -> str:
         try:
             put(json.loads(record["body"], parse_float=Decimal))
-        except Exception:
+        except Exception:  # whatever it is, SQS brings the message again
             return str(record["messageId"])
         return ""
 
