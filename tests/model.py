@@ -1,10 +1,9 @@
 """What must remain in the table, told apart from the function's code and simpler than it.
 
-Events are what JSON decodes to, numbers as Decimal: `decode` a body, or `stored` an item.
+Events are what JSON decodes to, numbers as Decimal: tools.event decodes a body, `stored` an item.
 """
 
 import datetime
-import json
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from fractions import Fraction
@@ -53,20 +52,6 @@ def _instant(timestamp: str) -> Fraction:
     hours, minutes, seconds = clock.split(":")
     in_day = 3600 * int(hours) + 60 * int(minutes) + Fraction(seconds)
     return 86_401 * datetime.date.fromisoformat(day).toordinal() + in_day
-
-
-def is_same(one: Any, other: Any) -> bool:
-    """Tell whether two values are equal as DynamoDB has it: 1.0 is 1, and True is not."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(is_same(one[name], other[name]) for name in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(is_same, one, other))
-    return type(one) is type(other) and bool(one == other)
-
-
-def decode(body: str) -> Any:
-    """Return what a body says."""
-    return json.loads(body, parse_int=Decimal, parse_float=Decimal)
 
 
 def stored(item: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.function.batches import parse, rejected
-from tests.model import is_same, stored
+from tests.model import stored
+from tools.event import is_same
 
 any_text = st.text(max_size=8) | st.sampled_from(["\ud800", "half\udfff"])
 digits = st.text("0123456789", min_size=1, max_size=45)

@@ -19,7 +19,8 @@ from function.request import Answer, NoAnswerError, Request
 from function.upsert import Upsert
 from tests.function.batches import invoke, record
 from tests.function.memory import FIRST, MANAGED, NEWEST, READ, Driver, Memory, error, ok, upsert
-from tests.model import decode, expected, is_same, rank, stored
+from tests.model import expected, rank, stored
+from tools.event import decode, is_same
 
 SECOND = "2025-03-30T01:00:00"
 INSTANTS = [

@@ -23,11 +23,12 @@ from function.table import Table
 from function.version import Version, parse_version
 from tests.function.batches import policy, record
 from tests.function.memory import Driver, Memory
-from tests.model import decode, is_same, stored
 from tests.model import rank as rank_of
+from tests.model import stored
 from tools.aws import client, emulator_session
 from tools.deployed import wait_for
 from tools.emulator import Emulator
+from tools.event import decode, is_same
 
 SECOND = "2025-03-30T01:00:00"
 VERSIONS: list[dict[str, Any]] = [

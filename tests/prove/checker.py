@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tests.model import Event, decode, is_same, rank
+from tests.model import Event, rank
+from tools.event import decode, is_same
 
 from .load import Message
 

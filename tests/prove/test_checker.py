@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.model import decode
 from tests.prove.checker import Account, Policy, account
 from tests.prove.load import Message
+from tools.event import decode
 
 
 def _body(version: int, event_id: str = "a", **members: object) -> str:

@@ -5,9 +5,10 @@ from itertools import islice
 
 import pytest
 
-from tests.model import decode, rank
+from tests.model import rank
 from tests.prove.load import messages
 from tests.prove.proxy import PERIOD, STORM, Fault, schedule
+from tools.event import decode
 
 DECK = sum(fault.weight for fault in Fault)
 

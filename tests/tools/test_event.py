@@ -110,13 +110,22 @@ def test_a_number_beyond_38_digits_as_dynamodb_writes_it_stays_exact() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
-    [("true", "1"), ("null", "false"), ('"1"', "1"), ("[1]", "[1,2]"), ('{"a":1}', '{"b":1}')],
+    ("one", "other", "same"),
+    [
+        ("[1.50, 1E+2]", "[1.5, 100]", True),
+        ('{"a": [1.0, {"b": 2}], "c": null}', '{"c": null, "a": [1, {"b": 2.00}]}', True),
+        ("true", "1", False),
+        ("0", "false", False),
+        ("null", "false", False),
+        ('"1"', "1", False),
+        ("[1]", "[1,2]", False),
+        ("[1,2]", "[2,1]", False),
+        ('{"a": 1}', '{"b": 1}', False),
+        ('{"a": 1}', '{"a": 1, "b": null}', False),
+    ],
 )
-def test_values_of_two_kinds_are_not_the_same(one: str, other: str) -> None:
-    assert is_same(decode(f'[{{"v":{one}}}]'), decode(f'[{{"v":{one}}}]'))
-    assert not is_same(decode(f'[{{"v":{one}}}]'), decode(f'[{{"v":{other}}}]'))
-
-
-def test_equal_numbers_are_the_same_however_they_are_written() -> None:
-    assert is_same(decode("[1.50, 1E+2]"), decode("[1.5, 100]"))
+def test_values_are_the_same_in_depth_and_kind_however_numbers_are_written(
+    one: str, other: str, same: bool
+) -> None:
+    assert is_same(decode(f'[{{"v":{one}}}]'), decode(f'[{{"v":{other}}}]')) is same
+    assert is_same(decode(one), decode(one))
