@@ -69,17 +69,22 @@ def _end(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> None:
     assert (process.returncode, rest) == (0, "")
 
 
-def _left(folder: Path) -> list[str]:
-    """Return what is in `folder`, and the processes that have it for their temporary files."""
-    left = [path.name for path in folder.iterdir()]
+def _processes(folder: Path) -> dict[int, str]:
+    """Return the processes that have `folder` for their temporary files: commands by id."""
+    found = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
             state = (process / "stat").read_text().rpartition(")")[2].split()[0]
             if state != "Z" and f"={folder}".encode() in (process / "environ").read_bytes():
-                left.append((process / "cmdline").read_text().replace("\0", " "))
+                found[int(process.name)] = (process / "cmdline").read_text().replace("\0", " ")
         except OSError:
             continue
-    return left
+    return found
+
+
+def _left(folder: Path) -> list[str]:
+    """Return what is in `folder`, and the commands of its processes."""
+    return [*(path.name for path in folder.iterdir()), *_processes(folder).values()]
 
 
 def _soon_leaves_nothing(folder: Path) -> bool:
@@ -143,10 +148,18 @@ def test_killed_at_any_moment_it_leaves_nothing_and_no_traceback(
         assert _soon_leaves_nothing(folder)
 
 
-def test_killed_with_a_worker_running_it_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("is_stopped", [False, True], ids=["running", "stopped"])
+def test_ended_with_a_worker_it_leaves_nothing(
+    tmp_path: Path, ending: signal.Signals, is_stopped: bool
+) -> None:
     with _up(tmp_path) as process:
         _start_a_worker(process, tmp_path)
-        process.kill()
+        if is_stopped:  # it heeds nothing but SIGKILL
+            for number, command in _processes(tmp_path).items():
+                if "_worker.py" in command:
+                    os.kill(number, signal.SIGSTOP)
+        process.send_signal(ending)
     assert _soon_leaves_nothing(tmp_path)
 
 
