@@ -4,7 +4,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dash
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import pytest
@@ -18,30 +18,35 @@ PLACES: Final = [
     ["Sent", "Received", "Outcomes", "Write units"],
     ["Oldest message (s), waiting, in flight", "Concurrency", "Latency (ms)", "Dead letters"],
 ]
-
-# Metrics that AWS has, each with what it can be summed up by.
+# Metrics that AWS has, by what each can be summed up by: DynamoDB documents no percentile.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
 # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
-COUNT, LEVEL, TIME = {"Sum"}, {"Maximum"}, {"p50", "p99"}
-LATENCY = {"Average", "Maximum"}  # DynamoDB's documentation lists no percentile of it
-METRICS: Final[Mapping[tuple[str, str], set[str]]] = {
-    ("AWS/SQS", "NumberOfMessagesSent"): COUNT,
-    ("AWS/SQS", "NumberOfMessagesReceived"): COUNT,
-    ("AWS/SQS", "ApproximateAgeOfOldestMessage"): LEVEL,
-    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): LEVEL,
-    ("AWS/SQS", "ApproximateNumberOfMessagesNotVisible"): LEVEL,
-    ("AWS/Lambda", "InvokedEventCount"): COUNT,
-    ("AWS/Lambda", "DeletedEventCount"): COUNT,
-    ("AWS/Lambda", "Throttles"): COUNT,
-    ("AWS/Lambda", "Errors"): COUNT,
-    ("AWS/Lambda", "ConcurrentExecutions"): LEVEL,
-    ("AWS/Lambda", "Duration"): TIME,
-    ("AWS/DynamoDB", "ConsumedWriteCapacityUnits"): COUNT,
-    ("AWS/DynamoDB", "WriteThrottleEvents"): COUNT,
-    ("AWS/DynamoDB", "WriteKeyRangeThroughputThrottleEvents"): COUNT,
-    ("AWS/DynamoDB", "WriteAccountLimitThrottleEvents"): COUNT,
-    ("AWS/DynamoDB", "SuccessfulRequestLatency"): LATENCY,
+METRICS: Final[Mapping[str, Mapping[str, set[str]]]] = {
+    "AWS/SQS": {
+        "Sum": {"NumberOfMessagesSent", "NumberOfMessagesReceived"},
+        "Maximum": {
+            "ApproximateAgeOfOldestMessage",
+            "ApproximateNumberOfMessagesVisible",
+            "ApproximateNumberOfMessagesNotVisible",
+        },
+    },
+    "AWS/Lambda": {
+        "Sum": {"InvokedEventCount", "DeletedEventCount", "Throttles", "Errors"},
+        "Maximum": {"ConcurrentExecutions"},
+        "p50": {"Duration"},
+        "p99": {"Duration"},
+    },
+    "AWS/DynamoDB": {
+        "Sum": {
+            "ConsumedWriteCapacityUnits",
+            "WriteThrottleEvents",
+            "WriteKeyRangeThroughputThrottleEvents",
+            "WriteAccountLimitThrottleEvents",
+        },
+        "Average": {"SuccessfulRequestLatency"},
+        "Maximum": {"SuccessfulRequestLatency"},
+    },
 }
 
 
@@ -52,16 +57,14 @@ def _widgets(program: Registered) -> list[dict[str, Any]]:
     return widgets
 
 
-def _graphs(program: Registered) -> Mapping[str, list[list[Any]]]:
-    """Return the lines of each graph by its title."""
-    shown = [each["properties"] for each in _widgets(program)[1:]]
-    return {each["title"]: each["metrics"] for each in shown}
-
-
-def _split(metric: list[Any]) -> tuple[list[str], dict[str, str], dict[str, str]]:
-    options = metric[-1] if isinstance(metric[-1], dict) else {}
-    names = [part for part in metric if isinstance(part, str)]
-    return names[:2], dict(zip(names[2::2], names[3::2], strict=True)), options
+def _lines(program: Registered) -> Iterator[tuple[str, str, str, dict[str, str], dict[str, str]]]:
+    """Yield each graph's title, and of its lines namespace, metric, dimensions and style."""
+    for each in _widgets(program)[1:]:
+        for line in each["properties"]["metrics"]:
+            style = line.pop() if isinstance(line[-1], dict) else {}
+            namespace, metric, *pairs = line
+            dimensions = dict(zip(pairs[::2], pairs[1::2], strict=True))
+            yield each["properties"]["title"], namespace, metric, dimensions, style
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -76,9 +79,8 @@ def test_below_the_alarms_the_flow_reads_from_left_to_right_and_below_it_its_hea
     for each in widgets[1:]:
         assert each["properties"].pop("metrics")
     keys = ("type", "x", "y", "width", "height", "properties")
-    assert {frozenset(each) for each in widgets} == {frozenset(keys)}
     style = {"region": "us-east-1", "view": "timeSeries", "stat": "Sum", "period": 60}
-    assert [tuple(each[key] for key in keys) for each in widgets] == [
+    places = [
         ("alarm", 0, 0, 24, 3, {"title": "Alarms"}),
         *(
             ("metric", 6 * column, 3 + 6 * row, 6, 6, {"title": title, **style})
@@ -86,18 +88,22 @@ def test_below_the_alarms_the_flow_reads_from_left_to_right_and_below_it_its_hea
             for column, title in enumerate(titles)
         ),
     ]
+    assert widgets == [dict(zip(keys, place, strict=True)) for place in places]
 
 
-def test_every_metric_exists_and_is_summed_up_by_what_it_is() -> None:
-    seen = set()
-    for each in _graphs(registered()).values():
-        for (namespace, metric), _, style in map(_split, each):
-            own = {(namespace, metric): COUNT} if namespace == "EventState" else {}
-            assert style.get("stat", "Sum") in {**METRICS, **own}[namespace, metric]
-            assert style.keys() <= {"stat", "yAxis"}
-            assert style.get("yAxis", "right") == "right"
-            seen |= {(namespace, metric)} - own.keys()
-    assert seen == METRICS.keys()
+def test_every_metric_exists_and_is_summed_up_by_what_it_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The function's own counts are those that its log line defines."""
+    invoke(upsert(lambda _: ok({})), record("no event"))
+    line = json.loads(capsys.readouterr().out.splitlines()[-1])
+    (counts,) = line["_aws"]["CloudWatchMetrics"]
+    shown: dict[str, dict[str, set[str]]] = {}
+    for _, namespace, metric, _, style in _lines(registered()):
+        shown.setdefault(namespace, {}).setdefault(style.pop("stat", "Sum"), set()).add(metric)
+        assert style in ({}, {"yAxis": "right"})
+    own = {"Sum": {each["Name"] for each in counts["Metrics"]}}
+    assert shown == {**METRICS, counts["Namespace"]: own}
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -115,42 +121,6 @@ def test_every_metric_is_of_the_stacks_own_resources(name: str) -> None:
         ],
         "EventState": [{"FunctionName": function}],
     }
-    for title, lines in _graphs(program).items():
-        for names, dimensions, _ in map(_split, lines):
-            assert dimensions in own[names[0]], title
-            assert (dimensions == {"QueueName": dead_letters}) == (title == "Dead letters")
-
-
-@pytest.mark.parametrize(
-    ("region", "console"),
-    [
-        ("us-east-1", "https://us-east-1.console.aws.amazon.com"),
-        ("cn-north-1", "https://cn-north-1.console.amazonaws.cn"),
-        ("us-gov-west-1", "https://us-gov-west-1.console.amazonaws-us-gov.com"),
-        ("eusc-de-east-1", "https://eusc-de-east-1.console.amazonaws-eusc.eu"),
-    ],
-)
-def test_region_and_partition_are_those_of_what_the_provider_made(
-    region: str, console: str
-) -> None:
-    found = registered(aws__region=region)
-    assert found.run.outputs["dashboardUrl"] == (
-        f"{console}/cloudwatch/home?region={region}#dashboards/dashboard/EventUpsertLambda-{region}"
-    )
-    assert {each["properties"]["region"] for each in _widgets(found)[1:]} == {region}
-
-
-def test_the_functions_own_counts_are_those_that_it_writes(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """Alarms and dashboard name metrics that the function's log line defines."""
-    invoke(upsert(lambda _: ok({})), record("no event"))
-    line = json.loads(capsys.readouterr().out.splitlines()[-1])
-    (definition,) = line["_aws"]["CloudWatchMetrics"]
-    written = [each["Name"] for each in definition["Metrics"]]
-    assert definition["Namespace"] == "EventState"
-    assert definition["Dimensions"] == [["FunctionName"]]
-    outcomes = _graphs(registered())["Outcomes"]
-    assert sorted(names[1] for names, _, _ in map(_split, outcomes)) == sorted(written)
-    for alarm in ("rejected-messages", "failed-messages"):
-        assert registered().inputs(f"alarm-{alarm}")["metricName"] in written
+    for title, namespace, _, dimensions, _ in _lines(program):
+        assert dimensions in own[namespace], title
+        assert (dimensions == {"QueueName": dead_letters}) == (title == "Dead letters")

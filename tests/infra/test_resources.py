@@ -1,6 +1,7 @@
 """What is registered: prod in full, then what each key and each stack changes, and nothing else."""
 
 import json
+import re
 from typing import Any, Final
 
 import pytest
@@ -157,18 +158,11 @@ KEYS: Final[list[tuple[dict[str, str], Changes]]] = [
 
 def changes_of(program: Registered, base: Registered) -> Changes:
     before, after = inputs(base), inputs(program)
-    assert before.keys() == after.keys()
-    return {
-        name: changed
-        for name in before
-        if (
-            changed := {
-                key: after[name].get(key)
-                for key in before[name] | after[name]
-                if before[name].get(key) != after[name].get(key)
-            }
-        )
-    }
+    found = {}
+    for name in before | after:
+        old, new = before.get(name, {}), after.get(name, {})
+        found[name] = {key: new.get(key) for key in old | new if old.get(key) != new.get(key)}
+    return {name: changed for name, changed in found.items() if changed}
 
 
 @pytest.mark.parametrize(("config", "changes"), KEYS)
@@ -211,31 +205,25 @@ def test_the_dev_stack_differs_in_names_alone() -> None:
 
 
 def test_an_e_mail_address_adds_a_topic_for_these_alarms_alone() -> None:
-    with_topic, without = inputs(registered(alarmEmail=EMAIL)), inputs(registered())
-    alarms = {
-        f"arn:aws:cloudwatch:{ACCOUNT}:alarm:{each['name']}"
-        for name, each in without.items()
-        if name.startswith("alarm-")
-    }
-    policy = with_topic["alarm-topic-policy"]["policy"]
+    program, base = plain(kmsKeyArn=KEY, alarmEmail=EMAIL), plain(kmsKeyArn=KEY)
+    alarms = {each.name.removeprefix("event-state-") for each in program.of_type("MetricAlarm")}
+    policy = program.inputs("alarm-topic-policy")["policy"]
     sources = policy["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"]
-    assert set(sources) == alarms
-    assert {name: with_topic[name] for name in with_topic.keys() - without.keys()} == {
-        "alarm-topic": {"name": "EventUpsertLambda-alarms"},
+    assert sorted(sources) == sorted(
+        f"arn:aws:cloudwatch:{ACCOUNT}:alarm:{program[alarm].inputs['name']}" for alarm in alarms
+    )
+    publish = ("cloudwatch.amazonaws.com", "sns:Publish", ALARM_TOPIC, sources)
+    assert changes_of(program, base) == {
+        **{key: {"alarmActions": [ALARM_TOPIC], "okActions": [ALARM_TOPIC]} for key in alarms},
+        "alarm-topic": {"name": "EventUpsertLambda-alarms", "kmsMasterKeyId": KEY},
         "alarm-topic-subscription": {"topic": ALARM_TOPIC, "protocol": "email", "endpoint": EMAIL},
         "alarm-topic-policy": {
             "arn": ALARM_TOPIC,
             "policy": document(
-                send(
-                    *("AllowAlarms", "cloudwatch.amazonaws.com", "sns:Publish", ALARM_TOPIC),
-                    sources,
-                ),
-                without_tls("sns:Publish", ALARM_TOPIC),
+                send("AllowAlarms", *publish), without_tls("sns:Publish", ALARM_TOPIC)
             ),
         },
     }
-    key = registered(alarmEmail=EMAIL, kmsKeyArn=KEY)["alarm-topic"].inputs["kmsMasterKeyId"]
-    assert key == KEY
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -257,37 +245,47 @@ def test_a_stack_exports_exactly_these_outputs(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_each_resource_is_a_child_of_the_component(name: str) -> None:
-    component = variant(name)["event-state"]
-    children = [each for each in variant(name).run.resources if each is not component]
+def test_each_resource_has_these_options_and_the_component_for_its_parent(name: str) -> None:
+    """Only the mapping is deleted before it is replaced; what holds data is protected in prod.
+
+    Each says so itself: where one does not, the provider deletes first whatever has a name.
+    """
+    program = variant(name)
+    component = program["event-state"]
     assert (component.type, component.name) == ("event-state:index:EventState", "event-state")
-    for each in children:
-        assert each.parent == component.urn
-        assert each.name.startswith("event-state-")
+    data = {"table", "queue", "dead-letter-queue", "log-group"} if name.startswith("prod") else {}
+    for each in program.run.resources:
+        if each is not component:
+            own = each.name.removeprefix("event-state-")
+            found = (each.name, each.parent, each.protect, each.delete_before_replace)
+            assert found == (
+                *(f"event-state-{own}", component.urn),
+                *(own in data, own == "event-source-mapping"),
+            )
+
+
+@pytest.mark.parametrize(
+    ("region", "console"),
+    [
+        ("us-east-1", "https://us-east-1.console.aws.amazon.com"),
+        ("cn-north-1", "https://cn-north-1.console.amazonaws.cn"),
+        ("us-gov-west-1", "https://us-gov-west-1.console.amazonaws-us-gov.com"),
+        ("eusc-de-east-1", "https://eusc-de-east-1.console.amazonaws-eusc.eu"),
+    ],
+)
+def test_region_and_partition_are_the_providers(region: str, console: str) -> None:
+    run = registered(aws__region=region).run
+    assert run.outputs["dashboardUrl"] == (
+        f"{console}/cloudwatch/home?region={region}#dashboards/dashboard/EventUpsertLambda-{region}"
+    )
+    text = "".join(str(dict(each.inputs)) for each in run.resources)
+    assert {*re.findall(r"\b[a-z]{2,4}(?:-[a-z]+)+-[0-9]\b", text)} == {region}
 
 
 def test_the_redrive_policy_is_written_as_sqs_writes_it_back() -> None:
     """The provider compares the text: a space in it would be a change in each `pulumi up`."""
     text = f'{{"deadLetterTargetArn":"{QUEUE}-dlq","maxReceiveCount":5}}'
     assert plain()["queue"].inputs["redrivePolicy"] == text
-
-
-@pytest.mark.parametrize("name", VARIANTS)
-def test_what_holds_data_is_protected_where_the_stack_says_so(name: str) -> None:
-    program = variant(name)
-    protected = {each for each in program.names() if program[each].protect}
-    assert protected == (
-        {"table", "queue", "dead-letter-queue", "log-group"} if name.startswith("prod") else set()
-    )
-
-
-@pytest.mark.parametrize("name", VARIANTS)
-def test_only_the_mapping_is_deleted_before_it_is_replaced(name: str) -> None:
-    """Each says so itself: where one does not, the provider deletes first whatever has a name."""
-    program = variant(name)
-    said = {each: program[each].delete_before_replace for each in program.names()}
-    assert said.pop("event-state") is None
-    assert said == {each: each == "event-source-mapping" for each in said}
 
 
 @pytest.mark.parametrize("name", STACKS)

@@ -5,7 +5,7 @@ from typing import Any, Final
 import pytest
 
 from infra.arguments import EventStateArgs
-from infra.problems import ArgumentsError, Problem
+from infra.problems import ArgumentsError
 from infra.settings import Settings, settings_of
 from tests.infra.registered import BOUNDARY, EMAIL, KEY, RULE, RUNBOOK, TOPIC, TOPIC_OF_EVENTS
 
@@ -155,11 +155,14 @@ UNKNOWN: Final = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pulumi.get_stack", lambda: "prod")
+
+
 def _settings(**args: Any) -> Settings:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pulumi.get_stack", lambda: "prod")
-        given: EventStateArgs = args  # type: ignore[assignment]
-        return settings_of("orders", given)
+    given: EventStateArgs = args  # type: ignore[assignment]
+    return settings_of("orders", given)
 
 
 def _problems(**args: Any) -> list[str]:
@@ -210,11 +213,9 @@ def test_an_unknown_key_is_reported_with_a_known_one_that_is_near(key: str, hint
 @pytest.mark.parametrize(
     ("args", "derived"),
     [
-        ({"batch_size": 10_000, "batch_window_seconds": 1}, {"batch_window_seconds": 1}),
         ({"managed_retries": True}, {"max_receive_count": 30}),
         ({"managed_retries": True, "max_receive_count": 7}, {"max_receive_count": 7}),
         ({"append_only": True}, {"version_attribute": ""}),
-        ({"append_only": True, "version_attribute": ""}, {"version_attribute": ""}),
         (
             {"function_timeout_seconds": 20, "batch_window_seconds": 7},
             {"visibility_timeout_seconds": 127},
@@ -246,19 +247,12 @@ def test_all_deliveries_end_before_the_queue_forgets(
     ]
 
 
-def test_a_name_that_is_left_out_is_the_components_and_the_stacks() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pulumi.get_stack", lambda: "v1.2")
-        found = settings_of("orders", {"queue_name": "q", "function_name": "f"})
-        assert found.table_name == "orders-v1.2"
-        with pytest.raises(ArgumentsError) as error:
-            settings_of("orders", {})
-    assert str(error.value).split("\n  - ")[1:] == [
+def test_a_name_that_is_left_out_is_the_components_and_the_stacks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pulumi.get_stack", lambda: "v1.2")
+    assert _settings(queue_name="q", function_name="f").table_name == "orders-v1.2"
+    assert _problems() == [
         f"queue_name is 'orders-v1.2': it must be {QUEUE}",
         f"function_name is 'orders-v1.2': it must be {FUNCTION}",
     ]
-
-
-def test_an_error_says_its_keys_in_any_spelling() -> None:
-    problem = Problem(key="batch_window_seconds", value=0, rule="a {batch_size} above 10")
-    assert problem.said(str.upper) == "BATCH_WINDOW_SECONDS is 0: a BATCH_SIZE above 10"
