@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 from function.request import Request
 
@@ -58,49 +59,58 @@ class Service:
         self.tls = _make_tls(environment.get("AWS_CA_BUNDLE")) if own_port == 443 else None
         self._authority = host.lower() + (f":{self.port}" if self.port != own_port else "")
         self._path = f"{path}/"
-        self._region = region
-        self._environment = environment
+        self._scope = f"{region}/{name}/aws4_request"
+        # Where there are no credentials, it is for AWS to say so.
+        self._secret = environment.get("AWS_SECRET_ACCESS_KEY", "")
+        self._key_id = environment.get("AWS_ACCESS_KEY_ID", "")
+        self._token = environment.get("AWS_SESSION_TOKEN", "")
 
     def write(self, request: Request) -> bytes:
         """Return a request as it is sent, signed now.
 
         https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
         """
-        date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(time.time()))
+        start, canonical, signature = _signing(self, int(time.time()), request.target)
+        canonical, signature = canonical.copy(), signature.copy()
+        canonical.update(hashlib.sha256(request.body).hexdigest().encode())
+        signature.update(canonical.hexdigest().encode())
+        head = (
+            f"{start}{signature.hexdigest()}\r\ncontent-length:{len(request.body)}\r\n"
+            f"amz-sdk-invocation-id:{request.invocation_id}\r\n"
+            f"amz-sdk-request:attempt={request.attempt}\r\n\r\n"
+        )
+        return head.encode() + request.body
+
+    def sign(self, seconds: int, target: str) -> tuple[str, Any, Any]:
+        """Return what the requests of a second have in common.
+
+        The head's start, up to the signature; the hash of the canonical request without that of the
+        body; and the signature without that of the canonical request.
+        """
+        date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(seconds))
         headers = {  # by name, as they are signed
             "content-type": "application/x-amz-json-1.0",
             "host": self._authority,
             "x-amz-date": date,
-            "x-amz-security-token": self._environment.get("AWS_SESSION_TOKEN"),
-            "x-amz-target": request.target,
+            **({"x-amz-security-token": self._token} if self._token else {}),
+            "x-amz-target": target,
         }
-        lines = "".join(f"{name}:{value}\n" for name, value in headers.items() if value)
-        names = ";".join(name for name, value in headers.items() if value)
-        digest = hashlib.sha256(request.body).hexdigest()
-        canonical = f"POST\n{self._path}\n\n{lines}\n{names}\n{digest}".encode()
-        scope = f"{date[:8]}/{self._region}/{self.name}/aws4_request"
-        to_sign = f"AWS4-HMAC-SHA256\n{date}\n{scope}\n{hashlib.sha256(canonical).hexdigest()}"
-        # Where there are no credentials, it is for AWS to say so.
-        key = _signing_key(self._environment.get("AWS_SECRET_ACCESS_KEY", ""), scope)
-        head = (
-            f"POST {self._path} HTTP/1.1\n{lines}authorization:AWS4-HMAC-SHA256 "
-            f"Credential={self._environment.get('AWS_ACCESS_KEY_ID', '')}/{scope}, "
-            f"SignedHeaders={names}, "
-            f"Signature={hmac.digest(key, to_sign.encode(), 'sha256').hex()}\n"
-            f"content-length:{len(request.body)}\n"
-            f"amz-sdk-invocation-id:{request.invocation_id}\n"
-            f"amz-sdk-request:attempt={request.attempt}\n"
-            "user-agent:event-state\naccept-encoding:identity\n\n"
+        lines, names = "".join(f"{name}:{headers[name]}\n" for name in headers), ";".join(headers)
+        canonical = hashlib.sha256(f"POST\n{self._path}\n\n{lines}\n{names}\n".encode())
+        scope = f"{date[:8]}/{self._scope}"
+        key = f"AWS4{self._secret}".encode()
+        for part in scope.split("/"):
+            key = hmac.digest(key, part.encode(), "sha256")
+        signature = hmac.new(key, f"AWS4-HMAC-SHA256\n{date}\n{scope}\n".encode(), "sha256")
+        start = (
+            f"POST {self._path} HTTP/1.1\n{lines}user-agent:event-state\naccept-encoding:identity\n"
+            f"authorization:AWS4-HMAC-SHA256 Credential={self._key_id}/{scope}, "
+            f"SignedHeaders={names}, Signature="
         )
-        return head.replace("\n", "\r\n").encode() + request.body
+        return start.replace("\n", "\r\n"), canonical, signature
 
 
-@lru_cache(maxsize=2)  # one a service
-def _signing_key(secret: str, scope: str) -> bytes:
-    key = f"AWS4{secret}".encode()
-    for part in scope.split("/"):
-        key = hmac.digest(key, part.encode(), "sha256")
-    return key
+_signing = lru_cache(maxsize=4)(Service.sign)
 
 
 def _url_of_region(name: str, region: str, environment: Mapping[str, str]) -> str:
