@@ -1,14 +1,18 @@
 """JSON number literals as DynamoDB numbers, exact."""
 
-from decimal import Context, Inexact, Overflow, Subnormal, Underflow
+from decimal import Context, DecimalException, Inexact, Overflow, Subnormal, Underflow
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 SIGNIFICANT_DIGITS, SMALLEST_EXPONENT, LARGEST_EXPONENT = 38, -130, 125
+_SMALL = f"is too close to 0, DynamoDB holds 0 and from 1E{SMALLEST_EXPONENT}"
+_REASONS: dict[type[DecimalException], str] = {
+    Overflow: f"is too large, DynamoDB holds less than 1E+{LARGEST_EXPONENT + 1}",
+    Subnormal: _SMALL,
+    Underflow: _SMALL,
+    Inexact: f"has more than the {SIGNIFICANT_DIGITS} significant digits that DynamoDB holds",
+}
 _DYNAMODB = Context(
-    SIGNIFICANT_DIGITS,
-    Emin=SMALLEST_EXPONENT,
-    Emax=LARGEST_EXPONENT,
-    traps=[Inexact, Overflow, Subnormal, Underflow],
+    SIGNIFICANT_DIGITS, None, SMALLEST_EXPONENT, LARGEST_EXPONENT, traps=[*_REASONS]
 )
 
 
@@ -31,10 +35,5 @@ def number(literal: str) -> Number:
         return Number(literal)  # too short to break a limit
     try:
         return Number(_DYNAMODB.create_decimal(literal).normalize(_DYNAMODB))
-    except Overflow:
-        reason = f"is too large, DynamoDB holds less than 1E+{LARGEST_EXPONENT + 1}"
-    except (Subnormal, Underflow):
-        reason = f"is too close to 0, DynamoDB holds 0 and from 1E{SMALLEST_EXPONENT}"
-    except Inexact:
-        reason = f"has more than the {SIGNIFICANT_DIGITS} significant digits that DynamoDB holds"
-    raise RejectedError(f"number {reason}")
+    except DecimalException as error:
+        raise RejectedError(f"number {_REASONS[type(error)]}") from None

@@ -21,6 +21,8 @@ from function.message import Item, Message
 from function.number import Number, RejectedError
 from function.version import Timestamp, Version, parse_version
 
+_SECOND = len("2025-03-30T01:00:00")
+
 
 class Policy:
     """The last arrival stays; also what the other two have in common."""
@@ -73,7 +75,7 @@ class _First(Policy):
         return self._condition
 
     def conflict(self, message: Message, standing: Item) -> str:
-        if is_equal({"M": message.item}, {"M": standing}):
+        if comparable({"M": message.item}) == comparable({"M": standing}):
             return ""
         return "another event is stored under its id, and the table is append-only"
 
@@ -101,11 +103,9 @@ class _Newest(Policy):
 
     def is_settled(self, message: Message, stored: Item) -> bool:
         kept = stored.get(self.attribute, {})
-        if message.version is None or not kept.keys() & {"N", "S"}:
-            return False
         try:
             version = Number(kept["N"]) if "N" in kept else parse_version(kept["S"])
-        except RejectedError:
+        except (KeyError, RejectedError):  # nothing, or what an event would not bring
             return False
         return rank(version) >= rank(message.version)  # equal ones are taken for one state
 
@@ -123,46 +123,36 @@ class _Newest(Policy):
             #
             #   new 00.519Z    stored  00Z  00.5Z  00.51Z | 00.518Z  00.5+00:00 | 00.519Z | 00.52Z
             #                          `--- prefix -----'   `- earlier text --'   `-same-'  (newer)
-            second, fraction, text = version
-            starts = [
-                second,
-                *(f"{second}.{fraction[:end]}" for end in range(1, len(fraction) + 1)),
-            ]
-            spellings = [text, *(f"{start}Z" for start in starts[:-1])]
+            instant, text = version
+            starts = (instant[:end] for end in range(_SECOND, len(instant)) if end != _SECOND + 1)
+            spellings = [text, *(f"{start}Z" for start in starts)]
             listed = {f":v{place}": {"S": each} for place, each in enumerate(spellings)}
             expression += (
                 " OR NOT attribute_type(#version, :string) OR #version < :bound"
                 f" OR #version IN ({', '.join(listed)})"
             )
-            values = {":string": {"S": "S"}, ":bound": {"S": starts[-1]}, **listed}
+            values = {":string": {"S": "S"}, ":bound": {"S": instant}, **listed}
         condition = {
             "ConditionExpression": expression,
             "ExpressionAttributeNames": {"#version": self.attribute},
         }
-        return {**condition, "ExpressionAttributeValues": values} if values else condition
+        return condition | ({"ExpressionAttributeValues": values} if values else {})
 
 
 def rank(version: Version) -> tuple[Any, ...]:
     """Return a key that sorts versions from oldest to newest; equal keys: the same moment."""
-    if version is None:
-        return (0,)
     if isinstance(version, Timestamp):
-        # Fixed width to the second, then digits after a point: text order is time order for both.
-        return (2, version.second, version.fraction)
-    return (1, Decimal(version))
+        return (2, version.instant)
+    return (0,) if version is None else (1, Decimal(version))
 
 
-def is_equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Tell whether DynamoDB's attribute values are equal in value, as it compares: 1.0 is 1."""
-    ((kind, left),), ((other_kind, right),) = one.items(), other.items()
-    if kind != other_kind:
-        return False
+def comparable(attribute: Mapping[str, Any]) -> tuple[str, Any]:
+    """Return an attribute value so that equal ones are those equal to DynamoDB: 1.0 is 1."""
+    ((kind, value),) = attribute.items()
     if kind == "N":
-        return Decimal(left) == Decimal(right)
+        return kind, Decimal(value)
     if kind == "L":
-        return len(left) == len(right) and all(map(is_equal, left, right))
+        return kind, [comparable(each) for each in value]
     if kind == "M":
-        return left.keys() == right.keys() and all(
-            is_equal(left[each], right[each]) for each in left
-        )
-    return bool(left == right)
+        return kind, {name: comparable(each) for name, each in value.items()}
+    return kind, value

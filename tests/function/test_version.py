@@ -14,24 +14,24 @@ def test_a_number_is_its_own_version() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "second", "fraction"),
+    ("text", "instant"),
     [
-        (f"{SECOND}Z", SECOND, ""),
-        (f"{SECOND}+00:00", SECOND, ""),
-        (f"{SECOND}.5Z", SECOND, "5"),
-        (f"{SECOND}.500+00:00", SECOND, "5"),
-        (f"{SECOND}.050Z", SECOND, "05"),
-        (f"{SECOND}.000Z", SECOND, ""),
-        (f"{SECOND}.123456789Z", SECOND, "123456789"),
-        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00", ""),
-        ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59", ""),
-        ("2024-02-29T12:30:59Z", "2024-02-29T12:30:59", ""),
-        ("2016-12-31T23:59:60Z", "2016-12-31T23:59:60", ""),
-        ("2015-06-30T23:59:60.5Z", "2015-06-30T23:59:60", "5"),
+        (f"{SECOND}Z", SECOND),
+        (f"{SECOND}+00:00", SECOND),
+        (f"{SECOND}.5Z", f"{SECOND}.5"),
+        (f"{SECOND}.500+00:00", f"{SECOND}.5"),
+        (f"{SECOND}.050Z", f"{SECOND}.05"),
+        (f"{SECOND}.000Z", SECOND),
+        (f"{SECOND}.123456789Z", f"{SECOND}.123456789"),
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00"),
+        ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59"),
+        ("2024-02-29T12:30:59Z", "2024-02-29T12:30:59"),
+        ("2016-12-31T23:59:60Z", "2016-12-31T23:59:60"),
+        ("2015-06-30T23:59:60.5Z", "2015-06-30T23:59:60.5"),
     ],
 )
-def test_a_timestamp_is_read_to_its_last_digit(text: str, second: str, fraction: str) -> None:
-    assert parse_version(text) == Timestamp(second, fraction, text)
+def test_a_timestamp_is_read_to_its_last_digit(text: str, instant: str) -> None:
+    assert parse_version(text) == Timestamp(instant, text)
 
 
 @pytest.mark.parametrize(
@@ -43,15 +43,12 @@ def test_a_timestamp_is_read_to_its_last_digit(text: str, second: str, fraction:
         "2025-00-10T01:00:00Z",
         "2025-01-00T01:00:00Z",
         "0000-01-01T00:00:00Z",
-        "2016-12-30T23:59:60Z",
-        "2016-12-31T22:59:60Z",
-        "2016-12-31T23:58:60Z",
     ],
 )
-def test_a_moment_that_never_was_is_refused(text: str) -> None:
+def test_a_day_that_never_was_is_refused(text: str) -> None:
     with pytest.raises(RejectedError) as error:
         parse_version(text)
-    assert str(error.value) == f"is no moment of the calendar{FIX}"
+    assert str(error.value) == f"is no day of the calendar{FIX}"
 
 
 @pytest.mark.parametrize(
@@ -76,6 +73,8 @@ def test_a_moment_that_never_was_is_refused(text: str) -> None:
         ("2025-03-30T24:00:00Z", 'has the form "9999-99-99T99:99:99Z"'),
         ("2025-03-30T01:60:00Z", 'has the form "9999-99-99T99:99:99Z"'),
         ("2025-03-30T01:00:61Z", 'has the form "9999-99-99T99:99:99Z"'),
+        ("2016-12-31T22:59:60Z", 'has the form "9999-99-99T99:99:99Z"'),
+        ("2016-12-31T23:58:60Z", 'has the form "9999-99-99T99:99:99Z"'),
         (f"{SECOND}Z\n", 'has the form "9999-99-99T99:99:99Z\n"'),
         ("٢٠٢٥-03-30T01:00:00Z", 'has the form "9999-99-99T99:99:99Z"'),
         ("_Jürgen", 'has the form "_aaaaaa"'),
