@@ -10,7 +10,7 @@ import select
 import socket
 import ssl
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 from function.reader import Reader
@@ -19,7 +19,11 @@ from function.service import Service
 
 Wish = tuple[int, int]
 """A file descriptor, and the event of select.poll to wait for on it."""
-_BLOCKED = BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError
+_EVENTS: dict[type[OSError], int] = {
+    ssl.SSLWantReadError: select.POLLIN,
+    ssl.SSLWantWriteError: select.POLLOUT,
+}
+_BLOCKED = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _CHUNK = 16_384  # a TLS record
 
 
@@ -46,18 +50,11 @@ class Connection:
         self.is_fit, self.state = False, "sending"
         unsent = memoryview(self.service.write(request))
         while unsent:
-            try:
-                unsent = unsent[self._socket.send(unsent) :]
-            except _BLOCKED as error:
-                yield self._wish(error, select.POLLOUT)
+            unsent = unsent[(yield from self._try(select.POLLOUT, self._socket.send, unsent)) :]
         reader, answer, self.state = Reader(request.most_bytes), None, "waiting for its answer"
         yield self._socket.fileno(), select.POLLIN
         while answer is None:
-            try:
-                chunk = self._socket.recv(_CHUNK)
-            except _BLOCKED as error:
-                yield self._wish(error, select.POLLIN)
-                continue
+            chunk = yield from self._try(select.POLLIN, self._socket.recv, _CHUNK)
             if not chunk:
                 raise ConnectionResetError("closed before the end of an answer")
             self.state = "receiving its answer"
@@ -87,21 +84,18 @@ class Connection:
             self._socket = self.service.tls.wrap_socket(
                 self._socket, server_hostname=self.service.host, do_handshake_on_connect=False
             )
-        self.is_open = self.service.tls is None
-        while not self.is_open:
-            try:
-                self._socket.do_handshake()
-                self.is_open = True
-            except _BLOCKED as error:
-                yield self._wish(error, select.POLLIN)
+            yield from self._try(select.POLLIN, self._socket.do_handshake)
+        self.is_open = True
 
-    def _wish(self, error: OSError, event: int) -> Wish:
-        """Return what a call is blocked for: TLS may have to write to read, and the reverse."""
-        if isinstance(error, ssl.SSLWantReadError):
-            event = select.POLLIN
-        elif isinstance(error, ssl.SSLWantWriteError):
-            event = select.POLLOUT
-        return self._socket.fileno(), event
+    def _try(
+        self, event: int, call: Callable[..., Any], *arguments: Any
+    ) -> Generator[Wish, None, Any]:
+        """Return what a call returns, once it is not blocked; TLS may block it for either event."""
+        while True:
+            try:
+                return call(*arguments)
+            except _BLOCKED as error:
+                yield self._socket.fileno(), _EVENTS.get(type(error), event)
 
     def close(self) -> None:
         """Close it, in whatever state it is."""

@@ -14,6 +14,7 @@ KEY_BYTES = 2048
 NESTING = 32
 """How deep lists and maps nest in an item: DynamoDB, "Quotas", attributes."""
 _TOO_DEEP = f"body nests deeper than the {NESTING} levels that DynamoDB holds"
+_SCALARS = {str: "S", Number: "N", bool: "BOOL"}
 
 Item = dict[str, dict[str, Any]]
 """Attribute values by name in DynamoDB's own JSON: {"user_id": {"N": "42"}}."""
@@ -40,8 +41,7 @@ class Message:
     ) -> None:
         """key: the table's, the member that identifies the state.
 
-        read_version: returns the version in an event's members; raises RejectedError if what is
-        there is none.
+        read_version: returns the version in an event's members; raises RejectedError for a bad one.
         """
         self.record = record
         attributes = record.get("attributes")
@@ -52,11 +52,13 @@ class Message:
         self.outcome = Outcome.FAILED
         self.reason = ""  # of what is not acknowledged, for people; tells form, not content
         self.is_put_aside = False  # whether SQS confirmed its dead letter
+        body: Any = record.get("body")
         try:
-            members = _members(record.get("body"))
+            members = _members(body)
             self.event_id = _event_id(members, key)
             self.version = read_version(members)
-            self.item = {_text(name): _attribute(each, NESTING) for name, each in members.items()}
+            _check_text(body, members)
+            self.item = {name: _attribute(each, NESTING) for name, each in members.items()}
         except UnicodeEncodeError:
             self.settle(Outcome.REJECTED, "a string holds half of a surrogate pair")
         except RecursionError:
@@ -119,38 +121,33 @@ def _event_id(members: dict[str, Any], key: str) -> str:
         hints = (f": {hint}" for names, hint in envelopes if members.keys() >= {*names.split()})
         raise RejectedError(f"{key} is missing{next(hints, '')}")
     event_id = members[key]
-    if not isinstance(event_id, str) or isinstance(event_id, Number):
+    if type(event_id) is not str:  # a Number is one, too
         raise RejectedError(f"{key} is not a string")
     if not event_id:
         raise RejectedError(f"{key} is empty")
-    size = len(event_id.encode())
-    if size > KEY_BYTES:
+    if (size := len(event_id.encode())) > KEY_BYTES:
         raise RejectedError(f"{key} has {size} bytes, DynamoDB holds {KEY_BYTES}")
     return event_id
 
 
+def _check_text(body: str, members: dict[str, Any]) -> None:
+    """Raise UnicodeEncodeError if a string in a body has no UTF-8 form."""
+    body.encode()
+    if r"\ud" in body or r"\uD" in body:  # only so can an escape be half of a pair
+        json.dumps(members, ensure_ascii=False).encode()
+
+
 def _attribute(value: Any, levels: int) -> dict[str, Any]:
     """Return a value of the body as an attribute value, in which so many levels may still nest."""
-    if isinstance(value, Number):
-        return {"N": value}
-    if isinstance(value, str):
-        return {"S": _text(value)}
+    if kind := _SCALARS.get(type(value)):
+        return {kind: value}
     if value is None:
         return {"NULL": True}
-    if isinstance(value, bool):
-        return {"BOOL": value}
     if not levels:
         raise RejectedError(_TOO_DEEP)
     if isinstance(value, list):
-        return {"L": [_attribute(element, levels - 1) for element in value]}
-    return {"M": {_text(name): _attribute(inner, levels - 1) for name, inner in value.items()}}
-
-
-def _text(text: str) -> str:
-    """Return text if it has a UTF-8 form, else raise UnicodeEncodeError."""
-    if not text.isascii():
-        text.encode()
-    return text
+        return {"L": [_attribute(each, levels - 1) for each in value]}
+    return {"M": {name: _attribute(each, levels - 1) for name, each in value.items()}}
 
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -7,10 +7,10 @@ import binascii
 import hashlib
 import random
 import re
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
-from function.message import Message
+from function.message import Message, Outcome
 from function.request import NoAnswerError, Pause, Request, Task, make_request
 
 FIRST_SECONDS, LONGEST_SECONDS = 30, 900
@@ -36,15 +36,20 @@ class Queue:
         self._url = url
         self._dead_letter_url = dead_letter_url
 
-    def pause(self, messages: Sequence[Message], troubles: set[str]) -> Iterable[Task]:
-        """Return the tasks that let failed messages wait. troubles: takes what SQS refused.
+    def retry(self, messages: Sequence[Message], troubles: set[str]) -> Iterator[Task]:
+        """Return the tasks that put aside what was rejected, and let wait what failed.
 
-        Where one fails, the queue's own visibility timeout holds.
+        troubles: takes what SQS did not confirm, for people; the queue's own rules hold then.
         """
-        for start in range(0, len(messages), ENTRIES):
-            yield self._pause(messages[start : start + ENTRIES], troubles)
+        for message in messages:
+            if message.outcome is Outcome.REJECTED:
+                yield self.put_aside(message, troubles)
+        failed = [message for message in messages if message.outcome is Outcome.FAILED]
+        for start in range(0, len(failed), ENTRIES):
+            yield self.pause(failed[start : start + ENTRIES], troubles)
 
-    def _pause(self, messages: Sequence[Message], troubles: set[str]) -> Task:
+    def pause(self, messages: Sequence[Message], troubles: set[str]) -> Task:
+        """Let failed messages wait, of which there may be ENTRIES."""
         entries = [
             {
                 "Id": str(place),
@@ -58,13 +63,11 @@ class Queue:
         refused = {each["Id"]: str(each["Code"]) for each in said.get("Failed", ())}
         changed = {each["Id"] for each in said.get("Successful", ())}
         for number in {entry["Id"] for entry in entries} - changed:
-            troubles.add(trouble or refused.get(number, "not confirmed"))
+            cause = trouble or refused.get(number, "not confirmed")
+            troubles.add(f"failed messages keep the queue's visibility timeout: {cause}")
 
     def put_aside(self, message: Message, troubles: set[str]) -> Task:
-        """Send a rejected message to the dead-letter queue, as it was sent, with its reason.
-
-        troubles: takes why it is not certain that SQS has it.
-        """
+        """Send a rejected message to the dead-letter queue, as it was sent, with its reason."""
         body, attributes = message.record["body"], _letter_attributes(message)
         asked = {
             "QueueUrl": self._dead_letter_url,
@@ -77,7 +80,8 @@ class Queue:
         if not trouble and said.get("MD5OfMessageAttributes") != md5_of_attributes(attributes):
             trouble = "other attributes than it was sent"
         message.is_put_aside = not trouble
-        troubles |= {trouble} - {""}
+        if trouble:
+            troubles.add(f"rejected messages come again, SQS confirmed no dead letter: {trouble}")
 
 
 def _ask(

@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from function.message import Item, Message, Outcome
@@ -34,13 +34,14 @@ _ITEM_FAULT = re.compile(
     re.IGNORECASE,
 )
 _TABLE_FAULT = re.compile("type mismatch for key|missing the key|does not match the schema", re.I)
+_CREDENTIALS = "give the function valid credentials"
 _FIXES = {
     "AccessDeniedException": "allow the function's role dynamodb:PutItem on the table, and its key",
     "ResourceNotFoundException": "create the table, or point TABLE_NAME and the region at it",
-    "UnrecognizedClientException": "give the function valid credentials",
-    "InvalidSignatureException": "give the function valid credentials",
-    "IncompleteSignatureException": "give the function credentials",
-    "MissingAuthenticationTokenException": "give the function credentials",
+    "UnrecognizedClientException": _CREDENTIALS,
+    "InvalidSignatureException": _CREDENTIALS,
+    "IncompleteSignatureException": _CREDENTIALS,
+    "MissingAuthenticationTokenException": _CREDENTIALS,
     "ValidationException": "give the table the key that KEY_ATTRIBUTE names, of type S",
 }
 
@@ -65,24 +66,55 @@ class Table:
         self._key = key
         self._policy = policy
 
-    def write(self, group: Sequence[Message]) -> Task:
-        """Store one of a batch's messages of one id, and settle all of them.
+    def read(self, groups: Sequence[Sequence[Message]]) -> Iterator[Task]:
+        """Return the tasks that settle the groups of which no message has to be written.
 
-        The first in the policy's order that can be stored decides for the rest. Until DynamoDB
-        confirmed it they have failed, for the reason of the last attempt. Raises
-        TableUnusableError.
+        What a read does not tell, as when it fails, stays to be written.
         """
-        messages = self._policy.order(group)
-        for place, tried in enumerate(messages):
-            meant = yield from self._put(messages[place:])
-            if meant.outcome is Outcome.REJECTED:
-                tried.settle(Outcome.REJECTED, meant.reason)
-                continue
-            for message in messages[place:] if meant.outcome is not Outcome.FAILED else ():
-                outcome = meant.outcome if message is tried else Outcome.COALESCED
-                conflict = self._policy.conflict(message, meant.stored or tried.item)
-                message.settle(Outcome.REJECTED if conflict else outcome, conflict)
+        versioned = [group for group in groups if group[0].version is not None]
+        for start in range(0, len(versioned), READ_KEYS):
+            asked = versioned[start : start + READ_KEYS]
+            yield self._read({str(group[0].event_id): group for group in asked})
+
+    def _read(self, groups: Mapping[str, Sequence[Message]]) -> Task:
+        names = {"#key": self._key, "#version": self._policy.attribute}
+        table = {
+            "Keys": [{self._key: {"S": event_id}} for event_id in groups],
+            "ConsistentRead": True,
+            "ProjectionExpression": ", ".join(names),
+            "ExpressionAttributeNames": names,
+        }
+        asked = {"RequestItems": {self._name: table}}
+        try:
+            answer = yield make_request("dynamodb", "BatchGetItem", asked, _READ_BYTES)
+        except NoAnswerError:
             return
+        if answer.status == 200 and _is_proven(answer):
+            for item in (answer.json() or {}).get("Responses", {}).get(self._name, ()):
+                group = groups[item[self._key]["S"]]
+                if self._policy.is_settled(group[0], item):
+                    self._settle(group, Outcome.SUPERSEDED, item)
+
+    def write(self, group: Sequence[Message]) -> Task:
+        """Store one of a batch's messages of one id, in the policy's order, and settle all of them.
+
+        The first that can be stored decides for the rest. Until DynamoDB confirmed it they have
+        failed, for the reason of the last attempt. Raises TableUnusableError.
+        """
+        for place, tried in enumerate(group):
+            meant = yield from self._put(group[place:])
+            if meant.outcome is not Outcome.REJECTED:
+                if meant.outcome is not Outcome.FAILED:
+                    self._settle(group[place:], meant.outcome, meant.stored or tried.item)
+                return
+            tried.settle(Outcome.REJECTED, meant.reason)
+
+    def _settle(self, messages: Sequence[Message], outcome: Outcome, standing: Item) -> None:
+        """Settle the first of the messages, and the rest beside what the table holds by it."""
+        for message in messages:
+            conflict = self._policy.conflict(message, standing)
+            message.settle(Outcome.REJECTED if conflict else outcome, conflict)
+            outcome = Outcome.COALESCED
 
     def _put(self, messages: Sequence[Message]) -> Generator[Request | Pause, Any, _Meaning]:
         """Try to store the first of the messages; each failure is that of all of them."""
@@ -106,27 +138,6 @@ class Table:
             longest = meant.pause * 2 ** (request.attempt - 1)
             yield Pause(longest * random.random())  # noqa: S311 (full jitter)
             request = request._replace(attempt=request.attempt + 1, is_fresh=is_fresh)
-
-    def read(self, messages: Sequence[Message], found: dict[str, Item]) -> Task:
-        """Read key and version of what is stored under the ids of at most READ_KEYS messages.
-
-        found: takes what came, by id. Whatever the read does not tell is not in it.
-        """
-        names = {"#key": self._key, "#version": self._policy.attribute}
-        table = {
-            "Keys": [{self._key: {"S": message.event_id}} for message in messages],
-            "ConsistentRead": True,
-            "ProjectionExpression": ", ".join(names),
-            "ExpressionAttributeNames": names,
-        }
-        asked = {"RequestItems": {self._name: table}}
-        try:
-            answer = yield make_request("dynamodb", "BatchGetItem", asked, _READ_BYTES)
-        except NoAnswerError:
-            return
-        if answer.status == 200 and _is_proven(answer):
-            items = (answer.json() or {}).get("Responses", {}).get(self._name, ())
-            found |= {item[self._key]["S"]: item for item in items}
 
 
 def _is_proven(answer: Answer) -> bool:

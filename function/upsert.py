@@ -2,15 +2,15 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from function.message import Item, Message, Outcome
+from function.message import Message, Outcome
 from function.policy import choose_policy
 from function.queue import Queue
 from function.report import Report
 from function.request import Task
-from function.table import READ_KEYS, Table, TableUnusableError
+from function.table import Table, TableUnusableError
 from function.version import Timestamp
 
 RETRY_SECONDS = 2.5
@@ -65,25 +65,29 @@ class Upsert:
         messages = [Message(each, self._key, self._policy.version) for each in _records(event)]
         report = Report(context.function_name, context.aws_request_id)
 
-        groups: dict[str, list[Message]] = {}
+        by_id: dict[str, list[Message]] = {}
         for message in messages:
             if message.item:
-                groups.setdefault(str(message.event_id), []).append(message)
-        stored: dict[str, Item] = {}
+                by_id.setdefault(str(message.event_id), []).append(message)
+        groups = [self._policy.order(group) for group in by_id.values()]
         if self._reads:  # it may fail, and must leave the writes their time
             read_until = now + (begin_until - now) / 3
-            self._run(self._read(groups.values(), stored), report, read_until, read_until)
-        saved: list[Message] = []
-        writes = self._write(groups, stored, saved)
-        unusable = self._run(writes, report, begin_until, wait_until)
+            self._run(self._table.read(groups), report, read_until, read_until)
+        unsettled = [group for group in groups if group[0].outcome is Outcome.FAILED]
+        unusable = self._run(map(self._table.write, unsettled), report, begin_until, wait_until)
         why = unusable or "; ".join(report.unexpected) or "not confirmed before time ran out"
         for message in messages:
             if message.outcome is Outcome.FAILED:
                 message.reason = message.reason or why
         if self._queue:
-            self._retry(self._queue, messages, report, wait_until + retry / 2, wait_until + retry)
+            troubles = set[str]()
+            calls = self._queue.retry(messages, troubles)
+            self._run(calls, report, wait_until + retry / 2, wait_until + retry)
+            for trouble in sorted(troubles):
+                report.line("WARN", trouble)
         report.messages(messages, unusable)
-        report.write({**self._counts(messages), "SavedWrites": len(saved)})
+        saved = len(groups) - len(unsettled)
+        report.write({**self._counts(messages), "SavedWrites": saved})
         failed = [each.record["messageId"] for each in messages if not each.is_acknowledged]
         return {"batchItemFailures": [{"itemIdentifier": each} for each in dict.fromkeys(failed)]}
 
@@ -107,51 +111,6 @@ class Upsert:
         except Exception as error:  # whatever it is, nothing more was confirmed
             report.note(error)
         return ""
-
-    def _read(self, groups: Iterable[Sequence[Message]], stored: dict[str, Item]) -> Iterator[Task]:
-        newest = [self._policy.order(group)[0] for group in groups]
-        versioned = [message for message in newest if message.version is not None]
-        for start in range(0, len(versioned), READ_KEYS):
-            yield self._table.read(versioned[start : start + READ_KEYS], stored)
-
-    def _write(
-        self,
-        groups: Mapping[str, Sequence[Message]],
-        stored: Mapping[str, Item],
-        saved: list[Message],
-    ) -> Iterator[Task]:
-        """Return a task for each id, unless a read has settled it."""
-        for event_id, group in groups.items():
-            newest, *older = self._policy.order(group)
-            if not self._policy.is_settled(newest, stored.get(event_id, {})):
-                yield self._table.write(group)
-                continue
-            saved.append(newest)
-            newest.settle(Outcome.SUPERSEDED)
-            for message in older:
-                message.settle(Outcome.COALESCED)
-
-    def _retry(
-        self,
-        queue: Queue,
-        messages: Sequence[Message],
-        report: Report,
-        begin_until: float,
-        wait_until: float,
-    ) -> None:
-        """Put aside what was rejected, and let wait what failed."""
-        refused, unconfirmed = set[str](), set[str]()
-        rejected = [each for each in messages if each.outcome is Outcome.REJECTED]
-        failed = [each for each in messages if each.outcome is Outcome.FAILED]
-        calls = [queue.put_aside(each, unconfirmed) for each in rejected]
-        calls += queue.pause(failed, refused)
-        self._run(calls, report, begin_until, wait_until)
-        for said, causes in (
-            ("failed messages keep the queue's visibility timeout", refused),
-            ("rejected messages come again, SQS confirmed no dead letter", unconfirmed),
-        ):
-            if causes:
-                report.line("WARN", f"{said}: {', '.join(sorted(causes))}")
 
     def _counts(self, messages: Sequence[Message]) -> dict[str, int]:
         outcomes = Counter(message.outcome for message in messages)

@@ -15,7 +15,7 @@ from tests.function.batches import EXAMPLE, EXAMPLE_ITEM, parse, policy, rejecte
 def test_a_message_becomes_its_event_and_has_failed_until_more_is_known() -> None:
     message = parse(EXAMPLE, "timestamp")
     assert (message.event_id, message.item) == ("evt-1001", EXAMPLE_ITEM)
-    assert message.version == Timestamp("2025-03-30T01:00:00", "", "2025-03-30T01:00:00Z")
+    assert message.version == Timestamp("2025-03-30T01:00:00", "2025-03-30T01:00:00Z")
     assert (message.outcome, message.is_acknowledged) == (Outcome.FAILED, False)
 
 

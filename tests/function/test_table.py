@@ -256,8 +256,8 @@ def unusable(answer: Answer) -> tuple[str, int]:
         ("ResourceNotFoundException", "create the table, or point TABLE_NAME and the region at it"),
         ("UnrecognizedClientException", "give the function valid credentials"),
         ("InvalidSignatureException", "give the function valid credentials"),
-        ("IncompleteSignatureException", "give the function credentials"),
-        ("MissingAuthenticationTokenException", "give the function credentials"),
+        ("IncompleteSignatureException", "give the function valid credentials"),
+        ("MissingAuthenticationTokenException", "give the function valid credentials"),
     ],
 )
 def test_a_table_out_of_reach_says_what_to_fix(code: str, fix: str) -> None:
