@@ -14,10 +14,11 @@ import yaml
 from tools.stacks import PROJECT, load_stack
 
 GITHUB: Final = PROJECT / ".github"
+FILES: Final = sorted((GITHUB / "workflows").glob("*.yml"))
 # Every scalar as text: YAML 1.1 takes the key `on` for a boolean.
 WORKFLOWS: Final[dict[str, Any]] = {
     path.stem: yaml.load(path.read_text("utf-8"), yaml.BaseLoader)  # noqa: S506 (it makes only text)
-    for path in sorted((GITHUB / "workflows").glob("*.yml"))
+    for path in FILES
 }
 JOBS: Final[dict[str, Any]] = {
     f"{workflow}/{name}": job
@@ -27,7 +28,7 @@ JOBS: Final[dict[str, Any]] = {
 UP, PREVIEW = JOBS["deploy/up"], JOBS["preview/preview"]
 STACK: Final = "${{ github.event_name == 'release' && 'prod' || 'dev' }}"
 ORGANIZATION: Final = "${{ vars.PULUMI_ORGANIZATION }}"
-TOKEN, TOKENS = "requested-token-type", "urn:pulumi:token-type:access_token"
+TOKENS: Final = "urn:pulumi:token-type:access_token"
 # GitHub's identity for one run, which AWS and Pulumi exchange for short-lived credentials.
 OIDC: Final = {"contents": "read", "id-token": "write"}
 
@@ -39,13 +40,13 @@ def _with(job: Any, action: str) -> Any:
 
 
 def _commands(job: Any) -> list[str]:
-    return [step["run"] for step in job.get("steps", []) if "run" in step]
+    return [step["run"] for step in job["steps"] if "run" in step]
 
 
 @pytest.mark.parametrize(
     "command",
     [
-        ["actionlint", "-no-color", *map(str, GITHUB.glob("workflows/*.yml"))],
+        ["actionlint", "-no-color", *map(str, FILES)],
         ["zizmor", "--offline", "--format=plain", str(GITHUB)],
     ],
     ids=["actionlint", "zizmor"],
@@ -67,11 +68,13 @@ def test_each_workflow_runs_when_it_should() -> None:
         "preview": {"pull_request": {"branches": ["main"]}},
         "deploy": {"push": {"branches": ["main"]}, "release": {"types": ["published"]}},
     }
+    # The preview shows every stack that is deployed, and forks get none.
+    assert PREVIEW["strategy"]["matrix"]["stack"] == ["dev", "prod"]
+    assert PREVIEW["if"] == "${{ !github.event.pull_request.head.repo.fork }}"
 
 
 def test_every_action_has_one_pin_with_its_version_beside_it() -> None:
-    texts = (path.read_text("utf-8") for path in GITHUB.glob("workflows/*.yml"))
-    used = {*re.findall(r" uses: ([^.].+)", "".join(texts))}
+    used = {*re.findall(r" uses: ([^.].+)", "".join(path.read_text("utf-8") for path in FILES))}
     assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", each) for each in used)
     assert len({each.split("@")[0] for each in used}) == len(used) == 5
 
@@ -92,58 +95,45 @@ def test_permissions_are_the_least_and_no_key_is_stored() -> None:
     assert not re.search(r"secrets[.:]|access-key", str(WORKFLOWS))
 
 
-@pytest.mark.parametrize(
-    ("job", "role", "token", "action"),
-    [
-        (
-            PREVIEW,
-            "${{ vars.AWS_PREVIEW_ROLE_ARN }}",
-            # Whoever may push a branch runs code there: this token can only preview.
-            {TOKEN: f"{TOKENS}:team", "scope": "team:${{ vars.PULUMI_PREVIEW_TEAM }}"},
-            {"command": "preview", "stack-name": f"{ORGANIZATION}/${{{{ matrix.stack }}}}"},
-        ),
-        (
-            UP,
-            "${{ vars.AWS_ROLE_ARN }}",
-            {TOKEN: f"{TOKENS}:organization"},
-            {"command": "up", "stack-name": f"{ORGANIZATION}/${{{{ env.STACK }}}}"},
-        ),
-    ],
-    ids=["preview", "up"],
-)
-def test_what_has_an_identity_uses_it_for_this_alone(
-    job: Any, role: str, token: dict[str, str], action: dict[str, str]
-) -> None:
-    assert _with(job, "aws-actions/configure-aws-credentials") == {
-        "role-to-assume": role,
-        "aws-region": "${{ steps.stack.outputs.region }}",
-        "audience": "sts.amazonaws.com",
-    }
-    assert _with(job, "pulumi/auth-actions") == {"organization": ORGANIZATION, **token}
-    assert action.items() <= _with(job, "pulumi/actions").items()
-    install, read, *_ = _commands(job)
-    # What the smoke test is made of: the program's own packages are not enough.
-    lock = "requirements-dev.lock" if job is UP else "requirements.lock"
-    assert install.splitlines()[1:] == [
-        f".venv/bin/pip install --require-hashes --requirement {lock}"
+def test_what_has_an_identity_uses_it_for_this_alone() -> None:
+    jobs = (PREVIEW, UP)
+    place = {"aws-region": "${{ steps.stack.outputs.region }}", "audience": "sts.amazonaws.com"}
+    assert [_with(job, "aws-actions/configure-aws-credentials") for job in jobs] == [
+        {**place, "role-to-assume": "${{ vars.AWS_PREVIEW_ROLE_ARN }}"},
+        {**place, "role-to-assume": "${{ vars.AWS_ROLE_ARN }}"},
     ]
-    assert not re.search(r"\b(pip|uv|pipx|npm|go) install", "".join(_commands(job)[1:]))
-    assert """yq --exit-status '.config."aws:region"' "Pulumi.$STACK.yaml\"""" in read
+    token = {"organization": ORGANIZATION, "requested-token-type": f"{TOKENS}:organization"}
+    team = {
+        "requested-token-type": f"{TOKENS}:team",
+        "scope": "team:${{ vars.PULUMI_PREVIEW_TEAM }}",
+    }
+    # Whoever may push a branch runs code in a preview: its token can only preview.
+    assert [_with(job, "pulumi/auth-actions") for job in jobs] == [{**token, **team}, token]
+    used = [_with(job, "pulumi/actions") for job in jobs]
+    assert [(each["command"], each["stack-name"]) for each in used] == [
+        ("preview", f"{ORGANIZATION}/${{{{ matrix.stack }}}}"),
+        ("up", f"{ORGANIZATION}/${{{{ env.STACK }}}}"),
+    ]
+    # For the smoke test the program's own packages are not enough.
+    for job, lock in zip(jobs, ("requirements.lock", "requirements-dev.lock"), strict=True):
+        assert re.findall(r"\b(?:pip|uv|pipx|npm|go) install.*", "\n".join(_commands(job))) == [
+            f"pip install --require-hashes --requirement {lock}"
+        ]
 
 
 def test_only_a_release_goes_to_prod_once_everything_is_tested_and_is_then_smoke_tested() -> None:
-    assert UP["needs"] == "test"
     assert JOBS["deploy/test"]["uses"] == "./.github/workflows/test.yml"
-    assert (UP["environment"], UP["env"]["STACK"]) == (STACK, STACK)
-    assert UP["steps"][-2]["with"]["command"] == "up"
-    assert UP["steps"][-1]["run"] == (
-        '.venv/bin/python -m tools smoke --stack "$PULUMI_ORGANIZATION/$STACK"'
-    )
-    assert UP["steps"][-1]["env"] == {"PULUMI_ORGANIZATION": ORGANIZATION}
-
-
-def test_no_two_ups_of_a_stack_overlap_and_none_is_cancelled() -> None:
-    assert UP["concurrency"] == {"group": f"up-{STACK}", "cancel-in-progress": "false"}
+    # No two ups of a stack overlap, and none is cancelled.
+    assert {key: UP[key] for key in ("needs", "environment", "env", "concurrency")} == {
+        "needs": "test",
+        "environment": STACK,
+        "env": {"STACK": STACK},
+        "concurrency": {"group": f"up-{STACK}", "cancel-in-progress": "false"},
+    }
+    up, smoke = UP["steps"][-2:]
+    assert up["with"]["command"] == "up"
+    assert smoke["run"] == '.venv/bin/python -m tools smoke --stack "$PULUMI_ORGANIZATION/$STACK"'
+    assert smoke["env"] == {"PULUMI_ORGANIZATION": ORGANIZATION}
     assert str(WORKFLOWS).count("'command': 'up'") == 1
     assert "pulumi up" not in str(WORKFLOWS)
     # A called workflow's group must not be the caller's: it would wait for itself.
@@ -151,22 +141,6 @@ def test_no_two_ups_of_a_stack_overlap_and_none_is_cancelled() -> None:
         "group": "test-${{ github.workflow }}-${{ github.ref }}",
         "cancel-in-progress": "${{ github.workflow == 'test' }}",
     }
-
-
-def test_the_preview_shows_every_stack_that_is_deployed_and_forks_get_none() -> None:
-    assert PREVIEW["strategy"]["matrix"]["stack"] == ["dev", "prod"]
-    assert PREVIEW["if"] == "${{ !github.event.pull_request.head.repo.fork }}"
-
-
-def test_the_pulumi_cli_and_plugin_are_of_the_versions_of_their_packages() -> None:
-    requirements = (PROJECT / "requirements.txt").read_text("utf-8")
-    versions = dict(re.findall(r"^([\w-]+)==(\S+)", requirements, re.MULTILINE))
-    for job in (PREVIEW, UP, JOBS["test/engine"]):
-        assert _with(job, "pulumi/actions")["pulumi-version"] == versions["pulumi"]
-    assert _commands(JOBS["test/engine"]) == [
-        f"pulumi plugin install resource aws {versions['pulumi-aws']}",
-        "make engine",
-    ]
 
 
 def test_no_name_in_a_workflow_has_to_be_changed_in_a_project_of_ones_own() -> None:
@@ -181,29 +155,39 @@ def test_every_job_ends_and_leaves_no_token_behind() -> None:
             assert _with(job, "actions/checkout") == {"persist-credentials": "false"}
 
 
-@pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
-def test_a_lock_holds_every_package_of_its_list_with_hashes(name: str) -> None:
-    def pins(*lines: str) -> dict[str, str]:
-        found = (re.match(r"([A-Za-z0-9._-]+)(?:\[.+?\])?==([^\s;]+)", line) for line in lines)
-        return {each[1].lower().replace("_", "-"): each[2] for each in found if each}
+def _pins(name: str) -> dict[str, str]:
+    text = (PROJECT / name).read_text("utf-8")
+    found = re.findall(r"^([\w.-]+)(?:\[.+\])?==([^\s;]+)", text, re.MULTILINE)
+    return {package.lower().replace("_", "-"): version for package, version in found}
 
-    lock = (PROJECT / f"{name}.lock").read_text("utf-8")
-    listed = (PROJECT / f"{name}.txt").read_text("utf-8")
-    packages = re.split(r"\n(?=\S)", re.sub(r"^#.*\n", "", lock, flags=re.MULTILINE).strip())
-    assert pins(*listed.splitlines()).items() <= pins(*packages).items(), "run: make lock"
-    assert [each for each in packages if "--hash=sha256:" not in each] == []
-    assert not re.search(r"://|--(?:index|find|extra|trusted)", lock)
+
+def test_the_pulumi_cli_and_plugin_are_of_the_versions_of_their_packages() -> None:
+    versions = _pins("requirements.txt")
+    for job in (PREVIEW, UP, JOBS["test/engine"]):
+        assert _with(job, "pulumi/actions")["pulumi-version"] == versions["pulumi"]
+    assert _commands(JOBS["test/engine"]) == [
+        f"pulumi plugin install resource aws {versions['pulumi-aws']}",
+        "make engine",
+    ]
+
+
+def test_a_lock_holds_every_package_of_its_list_with_hashes() -> None:
     # One version of each for both, so that what is tested is what deploys.
-    tools = pins(*(PROJECT / "requirements-dev.lock").read_text("utf-8").splitlines())
-    assert pins(*packages).items() <= tools.items()
+    locked, tested = (
+        _pins(f"{name}.lock").items() for name in ("requirements", "requirements-dev")
+    )
+    assert _pins("requirements.txt").items() <= locked <= tested, "run: make lock"
+    assert _pins("requirements-dev.txt").items() <= tested, "run: make lock"
+    for path in PROJECT.glob("*.lock"):
+        lock = path.read_text("utf-8")
+        assert re.findall(r"^\w.*(?<!\\)\n(?! +--hash)", lock, re.MULTILINE) == []
+        assert not re.search(r"://|--(?:index|find|extra|trusted)", lock)
 
 
 def test_dependabot_follows_every_pin() -> None:
     actions, packages = yaml.safe_load((GITHUB / "dependabot.yml").read_text("utf-8"))["updates"]
-    assert (actions["package-ecosystem"], packages["package-ecosystem"]) == (
-        "github-actions",
-        "pip",
-    )
+    assert (actions["package-ecosystem"], actions["directory"]) == ("github-actions", "/")
+    assert packages["package-ecosystem"] == "pip"
     with_pins = {
         path.parent for path in PROJECT.glob("**/requirements*.txt") if ".venv" not in path.parts
     }

@@ -18,7 +18,6 @@ from tools.preview import preview
 from tools.stacks import PROJECT, load_stack
 
 PAGES: Final = (PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")))
-CONFIGURATION: Final = PROJECT / "docs" / "configuration.md"
 OPERATIONS: Final = (PROJECT / "docs" / "operations.md").read_text("utf-8")
 DEPLOYING: Final = (PROJECT / "docs" / "deploying.md").read_text("utf-8")
 
@@ -98,13 +97,9 @@ def _aws_options(service: str, operation: str, *_: str) -> set[str]:
 
 def _exists(name: str) -> bool:
     """Tell whether there is such a module of ours, a program of a package, or a path."""
-    path = PROJECT / name.replace(".", "/")
-    return (
-        name in ("pytest", "pip", "piptools", "uv")
-        or (PROJECT / name).exists()
-        or path.is_dir()
-        or path.with_suffix(".py").exists()
-    )
+    module = PROJECT / name.replace(".", "/")
+    paths = (PROJECT / name, module, module.with_suffix(".py"))
+    return name in ("pytest", "pip", "uv") or any(path.exists() for path in paths)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -119,17 +114,15 @@ def test_every_command_exists_with_its_options(page: Path) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        "make nothing",
-        "python -m tools up --stak dev",
+        "X=$(make nothing) true",
         ".venv/bin/python -m tools nothing",
+        "python -m tools up --stak dev",
         "python -m pytest tests/nothing",
         "python -m tools.nothing",
         "aws sqs send-mesage --queue-url x --message-body y",
         "aws sqs send-message --queue-url x --message-body y --delay 3",
-        "aws sqs list-queues --regin x",
         "pulumi upp",
         "pulumi up --stak dev",
-        "X=$(make nothing) true",
     ],
 )
 def test_a_command_that_is_wrong_is_found(command: str) -> None:
@@ -171,7 +164,6 @@ def test_the_runbook_has_a_section_for_each_alarm_under_its_name() -> None:
     assert sorted(sections) == sorted(
         each.name.removeprefix("event-state-alarm-") for each in alarms
     )
-    assert {*sections} <= {*_anchors(PROJECT / "docs" / "operations.md")}
     for section in alarm_section.split("\n### ")[1:]:
         parts = re.findall(r"^\*\*(.+?):\*\*", section, re.MULTILINE)
         assert parts == ["Means", "Look at", "Do", "Do not"], section.splitlines()[0]
@@ -185,7 +177,7 @@ def test_every_config_key_is_in_the_table_of_changes() -> None:
 
 
 def test_the_configuration_page_is_what_the_command_prints() -> None:
-    assert CONFIGURATION.read_text("utf-8") == configuration.page()
+    assert configuration.PAGE.read_text("utf-8") == configuration.page()
 
 
 def test_the_page_marks_the_outputs_that_the_program_exports() -> None:
@@ -199,7 +191,4 @@ def test_readme_is_short_and_names_real_keys() -> None:
     assert text.count("\n") <= 140
     section = text.split("\n## Config\n")[1].split("\n## ")[0]
     named = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
-    assert len(named) == 6
-    assert {f"| `{key}` |" for key in named} <= {
-        *re.findall(r"^\| `\w+` \|", configuration.page(), re.MULTILINE)
-    }
+    assert len({*named} & KEYS.keys()) == len(named) == 6

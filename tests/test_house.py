@@ -1,12 +1,11 @@
 """The house: the product needs nothing around it, and every arrow points one way."""
 
-import ast
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Final
@@ -74,54 +73,25 @@ def test_the_product_alone_registers_the_same(alone: Path) -> None:
     assert json.loads(run.stdout) == sorted(f"{each.type} {each.name}" for each in resources)
 
 
-def _modules() -> dict[str, Path]:
-    files = [PROJECT / "__main__.py"]
-    for room in ROOMS:
-        files += sorted((PROJECT / room).rglob("*.py"))
-    paths = [file for file in files if ".venv" not in file.parts]
-    names = [path.relative_to(PROJECT).with_suffix("") for path in paths]
-    return {
-        ".".join(name.parts).removesuffix(".__init__"): path
-        for name, path in zip(names, paths, strict=True)
-    }
+@pytest.fixture(scope="module")
+def imports() -> dict[Path, set[Path]]:
+    """Return which files each file imports, whenever it runs; not those for its types alone."""
+    ruff = Path(sys.executable).with_name("ruff")
+    graph = subprocess.run(
+        [ruff, "analyze", "graph", "--no-type-checking-imports", *("__main__.py", *ROOMS)],
+        cwd=PROJECT,
+        capture_output=True,
+        check=True,
+    )
+    return {Path(file): {*map(Path, each)} for file, each in json.loads(graph.stdout).items()}
 
 
-MODULES: Final = _modules()
-
-
-def _imports(name: str) -> Iterator[str]:
-    """Yield the modules that a module imports, whenever it runs; not those for its types alone."""
-    tree = ast.parse(MODULES[name].read_text("utf-8"))
-    for_types = {
-        node
-        for block in ast.walk(tree)
-        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
-        for node in ast.walk(block)
-    }
-    for node in ast.walk(tree):
-        if node in for_types:
-            continue
-        if isinstance(node, ast.Import):
-            yield from (each.name for each in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            package = name.split(".")[: -node.level] if node.level else []
-            module = ".".join([*package, *filter(None, [node.module])])
-            members = (f"{module}.{each.name}" for each in node.names)
-            yield from (member if member in MODULES else module for member in members)
-
-
-IMPORTS: Final = {name: set(_imports(name)) for name in MODULES}
-
-
-def _room(module: str) -> str:
-    return module.split(".")[0]
-
-
-def test_no_arrow_leads_from_the_product_to_what_stands_around_it() -> None:
-    arrows = {(_room(name), _room(each)) for name in MODULES for each in IMPORTS[name]}
-    rooms = {(one, other) for one, other in arrows if one != other and other in ROOMS}
-    assert rooms <= {
-        ("__main__", "infra"),
+def test_no_arrow_leads_from_the_product_to_what_stands_around_it(
+    imports: dict[Path, set[Path]],
+) -> None:
+    arrows = {(file.parts[0], each.parts[0]) for file in imports for each in imports[file]}
+    assert {(one, other) for one, other in arrows if one != other} <= {
+        ("__main__.py", "infra"),
         ("component", "infra"),
         ("tools", "infra"),
         ("tools", "function"),  # the benchmark
@@ -129,17 +99,17 @@ def test_no_arrow_leads_from_the_product_to_what_stands_around_it() -> None:
     }
 
 
+def test_no_module_reaches_back_up_its_road(imports: dict[Path, set[Path]]) -> None:
+    assert [*TopologicalSorter(imports).static_order()]
+
+
 def test_what_is_shipped_imports_itself_and_the_standard_library_alone() -> None:
-    for name, imported in IMPORTS.items():
-        if _room(name) == "function":
-            assert {_room(each) for each in imported} <= {"function", *sys.stdlib_module_names}
+    source = "".join(path.read_text("utf-8") for path in PROJECT.glob("function/*.py"))
+    imported = re.findall(r"^ *(?:import|from) ([\w.]+).*", source, re.MULTILINE)
+    assert {name.split(".")[0] for name in imported} <= {"function", *sys.stdlib_module_names}
 
 
-def test_no_module_reaches_back_up_its_road() -> None:
-    assert [*TopologicalSorter({name: IMPORTS[name] - {name} for name in MODULES}).static_order()]
-
-
-def test_every_file_can_be_held_in_one_head() -> None:
-    lines = {name: len(path.read_text("utf-8").splitlines()) for name, path in MODULES.items()}
-    limits = {name: TEST_LINES if _room(name) == "tests" else FILE_LINES for name in MODULES}
-    assert {name: count for name, count in lines.items() if count > limits[name]} == {}
+def test_every_file_can_be_held_in_one_head(imports: dict[Path, set[Path]]) -> None:
+    lines = {file: len((PROJECT / file).read_text("utf-8").splitlines()) for file in imports}
+    limits = {file: TEST_LINES if file.parts[0] == "tests" else FILE_LINES for file in imports}
+    assert {file: count for file, count in lines.items() if count > limits[file]} == {}
