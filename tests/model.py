@@ -1,6 +1,6 @@
 """What must remain in the table, told apart from the function's code and simpler than it.
 
-Events are what JSON decodes to, numbers as Decimal: tools.event decodes a body, `stored` an item.
+Events are what JSON decodes to, numbers as Decimal: tools.event decodes bodies and items.
 """
 
 import datetime
@@ -52,26 +52,3 @@ def _instant(timestamp: str) -> Fraction:
     hours, minutes, seconds = clock.split(":")
     in_day = 3600 * int(hours) + 60 * int(minutes) + Fraction(seconds)
     return 86_401 * datetime.date.fromisoformat(day).toordinal() + in_day
-
-
-def stored(item: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return an item of DynamoDB's own JSON as the event that it stands for."""
-    return {name: _value(attribute) for name, attribute in item.items()}
-
-
-def _value(attribute: Mapping[str, Any]) -> Any:
-    ((kind, value),) = attribute.items()
-    match kind, value:
-        case "S", str():
-            return value
-        case "N", str():
-            return Decimal(value)
-        case "BOOL", bool():
-            return value
-        case "NULL", True:
-            return None
-        case "L", list():
-            return [_value(element) for element in value]
-        case "M", dict():
-            return stored(value)
-    raise AssertionError(attribute)

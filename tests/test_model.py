@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.model import Policy, expected, rank, stored
-from tools.event import decode, is_same
+from tests.model import Policy, expected, rank
 
 # From the oldest to the newest.
 VERSIONS = [
@@ -49,11 +48,3 @@ def test_each_policy_keeps_its_event_of_each_id(policy: Policy, state: str) -> N
         "a": state,
         "other": "x",
     }
-
-
-def test_an_item_is_the_event_it_stands_for() -> None:
-    item: dict[str, dict[str, Any]] = {
-        "event_id": {"S": "a"},
-        "m": {"M": {"l": {"L": [{"N": "1.50"}, {"BOOL": True}, {"NULL": True}]}}},
-    }
-    assert is_same(stored(item), decode('{"event_id": "a", "m": {"l": [1.5, true, null]}}'))

@@ -8,8 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.function.batches import parse, rejected
-from tests.model import stored
-from tools.event import is_same
+from tools.event import from_item, is_same
 
 any_text = st.text(max_size=8) | st.sampled_from(["\ud800", "half\udfff"])
 digits = st.text("0123456789", min_size=1, max_size=45)
@@ -99,6 +98,6 @@ def test_a_json_object_is_stored_exactly_or_rejected(members: dict[str, Any], ke
     if usable_id(meaning["event_id"]) and storable(meaning):
         message = parse(spelled(body))
         assert message.event_id == key
-        assert is_same(stored(message.item), meaning)
+        assert is_same(from_item(message.item), meaning)
     else:
         assert rejected(spelled(body))[1]

@@ -19,8 +19,8 @@ from function.request import Answer, NoAnswerError, Request
 from function.upsert import Upsert
 from tests.function.batches import invoke, record
 from tests.function.memory import FIRST, MANAGED, NEWEST, READ, Driver, Memory, error, ok, upsert
-from tests.model import expected, rank, stored
-from tools.event import decode, is_same
+from tests.model import expected, rank
+from tools.event import decode, from_item, is_same
 
 SECOND = "2025-03-30T01:00:00"
 INSTANTS = [
@@ -161,7 +161,7 @@ class World:
             event = decode(body)  # a refused one may share the fate of a newer one
             key = event["event_id"]
             if self.deletions[key] == before[key]:
-                assert self.is_settled(event, stored(self.memory.items[key])), "not stored"
+                assert self.is_settled(event, from_item(self.memory.items[key])), "not stored"
 
     def run(self, core: Upsert) -> None:
         """Deliver until the queue is empty, and let the last late requests arrive."""
@@ -223,7 +223,7 @@ def test_any_delivery_ends_with_the_newest_event_of_each_id(
     for key, item in world.memory.items.items():
         of_id = [event for event in events if event["event_id"] == key]
         newest = max(rank(event, "version") for event in of_id)
-        kept = [event for event in of_id if is_same(stored(item), event)]
+        kept = [event for event in of_id if is_same(from_item(item), event)]
         assert kept, "what nobody sent"
         assert world.deletions[key] or rank(kept[0], "version") == newest
     check_messages(world, managed=MANAGED in options)
@@ -242,7 +242,7 @@ def test_any_delivery_ends_with_one_event_of_each_id_unchanged(
     for each, body in world.bodies.items():
         for event in storable([body]):
             item = world.memory.items.get(event["event_id"])
-            if item is not None and is_same(stored(item), event) and not world.deletions:
+            if item is not None and is_same(from_item(item), event) and not world.deletions:
                 assert each in world.acknowledged
 
 
@@ -270,7 +270,7 @@ def test_without_failures_the_first_or_the_last_arrival_of_each_id_stays(
         invoke(core, *map(record, waiting[:size]))
         del waiting[:size]
     remains = expected(storable(arriving), policy)
-    assert is_same({key: stored(item) for key, item in memory.items.items()}, remains)
+    assert is_same({key: from_item(item) for key, item in memory.items.items()}, remains)
 
 
 @given(st.lists(bodies(), min_size=1, max_size=8))
@@ -282,5 +282,8 @@ def test_debouncing_ends_as_writing_one_by_one_does(arriving: list[str]) -> None
         invoke(upsert(one_by_one, **NEWEST), record(body))
     assert together.items.keys() == one_by_one.items.keys()
     for key, item in together.items.items():
-        same_moment = rank(stored(item), "version"), rank(stored(one_by_one.items[key]), "version")
+        same_moment = (
+            rank(from_item(item), "version"),
+            rank(from_item(one_by_one.items[key]), "version"),
+        )
         assert same_moment[0] == same_moment[1]

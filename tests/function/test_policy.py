@@ -24,11 +24,10 @@ from function.version import Version, parse_version
 from tests.function.batches import policy, record
 from tests.function.memory import Driver, Memory
 from tests.model import rank as rank_of
-from tests.model import stored
 from tools.aws import client, emulator_session
 from tools.deployed import wait_for
 from tools.emulator import Emulator
-from tools.event import decode, is_same
+from tools.event import decode, from_item, is_same
 
 SECOND = "2025-03-30T01:00:00"
 VERSIONS: list[dict[str, Any]] = [
@@ -76,7 +75,7 @@ def expected(before: dict[str, Any], after: dict[str, Any]) -> Outcome:
     """Return the outcome that is promised, by the model's instants."""
     if before in FOREIGN:
         return Outcome.WRITTEN if after else Outcome.SUPERSEDED
-    old, new = (rank_of(stored({"v": one}) if one else {}, "v") for one in (before, after))
+    old, new = (rank_of(from_item({"v": one}) if one else {}, "v") for one in (before, after))
     replaces = new > old or (new == old and ("S" not in after or after == before))
     return Outcome.WRITTEN if replaces else Outcome.SUPERSEDED
 
@@ -230,7 +229,7 @@ def test_an_item_comes_back_from_the_table_as_it_was_sent(store: Store) -> None:
         ' "inner": {"x": [null, true, [], {}]}}'
     )
     assert store.put(LAST, parsed(body)) == [Outcome.WRITTEN]
-    assert is_same(stored(store.items()["exact"]), decode(body))
+    assert is_same(from_item(store.items()["exact"]), decode(body))
 
 
 def test_a_read_settles_what_is_stored_in_no_older_version(store: Store) -> None:
