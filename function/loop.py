@@ -71,9 +71,11 @@ class Loop:
                     return
             while self._under_way and time.monotonic() < wait_until:
                 self._wait(wait_until)
-                self._close_those_that_wait()
         finally:
-            self._close_those_that_wait()
+            while self._waiting:
+                self._waiting.pop()[0].close()
+            while self._pausing:
+                self._pausing.pop()[2].close()
             while self._under_way:
                 self._end(next(iter(self._under_way))).close()
 
@@ -122,8 +124,8 @@ class Loop:
                 idle = self._idle[late.service]  # where one went dark, the others may have
                 while idle:
                     self._close(idle.pop())
-                reason = f"none within {SECONDS:g} s, {late.state}"
-                self._resume(self._end(late), NoAnswerError(reason))
+                slow = NoAnswerError(f"none within {SECONDS:g} s, {late.state}")
+                self._resume(self._end(late), slow)
 
     def _move(self, connection: Connection) -> None:
         """Let an exchange go as far as it can."""
@@ -162,9 +164,3 @@ class Loop:
     def _forget(self, connection: Connection) -> None:
         if self._polled.pop(connection.wish[0], None):
             self._poll.unregister(connection.wish[0])
-
-    def _close_those_that_wait(self) -> None:
-        for task in (*(task for task, _ in self._waiting), *(each[2] for each in self._pausing)):
-            task.close()
-        self._waiting.clear()
-        self._pausing.clear()

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from json.encoder import encode_basestring as _quoted
 from typing import Any, NoReturn
 
 from function.number import Number, RejectedError, number
@@ -14,10 +15,9 @@ KEY_BYTES = 2048
 NESTING = 32
 """How deep lists and maps nest in an item: DynamoDB, "Quotas", attributes."""
 _TOO_DEEP = f"body nests deeper than the {NESTING} levels that DynamoDB holds"
-_SCALARS = {str: "S", Number: "N", bool: "BOOL"}
 
 Item = dict[str, dict[str, Any]]
-"""Attribute values by name in DynamoDB's own JSON: {"user_id": {"N": "42"}}."""
+"""Attribute values by name: {"user_id": {"N": "42"}}."""
 
 
 class Outcome(StrEnum):
@@ -48,17 +48,15 @@ class Message:
         self.attributes: dict[str, Any] = attributes if isinstance(attributes, dict) else {}
         self.event_id: str | None = None  # if it tells a usable one
         self.version: Version = None
-        self.item: Item = {}  # empty if there is no event
+        self.item = b""  # the event as an Item in JSON; empty if there is none
         self.outcome = Outcome.FAILED
         self.reason = ""  # of what is not acknowledged, for people; tells form, not content
         self.is_put_aside = False  # whether SQS confirmed its dead letter
-        body: Any = record.get("body")
         try:
-            members = _members(body)
+            members = _members(record.get("body"))
             self.event_id = _event_id(members, key)
             self.version = read_version(members)
-            _check_text(body, members)
-            self.item = {name: _attribute(each, NESTING) for name, each in members.items()}
+            self.item = _attributes(members, NESTING).encode()
         except UnicodeEncodeError:
             self.settle(Outcome.REJECTED, "a string holds half of a surrogate pair")
         except RecursionError:
@@ -130,24 +128,27 @@ def _event_id(members: dict[str, Any], key: str) -> str:
     return event_id
 
 
-def _check_text(body: str, members: dict[str, Any]) -> None:
-    """Raise UnicodeEncodeError if a string in a body has no UTF-8 form."""
-    body.encode()
-    if r"\ud" in body or r"\uD" in body:  # only so can an escape be half of a pair
-        json.dumps(members, ensure_ascii=False).encode()
+def _attributes(members: Mapping[str, Any], levels: int) -> str:
+    """Return members as attribute values by name, in JSON; so many levels may still nest in them.
+
+    Written at once, because a json.dumps of dictionaries takes three times as long.
+    """
+    named = [f"{_quoted(name)}:{_attribute(value, levels)}" for name, value in members.items()]
+    return f"{{{','.join(named)}}}"
 
 
-def _attribute(value: Any, levels: int) -> dict[str, Any]:
-    """Return a value of the body as an attribute value, in which so many levels may still nest."""
-    if kind := _SCALARS.get(type(value)):
-        return {kind: value}
+def _attribute(value: Any, levels: int) -> str:
+    if isinstance(value, str):
+        return f'{{"{"N" if type(value) is Number else "S"}":{_quoted(value)}}}'
     if value is None:
-        return {"NULL": True}
+        return '{"NULL":true}'
+    if isinstance(value, bool):
+        return '{"BOOL":true}' if value else '{"BOOL":false}'
     if not levels:
         raise RejectedError(_TOO_DEEP)
     if isinstance(value, list):
-        return {"L": [_attribute(each, levels - 1) for each in value]}
-    return {"M": {name: _attribute(each, levels - 1) for name, each in value.items()}}
+        return f'{{"L":[{",".join([_attribute(each, levels - 1) for each in value])}]}}'
+    return f'{{"M":{_attributes(value, levels - 1)}}}'
 
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ First (append only): an item is written once; the same event again, equal in val
 and another one under its id a conflict. Last (neither): every event is written.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -42,7 +43,7 @@ class Policy:
         """Return the parameters of PutItem under which an event is stored."""
         return {}
 
-    def conflict(self, message: Message, standing: Item) -> str:
+    def conflict(self, message: Message, standing: bytes) -> str:
         """Return why an event is rejected beside the item that the table holds, or nothing."""
         return ""
 
@@ -74,8 +75,9 @@ class _First(Policy):
     def condition(self, message: Message) -> dict[str, Any]:
         return self._condition
 
-    def conflict(self, message: Message, standing: Item) -> str:
-        if comparable({"M": message.item}) == comparable({"M": standing}):
+    def conflict(self, message: Message, standing: bytes) -> str:
+        one, other = (comparable({"M": json.loads(item)}) for item in (message.item, standing))
+        if one == other:
             return ""
         return "another event is stored under its id, and the table is append-only"
 

@@ -29,10 +29,16 @@ class Request(NamedTuple):
 
 
 def make_request(
-    service: str, operation: str, parameters: Mapping[str, Any], most_bytes: int = 65_536
+    service: str,
+    operation: str,
+    parameters: Mapping[str, Any],
+    most_bytes: int = 65_536,
+    item: bytes = b"",
 ) -> Request:
-    """Return the first attempt of an operation of dynamodb or sqs."""
+    """Return the first attempt of an operation of dynamodb or sqs. item: one more, in JSON."""
     target, body = f"{_TARGETS[service]}.{operation}", _encode(parameters).encode()
+    if item:
+        body = b'{"Item":%b,%b' % (item, body[1:])
     return Request(service, target, body, os.urandom(16).hex(), most_bytes)
 
 

@@ -37,14 +37,10 @@ class Service:
         """
         for refused in _REFUSED:
             if environment.get(refused, "").lower() == "true":
-                raise ValueError(
-                    f"{refused} is true, which this function does not support; unset it"
-                )
+                raise ValueError(f"{refused} is true, which is not supported here; unset it")
         region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
         if not region:
-            raise ValueError(
-                "AWS_REGION is not set; Lambda sets it, elsewhere name the table's region"
-            )
+            raise ValueError("AWS_REGION is not set; outside of Lambda, name the table's region")
         variable = f"AWS_ENDPOINT_URL_{name.upper()}"
         variable = variable if environment.get(variable) else "AWS_ENDPOINT_URL"
         url = environment.get(variable) or _url_of_region(name, region, environment)
@@ -81,7 +77,7 @@ class Service:
         )
         return head.encode() + request.body
 
-    def sign(self, seconds: int, target: str) -> tuple[str, Any, Any]:
+    def _sign(self, seconds: int, target: str) -> tuple[str, Any, Any]:
         """Return what the requests of a second have in common.
 
         The head's start, up to the signature; the hash of the canonical request without that of the
@@ -110,7 +106,7 @@ class Service:
         return start.replace("\n", "\r\n"), canonical, signature
 
 
-_signing = lru_cache(maxsize=4)(Service.sign)
+_signing = lru_cache(maxsize=4)(Service._sign)
 
 
 def _url_of_region(name: str, region: str, environment: Mapping[str, str]) -> str:

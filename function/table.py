@@ -1,11 +1,12 @@
 """The table of events: the requests that write and read it, and what each answer means."""
 
+import json
 import random
 import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from function.message import Item, Message, Outcome
+from function.message import Message, Outcome
 from function.policy import Policy
 from function.request import Answer, NoAnswerError, Pause, Request, Task, make_request
 
@@ -54,7 +55,7 @@ class _Meaning(NamedTuple):
     outcome: Outcome
     reason: str = ""
     pause: float = 0  # seconds, the longest before another attempt; 0 if none helps
-    stored: Item | None = None  # what made the condition fail, if it was asked for
+    stored: bytes = b""  # the item that made the condition fail, if it was asked for
 
 
 class Table:
@@ -89,11 +90,11 @@ class Table:
             answer = yield make_request("dynamodb", "BatchGetItem", asked, _READ_BYTES)
         except NoAnswerError:
             return
-        if answer.status == 200 and _is_proven(answer):
+        if answer.status == 200 and answer.request_id and answer.is_checked:
             for item in (answer.json() or {}).get("Responses", {}).get(self._name, ()):
                 group = groups[item[self._key]["S"]]
                 if self._policy.is_settled(group[0], item):
-                    self._settle(group, Outcome.SUPERSEDED, item)
+                    self._settle(group, Outcome.SUPERSEDED, b"")
 
     def write(self, group: Sequence[Message]) -> Task:
         """Store one of a batch's messages of one id, in the policy's order, and settle all of them.
@@ -109,7 +110,7 @@ class Table:
                 return
             tried.settle(Outcome.REJECTED, meant.reason)
 
-    def _settle(self, messages: Sequence[Message], outcome: Outcome, standing: Item) -> None:
+    def _settle(self, messages: Sequence[Message], outcome: Outcome, standing: bytes) -> None:
         """Settle the first of the messages, and the rest beside what the table holds by it."""
         for message in messages:
             conflict = self._policy.conflict(message, standing)
@@ -118,11 +119,9 @@ class Table:
 
     def _put(self, messages: Sequence[Message]) -> Generator[Request | Pause, Any, _Meaning]:
         """Try to store the first of the messages; each failure is that of all of them."""
-        condition = self._policy.condition(messages[0])
-        parameters = {"TableName": self._name, "Item": messages[0].item, **condition}
-        brings_item = "ReturnValuesOnConditionCheckFailure" in condition
-        most_bytes = _ITEM_BYTES if brings_item else 65_536
-        request = make_request("dynamodb", "PutItem", parameters, most_bytes)
+        parameters = {"TableName": self._name, **self._policy.condition(messages[0])}
+        brings_item = "ReturnValuesOnConditionCheckFailure" in parameters
+        request = make_request("dynamodb", "PutItem", parameters, _ITEM_BYTES, messages[0].item)
         while True:
             try:
                 meant = _meaning((yield request), request.attempt, brings_item=brings_item)
@@ -140,11 +139,6 @@ class Table:
             request = request._replace(attempt=request.attempt + 1, is_fresh=is_fresh)
 
 
-def _is_proven(answer: Answer) -> bool:
-    """Tell whether it has what DynamoDB's answers have: a request id and the right CRC-32."""
-    return answer.request_id != "" and answer.is_checked
-
-
 def _meaning(answer: Answer, attempt: int, *, brings_item: bool) -> _Meaning:
     said = answer.json()
     if said is None:
@@ -154,16 +148,17 @@ def _meaning(answer: Answer, attempt: int, *, brings_item: bool) -> _Meaning:
         message = str(said.get("message", said.get("Message", "")))
     is_superseded = (answer.status, code) == (400, "ConditionalCheckFailedException")
     if answer.status == 200 or is_superseded:
-        # These acknowledge a message: nothing but DynamoDB's own word will do.
-        if said is None or not _is_proven(answer):
+        # These acknowledge a message: nothing but DynamoDB's own word will do, which has an id and
+        # a right CRC-32.
+        if said is None or not (answer.request_id and answer.is_checked):
             return _Meaning(Outcome.FAILED, "an answer that is not DynamoDB's", TRANSIENT_SECONDS)
-        stored = said.get("Item") if is_superseded and brings_item else None
-        if is_superseded and brings_item and not stored:
+        if not is_superseded:
+            return _Meaning(Outcome.WRITTEN)
+        if brings_item and not said.get("Item"):
             return _Meaning(Outcome.FAILED, f"{code} without the item that is stored")
-        outcome = Outcome.SUPERSEDED if is_superseded else Outcome.WRITTEN
-        return _Meaning(outcome, stored=stored)
-    reasons = [each.get("reason") for each in (said or {}).get("ThrottlingReasons") or ()]
-    reason = ", ".join([f"{code}: {message}"[:_REASON_LENGTH], *map(str, reasons)])
+        return _Meaning(Outcome.SUPERSEDED, stored=json.dumps(said.get("Item")).encode())
+    throttled = [str(each.get("reason")) for each in (said or {}).get("ThrottlingReasons") or ()]
+    reason = ", ".join([f"{code}: {message}"[:_REASON_LENGTH], *throttled])
     if THROTTLED.search(code):
         return _Meaning(Outcome.FAILED, reason, THROTTLED_SECONDS)
     # A process that was frozen between signing and sending, or a clock that is wrong for good.

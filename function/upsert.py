@@ -15,7 +15,6 @@ from function.version import Timestamp
 
 RETRY_SECONDS = 2.5
 """Kept back for the calls to SQS, where managed retries are on and the timeout is long enough."""
-_DAY = 86_400
 
 
 class _Context(Protocol):
@@ -91,10 +90,8 @@ class Upsert:
         failed = [each.record["messageId"] for each in messages if not each.is_acknowledged]
         return {"batchItemFailures": [{"itemIdentifier": each} for each in dict.fromkeys(failed)]}
 
-    def _run(
-        self, tasks: Iterable[Task], report: Report, begin_until: float, wait_until: float
-    ) -> str:
-        """Run tasks, and return why the table is unusable, if it is."""
+    def _run(self, tasks: Iterable[Task], report: Report, *until: float) -> str:
+        """Run tasks, until as the loop's; return why the table is unusable, if it is."""
 
         def guarded(task: Task) -> Task:
             try:
@@ -105,7 +102,7 @@ class Upsert:
                 report.note(error)
 
         try:
-            self._loop.run(map(guarded, tasks), begin_until, wait_until)
+            self._loop.run(map(guarded, tasks), *until)
         except TableUnusableError as error:
             return str(error)
         except Exception as error:  # whatever it is, nothing more was confirmed
@@ -115,12 +112,12 @@ class Upsert:
     def _counts(self, messages: Sequence[Message]) -> dict[str, int]:
         outcomes = Counter(message.outcome for message in messages)
         versions = [message.version for message in messages if message.item]
-        tomorrow = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + _DAY))
-        future = [each for each in versions if isinstance(each, Timestamp) and each[0] > tomorrow]
+        instants = [each.instant for each in versions if isinstance(each, Timestamp)]
+        tomorrow = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 86_400))
         return {
             **{outcome.capitalize(): outcomes[outcome] for outcome in Outcome},
             "Unversioned": versions.count(None) if self._policy.attribute else 0,
-            "FutureVersions": len(future),
+            "FutureVersions": sum(each > tomorrow for each in instants),
         }
 
 
