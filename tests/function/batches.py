@@ -80,7 +80,7 @@ def rejected(body: object, attribute: str = "") -> tuple[str | None, str]:
     """Return the id and the reason of a message that is rejected for its body."""
     message = parse(body, attribute)
     assert message.outcome is Outcome.REJECTED
-    assert (message.item, message.version) == ({}, None)
+    assert (message.item, message.version) == (b"", None)
     return message.event_id, message.reason
 
 

@@ -58,10 +58,7 @@ def test_the_example_event_is_put_under_the_guard(load: Loader, tmp_path: Path) 
     ("name", "said"),
     [
         ("TABLE_NAME", "TABLE_NAME is not set; name the table of events"),
-        (
-            "AWS_DEFAULT_REGION",
-            "AWS_REGION is not set; Lambda sets it, elsewhere name the table's region",
-        ),
+        ("AWS_DEFAULT_REGION", "AWS_REGION is not set; outside of Lambda, name the table's region"),
     ],
 )
 def test_without_table_or_region_the_function_does_not_start(

@@ -108,7 +108,7 @@ def test_a_url_of_another_form_is_refused_by_the_variables_name(variable: str, u
     "name", ["AWS_USE_DUALSTACK_ENDPOINT", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"]
 )
 def test_a_setting_that_is_not_supported_is_refused_by_name(name: str) -> None:
-    with pytest.raises(ValueError, match=f"^{name} is true, which this function does not support"):
+    with pytest.raises(ValueError, match=f"^{name} is true, which is not supported here"):
         Service("dynamodb", HERE | {name: "True"})
     assert Service("dynamodb", HERE | {name: "false"}).host == "dynamodb.us-east-1.amazonaws.com"
 

@@ -61,7 +61,7 @@ def test_an_item_is_put_with_its_condition() -> None:
     asked = {"TableName": "table", "Item": EXAMPLE_ITEM, **condition}
     assert json.loads(request.body) == asked
     assert request._replace(body=b"") == (
-        *("dynamodb", "DynamoDB_20120810.PutItem", b"", request.invocation_id, 65_536, 1, False),
+        *("dynamodb", "DynamoDB_20120810.PutItem", b"", request.invocation_id, 4_000_000, 1, False),
     )
     assert len(request.invocation_id) == 32
     assert request.invocation_id != other.invocation_id
@@ -355,7 +355,7 @@ def test_whatever_a_read_does_not_tell_is_written(
     endpoint = Endpoint(reply, error("ConditionalCheckFailedException"))
     assert invoke(upsert(endpoint, **NEWEST, **READ), *states(1)) == set()
     asked = [(each.target.partition(".")[2], each.most_bytes) for each in endpoint.begun]
-    assert asked == [("BatchGetItem", 32_000_000), ("PutItem", 65_536)]
+    assert asked == [("BatchGetItem", 32_000_000), ("PutItem", 4_000_000)]
     assert capsys.readouterr().out.count("\n") == 1  # the counts
 
 
