@@ -4,37 +4,66 @@ import argparse
 import random
 import sys
 import time
-from collections.abc import Sequence
-from typing import Final
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 
+from .checker import PROBLEMS, Fate
 from .proxy import Fault
 from .run import Options, Report, prove
 from .sabotage import SABOTAGES
 
 LINE_SECONDS: Final = 10.0
 EXAMPLES: Final = 5
+SEEDS: Final = 1_000_000
+# What these faults in the function are only seen with.
+SEEN_WITH: Final[Mapping[str, Mapping[str, Any]]] = {
+    "read-taken-for-a-write": {"read": True},
+    "conflict-acknowledged": {"policy": "first"},
+}
 # `--everything`: the fault run with each option, and then with each fault put into the function.
 RUNS: Final = (
-    "--messages 50000",
-    "--messages 20000 --policy first",
-    "--messages 20000 --read",
-    "--messages 20000 --no-managed",
+    Options(messages=50_000),
+    Options(messages=20_000, policy="first"),
+    Options(messages=20_000, read=True),
+    Options(messages=20_000, managed=False),
+    *(Options(messages=800, sabotage=name, **SEEN_WITH.get(name, {})) for name in SABOTAGES),
 )
-# What these faults in the function are only seen with.
-SEEN_WITH: Final = {
-    "read-taken-for-a-write": " --read",
-    "conflict-acknowledged": " --policy first",
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run once, print one table; return 1 if anything was lost, wrong or unexplained."""
-    options = _parser().parse_args(arguments, Options(seed=random.randrange(10**6)))
-    if options.everything:
-        return _everything()
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.prove",
+        description="Deploys the program to the embedded AWS, sends messages while writes and "
+        "invocations fail, and then accounts for every message. Exit status 1 if one is lost.",
+        argument_default=argparse.SUPPRESS,  # but those of Options
+    )
+    add, default = parser.add_argument, Options()
+    add("--messages", type=int, help=f"how many ({default.messages})")
+    add("--seed", type=int, help="what decides messages and faults (a new one each time)")
+    add("--policy", choices=("newest", "first"), help=f"({default.policy})")
+    add("--read", action="store_true", help="with readBeforeWrite")
+    managed = argparse.BooleanOptionalAction
+    add("--managed", action=managed, help=f"with managedRetries ({default.managed})")
+    add("--sabotage", choices=SABOTAGES, help="a fault to put into the function, to see it caught")
+    add("--everything", action="store_true", help="each policy and option, and each sabotage")
+    given = vars(parser.parse_args(arguments))
+    if not given.pop("everything", False):
+        return int(not _holds(Options(**{"seed": random.randrange(SEEDS), **given})))
+    runs = [replace(run, seed=random.randrange(SEEDS)) for run in RUNS]
+    # A sabotaged one must not hold.
+    broken = [str(run) for run in runs if _holds(run) == bool(run.sabotage)]
+    sys.stdout.write("\n".join(broken or ["All runs held, and each fault was found."]) + "\n")
+    return int(bool(broken))
+
+
+def _holds(options: Options) -> bool:
+    """Run once, and show what came of it."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 100
@@ -48,83 +77,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
             console.print(f"{what}: {done} of {total}")
 
     report = prove(options, tell)
-    _show(console, report, options.seed)
-    return 0 if report.holds else 1
+    console.print(_table(report, f"The fault run, seed {options.seed}"))
+    for problem in PROBLEMS:
+        examples = [text for fate, text in report.found if fate is problem]
+        for text in examples[:EXAMPLES]:
+            console.print(f"{problem}: {text:.100}", markup=False)
+    return report.holds
 
 
-def _everything() -> int:
-    """Return 1 if a run does not hold, or a fault in the function is not found."""
-    broken = [arguments for arguments in RUNS if main(arguments.split())]
-    for name in SABOTAGES:
-        arguments = f"--messages 800 --sabotage {name}{SEEN_WITH.get(name, '')}"
-        if not main(arguments.split()):
-            broken.append(f"not found: {name}")
-    sys.stdout.write("\n".join(broken or ["All runs held, and each fault was found."]) + "\n")
-    return int(bool(broken))
-
-
-def _show(console: Console, report: Report, seed: int) -> None:
-    found = report.account
-    table = Table("", "count", title=f"The fault run, seed {seed}", title_justify="left")
+def _table(report: Report, title: str) -> Table:
+    counts, faults = Counter(fate for fate, _ in report.found), report.faults
+    table = Table("", "count", title=title, title_justify="left")
     table.columns[1].justify = "right"
-    sections: Sequence[dict[str, object]] = (
-        {
-            "messages": report.sent,
-            "distinct ids": report.ids,
-            "deliveries": report.deliveries,
-            "redeliveries": report.redeliveries,
-            "writes tried": report.writes,
-            "writes of one id at once": report.concurrent,
-        },
-        {
-            **{fault.title: report.faults.get(fault, 0) for fault in Fault},
-            "faults in all": sum(report.faults.values()),
-        },
-        {
-            "stored": found.stored,
-            "superseded by a newer one": found.superseded,
-            "dead letters that no table could hold": found.unstorable,
-            "dead letters that conflict with what stands": found.conflicts,
-            "dead letters after failing each time": found.given_up,
-        },
-        {
-            "lost": len(found.lost),
-            "wrong": len(found.wrong),
-            "unexplained": len(found.unexplained),
-            "answers against AWS's contract": len(report.violations),
-        },
+    sections: Sequence[Mapping[str, int]] = (
+        report.figures,
+        {**{each.title: faults[each] for each in Fault}, "faults in all": faults.total()},
+        {fate: counts[fate] for fate in Fate if fate not in PROBLEMS},
+        {fate: counts[fate] for fate in PROBLEMS},
         {"seconds": round(report.seconds)},
     )
     for section in sections:
         for name, value in section.items():
             table.add_row(name, f"{value:,}")
         table.add_section()
-    console.print(table)
-    examples = {
-        **{kind: getattr(found, kind) for kind in ("lost", "wrong", "unexplained")},
-        "against AWS's contract": report.violations,
-    }
-    for kind, each in examples.items():
-        for example in each[:EXAMPLES]:
-            console.print(f"{kind}: {example}", markup=False)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.prove",
-        description="Deploys the program to the embedded AWS, sends messages while writes and "
-        "invocations fail, and then accounts for every message. Exit status 1 if one is lost.",
-    )
-    add, default = parser.add_argument, Options()
-    add("--messages", type=int, help=f"how many ({default.messages})")
-    add("--seed", type=int, help="what decides messages and faults (a new one each time)")
-    add("--policy", choices=("newest", "first"), help=f"({default.policy})")
-    add("--read", action="store_true", default=None, help="with readBeforeWrite")
-    managed = argparse.BooleanOptionalAction
-    add("--managed", action=managed, help=f"with managedRetries ({default.managed})")
-    add("--sabotage", choices=SABOTAGES, help="a fault to put into the function, to see it caught")
-    add("--everything", action="store_true", help="each policy and option, and each sabotage")
-    return parser
+    return table
 
 
 if __name__ == "__main__":

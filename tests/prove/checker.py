@@ -3,9 +3,9 @@
 It knows nothing of the function: tests/model.py says what an event is, and which one is newer.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
+from typing import Final, Literal
 
 from tests.model import Event, rank
 from tools.event import decode, is_same
@@ -15,100 +15,81 @@ from .load import Message
 Policy = Literal["newest", "first"]
 
 
-@dataclass(kw_only=True)
-class Account:
-    """What became of the messages; each is in exactly one of the first six counts."""
+class Fate(StrEnum):
+    """What becomes of a message, each of exactly one of the first six; and what is wrong."""
 
-    stored: int = 0
-    """It is the item of its id."""
-    superseded: int = 0
-    """A newer event of its id is the item."""
-    unstorable: int = 0
-    """No table could hold it, and it is a dead letter."""
-    conflicts: int = 0
-    """Another event of its id was first, under the policy `first`, and it is a dead letter."""
-    given_up: int = 0
-    """It was delivered as often as is allowed, failed each time, and is a dead letter."""
-    lost: list[str] = field(default_factory=list)
-    """Bodies of messages that are nowhere."""
-    wrong: list[str] = field(default_factory=list)
-    """Items that are not the newest event, or none at all that was sent; altered dead letters."""
-    unexplained: list[str] = field(default_factory=list)
-    """Items and dead letters that nobody sent, and what is left in the queue."""
+    STORED = "stored"
+    SUPERSEDED = "superseded by a newer one"
+    UNSTORABLE = "dead letters that no table could hold"
+    CONFLICT = "dead letters that conflict with what stands"
+    GIVEN_UP = "dead letters after failing each time"
+    LOST = "lost"
+    """It is nowhere."""
+    WRONG = "wrong"
+    """An item that is not the newest event, or none at all that was sent; an altered letter."""
+    UNEXPLAINED = "unexplained"
+    """An item or a dead letter that nobody sent, or what is left in the queue."""
+    VIOLATION = "answers against AWS's contract"
 
-    @property
-    def holds(self) -> bool:
-        """Whether every message is accounted for, and nothing else is there."""
-        return not (self.lost or self.wrong or self.unexplained)
+
+PROBLEMS: Final = (Fate.LOST, Fate.WRONG, Fate.UNEXPLAINED, Fate.VIOLATION)
+Finding = tuple[Fate, str]
+"""What became of a body, an item or a dead letter, and which it was."""
 
 
 def account(
     sent: Mapping[str, Message],
     items: Iterable[Event],
     dead_letters: Sequence[tuple[str, str]],
-    left_in_queue: int,
+    left_in_queue: int = 0,
     policy: Policy = "newest",
-) -> Account:
+) -> Iterator[Finding]:
     """Account for the messages sent, by message id.
 
     dead_letters: message id in the queue and body of each; one may be there more than once.
     left_in_queue: how many messages the queue still holds.
     """
-    result = Account()
     if left_in_queue:
-        result.unexplained.append(f"{left_in_queue} messages left in the queue")
-
-    dead: set[str] = set()
+        yield Fate.UNEXPLAINED, f"{left_in_queue} messages left in the queue"
     for message_id, body in dead_letters:
         if message_id not in sent:
-            result.unexplained.append(f"dead letter {message_id}: {_short(body)}")
+            yield Fate.UNEXPLAINED, f"dead letter {message_id}: {body}"
         elif body != sent[message_id].body:
-            result.wrong.append(f"dead letter {message_id}: {_short(body)}")
-        dead.add(message_id)
+            yield Fate.WRONG, f"dead letter {message_id}: {body}"
 
-    stored = {item["event_id"]: item for item in items}
+    dead = {message_id for message_id, _ in dead_letters}
     events: dict[str, list[tuple[Event, bool]]] = {}
     for message_id, message in sent.items():
         if message.storable:
             event = decode(message.body)
             events.setdefault(event["event_id"], []).append((event, message_id in dead))
-        elif message_id in dead:
-            result.unstorable += 1
         else:
-            result.lost.append(_short(message.body))
-
-    result.unexplained += [
-        f"item {_short(str(item))}" for event_id, item in stored.items() if event_id not in events
-    ]
+            yield Fate.UNSTORABLE if message_id in dead else Fate.LOST, message.body
+    stored = {item["event_id"]: item for item in items}
+    for event_id in stored.keys() - events.keys():
+        yield Fate.UNEXPLAINED, f"item {stored[event_id]}"
     for event_id, of_id in events.items():
-        _account_for_id(result, of_id, stored.get(event_id), policy)
-    return result
+        yield from _account_for_id(of_id, stored.get(event_id), policy)
 
 
 def _account_for_id(
-    result: Account, events: list[tuple[Event, bool]], item: Event | None, policy: Policy
-) -> None:
+    events: list[tuple[Event, bool]], item: Event | None, policy: Policy
+) -> Iterator[Finding]:
     """Account for the events of one id; each comes with whether it is a dead letter.
 
     A dead letter may have been stored as well: written, and the confirmation never heard.
     """
-    lost = []
     is_an_event = any(is_same(item, event) for event, _ in events)
+    is_right = is_an_event
     for event, is_dead in events:
         if is_same(item, event):
-            result.stored += 1
-        elif is_dead and policy == "first" and is_an_event:
-            result.conflicts += 1
+            fate = Fate.STORED
         elif is_dead:
-            result.given_up += 1
+            fate = Fate.CONFLICT if policy == "first" and is_an_event else Fate.GIVEN_UP
         elif policy == "newest" and item is not None and is_an_event and rank(event) < rank(item):
-            result.superseded += 1
+            fate = Fate.SUPERSEDED
         else:
-            lost.append(_short(str(event)))
-    result.lost += lost
-    if item is not None and (lost or not is_an_event):
-        result.wrong.append(f"item {_short(str(item))}")
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 100 else f"{text[:100]}…"
+            fate, is_right = Fate.LOST, False
+        yield fate, str(event)
+    if item is not None and not is_right:
+        yield Fate.WRONG, f"item {item}"

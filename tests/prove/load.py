@@ -3,15 +3,16 @@
 The same seed gives the same messages in the same order.
 """
 
-import json
 import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import count, islice
 from random import Random
 from typing import Any, Final
 
 from tests.model import rank
+from tools.event import to_json
 
 # Of a hundred messages: how many say again what was said, and how many hold no event at all.
 REPEATED: Final = 20
@@ -23,7 +24,6 @@ STATES_PER_ID: Final = 6
 # These ids' newest event is one, but larger than the 400 KB that DynamoDB holds.
 OVERSIZED: Final = range(4, 64, 4)
 OVERSIZED_BYTES: Final = 420_000
-# How many places an event is late or early, by standard deviation.
 DISORDER: Final = 40
 
 
@@ -33,68 +33,54 @@ class Message:
 
     body: str
     storable: bool = True
+    disorder: float = DISORDER
+    """How many places it is late or early, by standard deviation."""
 
 
-def messages(count: int, seed: int, *, versioned: bool = True) -> list[Message]:
-    """Make `count` messages in the order they are sent.
+def messages(number: int, seed: int, *, versioned: bool = True) -> list[Message]:
+    """Make so many messages in the order they are sent.
 
     versioned: whether an event whose version is none cannot be stored.
     """
     random = Random(f"messages {seed}")
-    placed: list[tuple[float, Message]] = []
-    for place, message in enumerate(_stream(count, random)):
-        # An event that is too large stays right behind an older one of its id, so that the two
-        # share a batch: the older one has to be stored in spite of it.
-        adrift = message.storable and not message.body.startswith(_OVERSIZED_ID)
-        placed.append((place + (random.gauss(0, DISORDER) if adrift else 0), message))
-    placed.sort(key=lambda each: each[0])
-    return [
-        Message(body=message.body) if _NO_VERSION in message.body and not versioned else message
-        for _, message in placed
-    ]
-
-
-_NO_VERSION = '"timestamp": "2025-03-30T01:00:00+02:00"'
-_OVERSIZED_ID = '{"event_id": "oversized-'
-
-
-def _stream(count: int, random: Random) -> Iterator[Message]:
-    hot = [_states(f"hot-{number}", random) for number in range(HOT_IDS)]
+    hot = [_states(f"hot-{each}", random) for each in range(HOT_IDS)]
+    cold = _cold(random)
     sent: list[Message] = []
-    ids = 0
-    cold: list[str] = []
-    while len(sent) < count:
+    while len(sent) < number:
         dice = random.randrange(100)
         if dice < REPEATED and sent:
             # Mostly something recent, now and then something from long ago.
-            back = random.choice((10, 100, len(sent)))
-            message = sent[random.randrange(max(0, len(sent) - back), len(sent))]
+            sent.append(random.choice(sent[-random.choice((10, 100, len(sent))) :]))
         elif dice < REPEATED + BROKEN:
-            message = Message(body=_broken(random, len(sent)), storable=False)
-        elif random.randrange(100) < HOT:
-            message = Message(body=next(random.choice(hot)))
+            body = _broken(random, len(sent))
+            sent.append(Message(body=body, storable=not versioned and _NO_VERSION in body))
         else:
-            if not cold:
-                ids += 1
-                if ids in OVERSIZED and count - len(sent) >= 2:
-                    older, newer = _outgrown(f"oversized-{ids}")
-                    sent += [older, newer]
-                    yield older
-                    yield newer
-                    continue
-                states = _states(f"évent-{ids}", random)
-                cold = [next(states) for _ in range(random.randint(1, STATES_PER_ID))]
-            message = Message(body=cold.pop())
-        if not message.body.startswith(_OVERSIZED_ID):
-            sent.append(message)
-            yield message
+            states = random.choice(hot) if random.randrange(100) < HOT else cold
+            sent.append(next(states))
+    placed = sorted(enumerate(sent), key=lambda each: random.gauss(each[0], each[1].disorder))
+    return [message for _, message in placed]
 
 
-def _states(event_id: str, random: Random) -> Iterator[str]:
+def _cold(random: Random) -> Iterator[Message]:
+    """Yield a few states of an id, then of the next one, and so on."""
+    for number in count(1):
+        if number in OVERSIZED:
+            # The one that is too large stays behind an older one of its id, so that the two share
+            # a batch: the older one has to be stored in spite of it.
+            event = {"event_id": f"oversized-{number}", "timestamp": 1}
+            yield Message(body=to_json(event), disorder=0)
+            large = {**event, "timestamp": 2, "padding": "x" * OVERSIZED_BYTES}
+            yield Message(body=to_json(large), storable=False, disorder=0)
+        else:
+            states = random.randint(1, STATES_PER_ID)
+            yield from islice(_states(f"évent-{number}", random), states)
+
+
+def _states(event_id: str, random: Random) -> Iterator[Message]:
     """Yield the states of one id in no order, each with a version of its own."""
     seen: set[object] = set()
     kind = random.choice(("instant", "instant", "instant", "number", "any"))
-    for state in range(1_000_000):
+    for state in count():
         version = _version(kind, random)
         while (place := rank({"timestamp": version})) in seen:  # in any spelling
             version = _version(kind, random)
@@ -102,7 +88,7 @@ def _states(event_id: str, random: Random) -> Iterator[str]:
         event: dict[str, Any] = {"event_id": event_id, "state": state, **_content(random)}
         if version is not None:
             event["timestamp"] = version
-        yield _json(event)
+        yield Message(body=to_json(event))
 
 
 def _version(kind: str, random: Random) -> str | Decimal | None:
@@ -130,18 +116,7 @@ def _content(random: Random) -> dict[str, Any]:
     }
 
 
-def _json(value: Any) -> str:
-    if isinstance(value, Decimal):
-        return str(value)
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(k)}: {_json(v)}" for k, v in value.items()) + "}"
-    return json.dumps(value)
-
-
-def _outgrown(event_id: str) -> tuple[Message, Message]:
-    older = {"event_id": event_id, "timestamp": 1, "note": "the newest that a table can hold"}
-    newer = {"event_id": event_id, "timestamp": 2, "padding": "x" * OVERSIZED_BYTES}
-    return Message(body=json.dumps(older)), Message(body=json.dumps(newer), storable=False)
+_NO_VERSION: Final = '"timestamp": "2025-03-30T01:00:00+02:00"'
 
 
 def _broken(random: Random, number: int) -> str:

@@ -3,10 +3,11 @@
 import json
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from tools.deployed import Deployed, wait_for
 from tools.emulator import Emulator
@@ -15,7 +16,7 @@ from tools.stacks import PROJECT, Stack, load_stack
 from tools.template import Template, make_template, zip_of
 from tools.up import deploy
 
-from .checker import Account, Policy, account
+from .checker import PROBLEMS, Fate, Finding, Policy, account
 from .load import Message, messages
 from .proxy import Fault, Proxy
 
@@ -55,8 +56,6 @@ class Options:
     managed: bool = True
     sabotage: str = ""
     """The name of a fault to put into the function."""
-    everything: bool = False
-    """All of these, one after the other."""
 
     @property
     def stack(self) -> Stack:
@@ -79,21 +78,15 @@ class Options:
 class Report:
     """What was sent, what was done to it, and what became of it."""
 
-    sent: int
-    ids: int
-    writes: int
-    concurrent: int
-    deliveries: int
-    redeliveries: int
-    faults: Mapping[Fault, int]
-    violations: list[Any]
-    account: Account
+    figures: Mapping[str, int]
+    faults: Counter[Fault]
+    found: Sequence[Finding]
     seconds: float
 
     @property
     def holds(self) -> bool:
         """Whether nothing was lost, wrong or unexplained, and every answer kept AWS's contract."""
-        return self.account.holds and not self.violations
+        return not any(fate in PROBLEMS for fate, _ in self.found)
 
 
 def prove(options: Options, tell: Tell) -> Report:
@@ -115,20 +108,23 @@ def prove(options: Options, tell: Tell) -> Report:
             proxy.calm = True
             left = _drain(flow, tell)
             letters = [(letter.message_id, letter.body) for letter in flow.dead_letters()]
-            found = account(sent, flow.items(), letters, left, options.policy)
+            found = [*account(sent, flow.items(), letters, left, options.policy)]
         watched = [json.loads(line) for line in watched_file.read_text().splitlines()]
-        return Report(
-            sent=len(sent),
-            ids=len({json.loads(m.body)["event_id"] for m in load if m.storable}),
-            writes=proxy.writes,
-            concurrent=proxy.concurrent,
-            deliveries=sum(line.get("deliveries", 0) for line in watched),
-            redeliveries=sum(line.get("redeliveries", 0) for line in watched),
-            faults=proxy.faults,
-            violations=[line["violation"] for line in watched if "violation" in line],
-            account=found,
-            seconds=time.monotonic() - started,
-        )
+    received = [count for line in watched for count in line.get("received", [])]
+    violations = [str(line["violation"]) for line in watched if "violation" in line]
+    return Report(
+        figures={
+            "messages": len(sent),
+            "distinct ids": len({json.loads(m.body)["event_id"] for m in load if m.storable}),
+            "deliveries": len(received),
+            "redeliveries": sum(count > 1 for count in received),
+            "writes tried": proxy.writes,
+            "writes of one id at once": proxy.concurrent,
+        },
+        faults=proxy.faults,
+        found=[*found, *((Fate.VIOLATION, each) for each in violations)],
+        seconds=time.monotonic() - started,
+    )
 
 
 def _template(stack: Stack, variables: Mapping[str, str]) -> Template:
@@ -141,13 +137,9 @@ def _template(stack: Stack, variables: Mapping[str, str]) -> Template:
     function["Handler"] = "watched.handler"
     function["Environment"]["Variables"] |= variables
     here = Path(__file__).parent
-    files = {
-        **{f"function/{path.name}": path for path in (PROJECT / "function").glob("*.py")},
-        "batches.py": PROJECT / "tests/function/batches.py",
-        "sabotage.py": here / "sabotage.py",
-        "watched.py": here / "watched.py",
-    }
-    return Template(body=body, code=zip_of(files))
+    files = {f"function/{path.name}": path for path in (PROJECT / "function").glob("*.py")}
+    beside = (PROJECT / "tests/function/batches.py", here / "sabotage.py", here / "watched.py")
+    return Template(body=body, code=zip_of({**files, **{path.name: path for path in beside}}))
 
 
 def _send(flow: Deployed, load: list[Message], tell: Tell) -> dict[str, Message]:
