@@ -70,11 +70,11 @@ def _holds(options: Options) -> bool:
     console.print(f"{options.messages} messages, seed {options.seed}")
     next_at = 0.0
 
-    def tell(what: str, done: int, total: int) -> None:
+    def tell(sent: int) -> None:
         nonlocal next_at
         if time.monotonic() >= next_at:
             next_at = time.monotonic() + LINE_SECONDS
-            console.print(f"{what}: {done} of {total}")
+            console.print(f"{sent} of them are sent, with faults")
 
     report = prove(options, tell)
     console.print(_table(report, f"The fault run, seed {options.seed}"))

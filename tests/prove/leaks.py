@@ -8,7 +8,7 @@ import gc
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -20,7 +20,12 @@ INVOCATIONS: Final = 10_000
 # After this part of them, all that is kept for good has been made.
 WARM: Final = 0.2
 MOST_GROWTH: Final = 0.10
-LEAK_BYTES: Final = 10_000
+# What can be leaked by each invocation, to see it caught.
+LEAKS: Final[dict[str, Callable[[], object]]] = {
+    "memory": lambda: bytearray(10_000),
+    "thread": lambda: threading.Thread(target=threading.Event().wait, daemon=True).start(),
+    "file": lambda: os.open(os.devnull, os.O_RDONLY),
+}
 
 
 @dataclass(frozen=True)
@@ -43,14 +48,13 @@ class Held:
         )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main() -> int:
     """Print one line; return 1 if memory grew by more than a tenth, or a thread or file is left."""
     parser = argparse.ArgumentParser(prog="python -m tests.prove.leaks", description=main.__doc__)
     parser.add_argument("--invocations", type=int, default=INVOCATIONS, help="(%(default)s)")
-    parser.add_argument(
-        "--leak", choices=("memory", "thread", "file"), help="what to leak, to see it caught"
-    )
-    options = parser.parse_args(arguments)
+    parser.add_argument("--leak", choices=LEAKS, help="what to leak, to see it caught")
+    options = parser.parse_args()
+    leak = LEAKS.get(options.leak, lambda: None)
     say = sys.stdout.write
     with running_stub(latency_ms=0) as stub, Path(os.devnull).open("w") as nowhere:
         os.environ |= {
@@ -67,8 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout, leaked = nowhere, []
         for number in range(options.invocations):
             handler(_batch(number), Context())
-            if options.leak:
-                leaked.append(_leak(options.leak))
+            leaked.append(leak())
             if number % 1000 == 0:
                 stub.take()  # it remembers each request
             if number == int(WARM * options.invocations):
@@ -89,16 +92,6 @@ def _batch(number: int) -> dict[str, Any]:
     ]
     bodies = [*events, f"broken {number}"]
     return batch(*(record(body, f"{number}-{place}") for place, body in enumerate(bodies)))
-
-
-def _leak(kind: str) -> object:
-    if kind == "memory":
-        return bytearray(LEAK_BYTES)
-    if kind == "file":
-        return Path(os.devnull).open()
-    thread = threading.Thread(target=threading.Event().wait, daemon=True)
-    thread.start()
-    return thread
 
 
 if __name__ == "__main__":

@@ -97,15 +97,16 @@ def schedule(seed: int, often: Fault | None = None) -> Iterator[Plan | None]:
         yield Plan(fault=deck.pop(), persistent=random.random() < 0.5, dice=random.random())
 
 
-Piece = bytes | float | None
-"""What the client gets: bytes, after how many seconds, or the end of the connection."""
+Piece = bytes | float | signal.Signals | None
+"""What the client gets: bytes, after how many seconds, a signal, or the end of the connection."""
 Step = Piece | Callable[[bytes], list[Piece]]
 """A piece; or the call is forwarded, and this is what becomes of the real answer."""
 
 
-def _steps(fault: Fault, dice: float, target: bytes, too_long: float) -> list[Step]:
-    """Return what happens to a call; target: the operation; too_long: for the function."""
-    is_half = dice < 0.5
+def _steps(plan: Plan, target: bytes, function_seconds: float) -> list[Step]:
+    """Return what happens to a call of this operation; the function has so many seconds."""
+    dice, is_half = plan.dice, plan.dice < 0.5
+    too_long = function_seconds + 0.5 + 4 * dice
     throttled = ("ProvisionedThroughputExceededException", "ThrottlingException")[is_half]
     server_error = ((503, "ServiceUnavailable"), (500, "InternalServerError"))[is_half]
     expired = "Signature expired: 20250330T010000Z is now earlier than it may be"
@@ -131,15 +132,15 @@ def _steps(fault: Fault, dice: float, target: bytes, too_long: float) -> list[St
         Fault.CLOSED: [lambda real: [real, 0.1 * dice, None]],
         Fault.HALF_OPEN: [10 * too_long, None],
         Fault.HANDSHAKE: [None],
-        Fault.KILLED_BEFORE: [None],
-        Fault.KILLED_AFTER: [lambda _: [None]],
+        Fault.KILLED_BEFORE: [signal.SIGKILL, None],
+        Fault.KILLED_AFTER: [lambda _: [signal.SIGKILL, None]],
         Fault.DARK: [too_long, None],
         Fault.LAST: [lambda real: [_ending(real), 10 * too_long, None]],
         Fault.EXPIRED: [_error(400, "InvalidSignatureException", expired)],
         Fault.IN_PART: [_said(in_part[target]) if target in in_part else _pass],
-        Fault.FROZEN: [_pass],
+        Fault.FROZEN: [signal.SIGSTOP, _pass],
     }
-    return table[fault]
+    return table[plan.fault]
 
 
 class Proxy:
@@ -232,7 +233,8 @@ class Proxy:
     ) -> bool:
         """Answer one request, or not; return whether the connection, opened then, goes on."""
         head, body = await _message(reader)
-        if opened <= self._dark_since.get(int(_field(_PROCESS, head)), 0):
+        pid = int(_field(_PROCESS, head))
+        if opened <= self._dark_since.get(pid, 0):
             await reader.read()
             return False
         found = _EVENT_ID.search(body)
@@ -240,12 +242,15 @@ class Proxy:
         self.concurrent += bool(self._under_way[event_id])
         self._under_way[event_id] += 1
         try:
-            left = self._meet(head)
+            left = self._meet(head, pid)
             while left:
                 step = left.pop(0)
                 if callable(step):
                     to_table.write(_PROCESS.sub(b"POST / ", head, count=1) + body)
                     left = [*step(b"".join(await _message(from_table))), *left]
+                elif isinstance(step, signal.Signals):
+                    with contextlib.suppress(ProcessLookupError):  # it ended in the meantime
+                        os.kill(pid, step)
                 elif isinstance(step, float):
                     await asyncio.sleep(step)
                 elif step is None or writer.is_closing():
@@ -257,9 +262,9 @@ class Proxy:
             self._under_way[event_id] -= 1
         return True
 
-    def _meet(self, head: bytes) -> list[Step]:
-        """Return what happens to a request; do to its process what the fault does."""
-        call, pid = _field(_CALL, head), int(_field(_PROCESS, head))
+    def _meet(self, head: bytes, pid: int) -> list[Step]:
+        """Return what happens to a request."""
+        call = _field(_CALL, head)
         is_first = call not in self._plans
         if is_first:
             self.writes += 1
@@ -268,20 +273,10 @@ class Proxy:
         if plan is None or self.calm or not (is_first or plan.persistent):
             return [_pass]
         self.faults[plan.fault] += 1
-        too_long = self._function_seconds + 0.5 + 4 * plan.dice
-        steps = _steps(plan.fault, plan.dice, _field(_TARGET, head), too_long)
-        match plan.fault:
-            case Fault.HANDSHAKE:
-                self._handshakes_to_stop += 1
-            case Fault.DARK:
-                self._dark_since[pid] = self._loop.time()
-            case Fault.KILLED_BEFORE:
-                _send(signal.SIGKILL, pid)
-            case Fault.KILLED_AFTER:
-                return [lambda _: _send(signal.SIGKILL, pid)]
-            case Fault.FROZEN:
-                _send(signal.SIGSTOP, pid)
-        return steps
+        self._handshakes_to_stop += plan.fault is Fault.HANDSHAKE
+        if plan.fault is Fault.DARK:
+            self._dark_since[pid] = self._loop.time()
+        return _steps(plan, _field(_TARGET, head), self._function_seconds)
 
 
 _PROCESS: Final = re.compile(rb"^POST /(\d+)/? ")
@@ -303,12 +298,6 @@ async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
     """Read a request or an answer: its head and its body."""
     head = await reader.readuntil(b"\r\n\r\n")
     return head, await reader.readexactly(int(_field(_LENGTH, head)))
-
-
-def _send(signal_: signal.Signals, pid: int) -> list[Piece]:
-    with contextlib.suppress(ProcessLookupError):  # it ended in the meantime
-        os.kill(pid, signal_)
-    return [None]
 
 
 def _pass(real: bytes) -> list[Piece]:

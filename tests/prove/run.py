@@ -41,8 +41,8 @@ MET_BY: Final = {
     "swallow-an-exception": Fault.SERVER_ERROR,
 }
 
-# Told now and then: what is going on, how much of it is done, and out of how much.
-Tell = Callable[[str, int, int], None]
+Tell = Callable[[int], None]
+"""Told now and then how many messages are sent."""
 
 
 @dataclass(kw_only=True)
@@ -106,7 +106,8 @@ def prove(options: Options, tell: Tell) -> Report:
             flow = Deployed(deploy(aws, _template(options.stack, variables)))
             sent = _send(flow, load, tell)
             proxy.calm = True
-            left = _drain(flow, tell)
+            wait_for(lambda: not flow.waiting(), DRAIN_SECONDS, POLL_SECONDS)
+            left = flow.waiting()
             letters = [(letter.message_id, letter.body) for letter in flow.dead_letters()]
             found = [*account(sent, flow.items(), letters, left, options.policy)]
         watched = [json.loads(line) for line in watched_file.read_text().splitlines()]
@@ -149,19 +150,6 @@ def _send(flow: Deployed, load: list[Message], tell: Tell) -> dict[str, Message]
         room = max(0, BACKLOG - flow.waiting(in_flight=False)) // BATCH_MESSAGES * BATCH_MESSAGES
         ids = flow.send(message.body for message in left[:room])
         sent.update(zip(ids, left, strict=False))
-        tell("sending, with faults", len(sent), len(load))
+        tell(len(sent))
         time.sleep(POLL_SECONDS)
     return sent
-
-
-def _drain(flow: Deployed, tell: Tell) -> int:
-    """Wait until the queue is empty, or for a while; return how many messages are left."""
-    first = flow.waiting()
-
-    def is_drained() -> bool:
-        left = flow.waiting()
-        tell("draining, without faults", first - left, first)
-        return not left
-
-    wait_for(is_drained, DRAIN_SECONDS, POLL_SECONDS)
-    return flow.waiting()
