@@ -1,11 +1,14 @@
 """Batches as Lambda hands them over, and the contract that every answer has to keep."""
 
+import contextlib
 import hashlib
+import io
 import itertools
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from function.message import Message, Outcome
 from function.policy import Policy, choose_policy
@@ -40,11 +43,6 @@ class Context:
         return self.remaining
 
 
-def md5(text: str) -> str:
-    """Return what SQS tells of a body."""
-    return hashlib.md5(text.encode(errors="replace"), usedforsecurity=False).hexdigest()
-
-
 def record(body: object, message_id: str = "", received: int = 1) -> dict[str, Any]:
     """Make a record of an SQS batch; a body that is no string is sent as JSON."""
     text = body if isinstance(body, str) else json.dumps(body)
@@ -59,7 +57,7 @@ def record(body: object, message_id: str = "", received: int = 1) -> dict[str, A
             "ApproximateFirstReceiveTimestamp": "1743296400001",
         },
         "messageAttributes": {},
-        "md5OfBody": md5(text),
+        "md5OfBody": hashlib.md5(text.encode(errors="replace"), usedforsecurity=False).hexdigest(),
         "eventSource": "aws:sqs",
         "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:event-state-queue",
         "awsRegion": "us-east-1",
@@ -111,3 +109,30 @@ def invoke(upsert: Upsert, *records: dict[str, Any], remaining: int = 30_000) ->
     """Hand records over as one batch and return the identifiers reported as failed."""
     event = batch(*records)
     return failed(upsert(event, Context(remaining)), event)
+
+
+class Told(NamedTuple):
+    """What an invocation answered and logged."""
+
+    failed: set[str]
+    lines: list[dict[str, Any]]
+    counts: dict[str, int]
+    """Those that are not 0."""
+
+    @property
+    def reasons(self) -> list[str]:
+        """What the lines give as reasons."""
+        return [line["reason"] for line in self.lines]
+
+
+def deliver(upsert: Upsert, *records: dict[str, Any], remaining: int = 30_000) -> Told:
+    """Hand records over as one batch; return what was reported, and what was logged."""
+    with contextlib.redirect_stdout(io.StringIO()) as log:
+        failures = invoke(upsert, *records, remaining=remaining)
+    *lines, metrics = map(json.loads, log.getvalue().splitlines())
+    assert metrics["FunctionName"] == Context.function_name
+    for line in lines:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", line.pop("timestamp"))
+        assert line.pop("requestId") == Context.aws_request_id
+    names = [each["Name"] for each in metrics["_aws"]["CloudWatchMetrics"][0]["Metrics"]]
+    return Told(failures, lines, {name: metrics[name] for name in names if metrics[name]})

@@ -1,27 +1,33 @@
 """DynamoDB and SQS in memory, as far as the function uses them, and a loop of the test's own.
 
-test_policy.py compares its conditions with a real evaluator.
+test_policy.py compares its conditions with real evaluators.
 """
 
+import base64
 import json
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from moto.sqs.models import Message
 
-from function.queue import md5_of_attributes
+from function.loop import Loop
 from function.request import Answer, NoAnswerError, Pause, Request, Task
 from function.upsert import Upsert
-from tests.function.batches import md5
 
 Attributes = dict[str, dict[str, Any]]
 Step = Callable[[Request], Answer]
 """Answers a request; may raise NoAnswerError."""
+Reply = Answer | NoAnswerError
 
 QUEUE, LETTERS = "https://sqs/1/events", "https://sqs/1/events-dlq"
-_TOKENS = re.compile(r"<=|[<=(),]|[#:]?\w+")
+NEWEST = {"VERSION_ATTRIBUTE": "version"}
+FIRST = {"APPEND_ONLY": "true"}
+MANAGED = {"QUEUE_URL": QUEUE, "DEAD_LETTER_QUEUE_URL": LETTERS}
+READ = {"READ_BEFORE_WRITE": "true"}
 
 
 def ok(said: object) -> Answer:
@@ -33,6 +39,23 @@ def error(code: str, status: int = 400, message: str = "because", **more: Any) -
     """Make an error of DynamoDB."""
     said = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message, **more}
     return Answer(status, json.dumps(said).encode(), "id", is_checked=True)
+
+
+TOO_LARGE = error("ValidationException", message="Item size has exceeded")
+SUPERSEDED = error("ConditionalCheckFailedException")
+
+
+def replying(*replies: Reply) -> Step:
+    """Answer as told, whatever is asked, the last one again and again."""
+    left = list(replies)
+
+    def reply(_: Request) -> Answer:
+        said = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+    return reply
 
 
 class Memory:
@@ -48,78 +71,109 @@ class Memory:
 
     def __call__(self, request: Request) -> Answer:
         """Do what a request asks for."""
-        operation = request.target.partition(".")[2]
+        target, _, operation = request.target.partition(".")
+        assert request.service == {"DynamoDB_20120810": "dynamodb", "AmazonSQS": "sqs"}[target]
         self.requests.append(operation)
-        asked = json.loads(request.body)
-        service = "sqs" if request.target.startswith("AmazonSQS.") else "dynamodb"
-        assert request.service == service
-        answer: Answer = getattr(self, f"_{operation}")(**asked)
-        return answer
+        do: Callable[[dict[str, Any]], Answer] = {
+            "PutItem": self._put,
+            "BatchGetItem": self._read,
+            "SendMessage": self._send,
+            "ChangeMessageVisibilityBatch": self._pause,
+        }[operation]
+        return do(json.loads(request.body))
 
-    def _PutItem(  # noqa: N802 DynamoDB's names
-        self,
-        *,
-        TableName: str,  # noqa: N803
-        Item: Attributes,  # noqa: N803
-        ConditionExpression: str = "",  # noqa: N803
-        ExpressionAttributeNames: dict[str, str] | None = None,  # noqa: N803
-        ExpressionAttributeValues: Attributes | None = None,  # noqa: N803
-        ReturnValuesOnConditionCheckFailure: str = "NONE",  # noqa: N803
-    ) -> Answer:
-        assert TableName == "events"
-        if "poison" in Item:
-            return error("ValidationException", message="Item size has exceeded the maximum")
-        key = Item["event_id"]["S"]
+    def _put(self, asked: dict[str, Any]) -> Answer:
+        table, item = asked.pop("TableName"), asked.pop("Item")
+        is_told = asked.pop("ReturnValuesOnConditionCheckFailure", "NONE") == "ALL_OLD"
+        assert table == "events"
+        if "poison" in item:
+            return TOO_LARGE
+        key = item["event_id"]["S"]
         stored = self.items.get(key, {})
-        assert {} not in (ExpressionAttributeNames, ExpressionAttributeValues), (
-            "DynamoDB refuses it"
-        )
-        names, values = ExpressionAttributeNames or {}, ExpressionAttributeValues or {}
-        if ConditionExpression and not _Condition(ConditionExpression, names, values).holds(stored):
-            is_told = ReturnValuesOnConditionCheckFailure == "ALL_OLD"
+        if asked and not _holds(asked, stored):
             more: dict[str, Any] = {"Item": stored} if is_told else {}
             return error("ConditionalCheckFailedException", **more)
-        self.items[key] = Item
+        self.items[key] = item
         return ok({})
 
-    def _BatchGetItem(self, *, RequestItems: dict[str, Any]) -> Answer:  # noqa: N802, N803
-        ((table, asked),) = RequestItems.items()
-        assert (table, asked["ConsistentRead"]) == ("events", True)
-        names = asked["ExpressionAttributeNames"]
-        assert all(re.fullmatch(r"#\w+", each) for each in names)
-        wanted = [names[each] for each in asked["ProjectionExpression"].split(", ")]
-        keys = [key["event_id"]["S"] for key in asked["Keys"]]
+    def _read(self, asked: dict[str, Any]) -> Answer:
+        ((table, read),) = asked["RequestItems"].items()
+        assert (table, read["ConsistentRead"]) == ("events", True)
+        names = read["ExpressionAttributeNames"]
+        wanted = [names[each] for each in read["ProjectionExpression"].split(", ")]
+        keys = [key["event_id"]["S"] for key in read["Keys"]]
         assert 0 < len(keys) <= 100
         assert len(keys) == len({*keys}), "DynamoDB refuses a key that comes twice"
         found = [self.items[key] for key in keys if key in self.items]
         items = [{name: item[name] for name in wanted if name in item} for item in found]
         return ok({"Responses": {"events": items}, "UnprocessedKeys": {}})
 
-    def _SendMessage(  # noqa: N802
-        self,
-        *,
-        QueueUrl: str,  # noqa: N803
-        MessageBody: str,  # noqa: N803
-        MessageAttributes: dict[str, Any],  # noqa: N803
-    ) -> Answer:
-        assert QueueUrl == LETTERS
-        assert len(MessageAttributes) <= 10
-        self.letters.append({"body": MessageBody, "attributes": MessageAttributes})
-        digest = md5_of_attributes(MessageAttributes)
-        said = {"MD5OfMessageBody": md5(MessageBody), "MD5OfMessageAttributes": digest}
+    def _send(self, asked: dict[str, Any]) -> Answer:
+        body, attributes = asked["MessageBody"], asked["MessageAttributes"]
+        assert asked["QueueUrl"] == LETTERS
+        assert len(attributes) <= 10
+        self.letters.append({"body": body, "attributes": attributes})
+        sent = Message("1", body)  # moto's, for its digests
+        sent.message_attributes = {
+            name: {**each, "BinaryValue": base64.b64decode(each.get("BinaryValue", ""))}
+            for name, each in attributes.items()
+        }
+        said = {"MD5OfMessageBody": sent.body_md5, "MD5OfMessageAttributes": sent.attribute_md5}
         return ok({"MessageId": "1", **said})._replace(is_checked=False)
 
-    def _ChangeMessageVisibilityBatch(  # noqa: N802
-        self,
-        *,
-        QueueUrl: str,  # noqa: N803
-        Entries: list[dict[str, Any]],  # noqa: N803
-    ) -> Answer:
-        assert QueueUrl == QUEUE
-        assert len({entry["Id"] for entry in Entries}) == len(Entries) <= 10
-        self.pauses |= {entry["ReceiptHandle"]: entry["VisibilityTimeout"] for entry in Entries}
-        said = {"Successful": [{"Id": entry["Id"]} for entry in Entries], "Failed": []}
+    def _pause(self, asked: dict[str, Any]) -> Answer:
+        entries = asked["Entries"]
+        assert asked["QueueUrl"] == QUEUE
+        assert len({entry["Id"] for entry in entries}) == len(entries) <= 10
+        self.pauses |= {entry["ReceiptHandle"]: entry["VisibilityTimeout"] for entry in entries}
+        said = {"Successful": [{"Id": entry["Id"]} for entry in entries], "Failed": []}
         return ok(said)._replace(is_checked=False)
+
+
+@dataclass(frozen=True)
+class _Value:
+    """An attribute as DynamoDB compares it: with one of its own type alone."""
+
+    kind: str
+    value: Any
+
+    def __lt__(self, other: "_Value") -> bool:
+        return self.kind == other.kind and bool(self.value < other.value)
+
+    def __le__(self, other: "_Value") -> bool:
+        return self < other or self == other
+
+
+def _value(attribute: dict[str, Any] | None) -> _Value:
+    ((kind, value),) = (attribute or {"absent": None}).items()
+    read: dict[str, Callable[[Any], Any]] = {"N": Decimal, "S": str.encode}
+    return _Value(kind, read[kind](value) if kind in read else value)
+
+
+def _holds(asked: dict[str, Any], stored: Attributes) -> bool:
+    """Evaluate the condition of a PutItem: its grammar is Python's, but for the words."""
+    assert {} not in asked.values(), "DynamoDB refuses an empty map"
+    expression = asked.pop("ConditionExpression")
+    names, values = (asked.pop(f"ExpressionAttribute{each}", {}) for each in ("Names", "Values"))
+    assert asked == {}
+    used = {*re.findall(r"[#:]\w+", expression)}
+    assert used == {*names, *values}, "DynamoDB refuses unused names and values"
+    operands = {
+        **{placeholder: _value(stored.get(name)) for placeholder, name in names.items()},
+        **{placeholder: _value(attribute) for placeholder, attribute in values.items()},
+    }
+    for theirs, python in (
+        (r"\bOR\b", "or"),
+        (r"\bNOT\b", "not"),
+        (r" IN \((.+?)\)", r" in [\1]"),
+        (r"([#:]\w+)", r"operands['\1']"),
+    ):
+        expression = re.sub(theirs, python, expression)
+    functions = {
+        "attribute_not_exists": lambda one: one.kind == "absent",
+        "attribute_type": lambda one, kind: one.kind == kind.value.decode(),
+    }
+    return bool(eval(expression, {"operands": operands, **functions}))  # noqa: S307
 
 
 class Driver:
@@ -146,7 +200,7 @@ class Driver:
         assert begin_until <= wait_until
         upcoming, waiting = iter(tasks), list[tuple[Task, Request]]()
 
-        def resume(task: Task, news: Answer | NoAnswerError | None) -> None:
+        def resume(task: Task, news: Reply | None) -> None:
             try:
                 wish = task.throw(news) if isinstance(news, Exception) else task.send(news)
                 while isinstance(wish, Pause):
@@ -164,7 +218,7 @@ class Driver:
             task, request = waiting.pop(self._choose(len(waiting)) % len(waiting))
             self.begun.append(request)
             try:
-                news: Answer | NoAnswerError = self._answer(request)
+                news: Reply = self._answer(request)
             except NoAnswerError as failure:
                 news = failure
             except AssertionError as failure:
@@ -174,85 +228,7 @@ class Driver:
             task.close()
 
 
-def upsert(runner: Driver | Step, **environment: str) -> Upsert:
-    """Make the function's core on a driver; environment: beside TABLE_NAME."""
-    driver = runner if isinstance(runner, Driver) else Driver(runner)
-    return Upsert({"TABLE_NAME": "events", **environment}, driver)
-
-
-NEWEST = {"VERSION_ATTRIBUTE": "version"}
-FIRST = {"APPEND_ONLY": "true"}
-MANAGED = {"QUEUE_URL": QUEUE, "DEAD_LETTER_QUEUE_URL": LETTERS}
-READ = {"READ_BEFORE_WRITE": "true"}
-
-
-class _Condition:
-    """Evaluates `not`, `or`, parentheses, <, <=, =, IN, attribute_type, attribute_not_exists."""
-
-    def __init__(self, expression: str, names: dict[str, str], values: Attributes) -> None:
-        self._tokens = _TOKENS.findall(expression)
-        assert "".join(self._tokens) == expression.replace(" ", "")
-        used = {*self._tokens}
-        assert {*names} | {*values} <= used, "DynamoDB refuses unused names and values"
-        self._names = names
-        self._values = values
-        self._stored: Attributes = {}
-
-    def holds(self, stored: Attributes) -> bool:
-        """Tell whether it is true of an item; an item that is not there has no attributes."""
-        self._stored = stored
-        result = self._any()
-        assert not self._tokens
-        return result
-
-    def _take(self, expected: str = "") -> str:
-        token: str = self._tokens.pop(0)
-        assert expected in ("", token)
-        return token
-
-    def _any(self) -> bool:
-        result = self._one()
-        while self._tokens and self._tokens[0] == "OR":
-            self._take()
-            result |= self._one()
-        return result
-
-    def _one(self) -> bool:
-        token = self._take()
-        if token == "NOT":
-            return not self._one()
-        if token == "(":
-            result = self._any()
-            self._take(")")
-            return result
-        if token.startswith("attribute_"):
-            self._take("(")
-            stored = self._stored.get(self._names[self._take()])
-            if token == "attribute_not_exists":
-                self._take(")")
-                return stored is None
-            assert token == "attribute_type"
-            self._take(",")
-            wanted = self._values[self._take()]["S"]
-            self._take(")")
-            return stored is not None and wanted in stored
-        stored = self._stored.get(self._names[token])
-        operator = self._take()
-        if operator == "IN":
-            self._take("(")
-            found = False
-            while True:
-                found |= _compare("=", stored, self._values[self._take()])
-                if self._take() == ")":
-                    return found
-        return _compare(operator, stored, self._values[self._take()])
-
-
-def _compare(operator: str, stored: dict[str, Any] | None, value: dict[str, Any]) -> bool:
-    if stored is None or stored.keys() != value.keys():
-        return False
-    left, right = (
-        Decimal(one["N"]) if "N" in one else one.get("S", "").encode() for one in (stored, value)
-    )
-    less, equal = left < right, left == right
-    return {"<": less, "<=": less or equal, "=": equal}[operator]
+def upsert(runner: Driver | Loop | Step, **environment: str) -> Upsert:
+    """Make the function's core on a loop; environment: beside TABLE_NAME."""
+    loop = runner if isinstance(runner, Driver | Loop) else Driver(runner)
+    return Upsert({"TABLE_NAME": "events", **environment}, loop)

@@ -1,4 +1,4 @@
-"""What each answer means for the item, which are tried again, and when no more."""
+"""What each answer means for the item, which are tried again, and what a read may save."""
 
 import json
 from typing import Any
@@ -11,66 +11,55 @@ from function import table
 from function.message import Message, Outcome
 from function.policy import Policy
 from function.request import Answer, NoAnswerError
-from tests.function.batches import EXAMPLE, EXAMPLE_ITEM, invoke, policy, record
-from tests.function.memory import FIRST, NEWEST, READ, Driver, Memory, error, ok, upsert
+from tests.function.batches import EXAMPLE, EXAMPLE_ITEM, deliver, invoke, policy, record
+from tests.function.memory import (
+    FIRST,
+    NEWEST,
+    READ,
+    SUPERSEDED,
+    Driver,
+    Memory,
+    Reply,
+    error,
+    ok,
+    replying,
+    upsert,
+)
 
 OK = ok({})
 Result = tuple[Outcome, str]
-WRITTEN: Result = (Outcome.WRITTEN, "")
-SUPERSEDED: Result = (Outcome.SUPERSEDED, "")
-
-Reply = Answer | Exception
+WRITTEN = Outcome.WRITTEN, ""
 
 
-class Endpoint(Driver):
-    """Answers as told, the last one again and again."""
-
-    def __init__(self, *replies: Reply, requests: float = float("inf")) -> None:
-        self._replies = list(replies)
-        super().__init__(lambda _: self._reply(), requests=requests)
-
-    def _reply(self) -> Answer:
-        reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
-        if isinstance(reply, Exception):
-            raise reply
-        return reply
-
-
-def rejected(reason: str) -> Result:
-    return Outcome.REJECTED, reason
-
-
-def failed(reason: str) -> Result:
-    return Outcome.FAILED, reason
-
-
-def write(endpoint: Endpoint, of: Policy | None = None) -> Result:
+def write(driver: Driver, of: Policy | None = None) -> Result:
     """Write the example and return what became of it."""
     chosen = of or policy()
     message = Message(record(EXAMPLE), "event_id", chosen.version)
-    endpoint.run([table.Table("table", "event_id", chosen).write([message])], 0, 0)
+    driver.run([table.Table("table", "event_id", chosen).write([message])], 0, 0)
     return message.outcome, message.reason
 
 
+def written(*replies: Reply) -> tuple[Outcome, str, int]:
+    """Return what became of the example by such answers, and by how many requests."""
+    driver = Driver(replying(*replies))
+    return *write(driver), len(driver.begun)
+
+
+def failed(reason: str, requests: int = 1) -> tuple[Outcome, str, int]:
+    return Outcome.FAILED, reason, requests
+
+
 def test_an_item_is_put_with_its_condition() -> None:
-    endpoint, newest = Endpoint(OK), policy("timestamp")
-    assert write(endpoint, newest) == WRITTEN
-    assert write(endpoint, newest) == WRITTEN
-    request, other = endpoint.begun
+    driver, newest = Driver(replying(OK)), policy("timestamp")
+    assert write(driver, newest) == write(driver, newest) == WRITTEN
+    request, other = driver.begun
     condition = newest.condition(Message(record(EXAMPLE), "event_id", newest.version))
-    asked = {"TableName": "table", "Item": EXAMPLE_ITEM, **condition}
-    assert json.loads(request.body) == asked
+    assert json.loads(request.body) == {"TableName": "table", "Item": EXAMPLE_ITEM, **condition}
     assert request._replace(body=b"") == (
         *("dynamodb", "DynamoDB_20120810.PutItem", b"", request.invocation_id, 4_000_000, 1, False),
     )
     assert len(request.invocation_id) == 32
     assert request.invocation_id != other.invocation_id
-
-
-def test_without_a_condition_there_is_none() -> None:
-    endpoint = Endpoint(OK)
-    assert write(endpoint) == WRITTEN
-    assert json.loads(endpoint.begun[0].body) == {"TableName": "table", "Item": EXAMPLE_ITEM}
 
 
 def refused(message: str) -> Answer:
@@ -102,49 +91,41 @@ OTHER_FAULTS = [
     "ExpressionAttributeNames contains invalid key",
     "something new",
 ]
-
-
-@pytest.mark.parametrize("message", ITEM_FAULTS)
-def test_what_is_certainly_the_items_fault_is_rejected(message: str) -> None:
-    reason = f"ValidationException: {message}"[:300]
-    assert write(Endpoint(refused(message))) == rejected(reason)
-
-
-@pytest.mark.parametrize("message", OTHER_FAULTS)
-def test_any_other_refusal_is_a_failure(message: str) -> None:
-    result = write(Endpoint(refused(message)))
-    assert result == failed(f"ValidationException: {message}")
+OTHER_ERRORS = "SerializationException ExpiredTokenException NeverHeardOf"
 
 
 @pytest.mark.parametrize(
-    ("answer", "result"),
+    ("answer", "outcome", "reason"),
     [
-        (error("ConditionalCheckFailedException"), SUPERSEDED),
+        (SUPERSEDED, Outcome.SUPERSEDED, ""),
+        *(
+            (refused(each), Outcome.REJECTED, f"ValidationException: {each}")
+            for each in ITEM_FAULTS
+        ),
         (
             Answer(400, b'{"__type": "ValidationException", "Message": "Item size"}', "id"),
-            rejected("ValidationException: Item size"),
+            Outcome.REJECTED,
+            "ValidationException: Item size",
         ),
-        (
-            error("SerializationException"),
-            failed("SerializationException: because"),
-        ),
-        (Answer(413, b"\xff[1]"), failed("413: \ufffd[1]")),
-        (error("ExpiredTokenException"), failed("ExpiredTokenException: because")),
-        (error("NeverHeardOf"), failed("NeverHeardOf: because")),
-        (Answer(404, b"{}", "id"), failed("404: ")),
-        (Answer(307, b"", "id"), failed("307: ")),
-        (Answer(204, b"{}", "id"), failed("204: ")),
-        (Answer(400, b'{"__type": 7, "message": {}}', "id"), failed("7: {}")),
+        *((refused(each), Outcome.FAILED, f"ValidationException: {each}") for each in OTHER_FAULTS),
+        *((error(each), Outcome.FAILED, f"{each}: because") for each in OTHER_ERRORS.split()),
         (
             error("ConditionalCheckFailedException", status=409),
-            failed("ConditionalCheckFailedException: because"),
+            Outcome.FAILED,
+            "ConditionalCheckFailedException: because",
         ),
+        (Answer(413, b"\xff[1]"), Outcome.FAILED, "413: \ufffd[1]"),
+        (Answer(404, b"{}", "id"), Outcome.FAILED, "404: "),
+        (Answer(307, b"", "id"), Outcome.FAILED, "307: "),
+        (Answer(204, b"{}", "id"), Outcome.FAILED, "204: "),
+        (Answer(400, b'{"__type": 7, "message": {}}', "id"), Outcome.FAILED, "7: {}"),
+        (error("Odd", message="x" * 999), Outcome.FAILED, f"Odd: {'x' * 295}"),
     ],
 )
-def test_what_would_come_again_is_not_tried_again(answer: Answer, result: Result) -> None:
-    endpoint = Endpoint(answer)
-    assert write(endpoint) == result
-    assert len(endpoint.begun) == 1
+def test_what_would_come_again_is_not_tried_again(
+    answer: Answer, outcome: Outcome, reason: str
+) -> None:
+    assert written(answer, OK) == (outcome, reason, 1)
 
 
 @pytest.mark.parametrize(
@@ -152,21 +133,15 @@ def test_what_would_come_again_is_not_tried_again(answer: Answer, result: Result
     [
         OK._replace(request_id=""),
         OK._replace(is_checked=False),
-        OK._replace(body=b""),
-        OK._replace(body=b"<html>"),
-        OK._replace(body=b"[]"),
-        OK._replace(body=b"null"),
-        OK._replace(body=b"\xff{}"),
+        SUPERSEDED._replace(request_id=""),
+        SUPERSEDED._replace(is_checked=False),
+        *(OK._replace(body=each) for each in (b"", b"<html>", b"[]", b"null", b"\xff{}")),
         OK._replace(body=b"[" * 60_000),
-        error("ConditionalCheckFailedException")._replace(is_checked=False),
-        error("ConditionalCheckFailedException")._replace(request_id=""),
     ],
 )
 def test_nothing_is_acknowledged_that_dynamodb_did_not_say(answer: Answer) -> None:
-    endpoint = Endpoint(answer)
-    assert write(endpoint) == failed("an answer that is not DynamoDB's")
-    assert len(endpoint.begun) == 3
-    assert write(Endpoint(answer, OK)) == WRITTEN
+    assert written(answer) == failed("an answer that is not DynamoDB's", 3)
+    assert written(answer, OK) == (*WRITTEN, 2)
 
 
 # What botocore tries again, and how long it waits at most.
@@ -186,10 +161,12 @@ TRANSIENT = BACKOFF._SERVICE_BACKOFF_CONFIG["dynamodb"]["non_throttling_base_sca
 
 
 def test_nothing_else_is_tried_again() -> None:
-    codes = {shape.name for shape in MODEL.error_shapes}
-    assert {each for each in codes if table.THROTTLED.search(each)} <= THROTTLED_CODES
-    assert {each for each in codes if table.TRANSIENT.search(each)} <= TRANSIENT_CODES
-    assert table.TRANSIENT_STATUS == STATUSES
+    tried = THROTTLED_CODES | TRANSIENT_CODES | {"InternalServerError"}  # 500
+    # What no answer but these can be; the others make the table unusable.
+    for code in {shape.name for shape in MODEL.error_shapes} - tried - {*FIXES}:
+        assert written(error(code), OK)[2] == 1
+    for status in {*range(300, 600)} - STATUSES:
+        assert written(Answer(status, b"oh"), OK) == failed(f"{status}: oh")
 
 
 @pytest.mark.parametrize(
@@ -200,102 +177,87 @@ def test_nothing_else_is_tried_again() -> None:
         *((Answer(status, b"oh"), f"{status}: oh", TRANSIENT) for status in sorted(STATUSES)),
         (error("ThrottlingException", 503), "ThrottlingException: because", THROTTLED),
         (NoAnswerError("none"), "no answer from DynamoDB: none", TRANSIENT),
+        (NoAnswerError("x" * 999), f"no answer from DynamoDB: {'x' * 275}", TRANSIENT),
     ],
 )
 def test_what_passes_is_tried_three_times_with_full_jitter(
     monkeypatch: pytest.MonkeyPatch, reply: Reply, reason: str, longest: float
 ) -> None:
-    monkeypatch.setattr("function.table.random.random", lambda: 0.25)
-    endpoint = Endpoint(reply)
-    assert write(endpoint) == failed(reason)
-    assert endpoint.pauses == [0.25 * longest, 0.5 * longest]
+    monkeypatch.setattr("random.random", lambda: 0.25)
+    driver = Driver(replying(reply))
+    assert write(driver) == (Outcome.FAILED, reason)
+    assert driver.pauses == [0.25 * longest, 0.5 * longest]
+    first, *_ = driver.begun
     is_fresh = isinstance(reply, Exception)
-    first, *_ = endpoint.begun
-    assert endpoint.begun == [
-        first,
-        first._replace(attempt=2, is_fresh=is_fresh),
-        first._replace(attempt=3, is_fresh=is_fresh),
-    ]
+    again = [first._replace(attempt=each, is_fresh=is_fresh) for each in (2, 3)]
+    assert driver.begun == [first, *again]
+    # When time is up, the reason of the last attempt stands.
+    assert write(Driver(replying(reply, OK), requests=1)) == (Outcome.FAILED, reason)
 
 
 def test_what_has_passed_is_written() -> None:
-    endpoint = Endpoint(error("ThrottlingException"), NoAnswerError("gone"), OK)
-    assert write(endpoint) == WRITTEN
-    assert [request.is_fresh for request in endpoint.begun] == [False, False, True]
-
-
-@pytest.mark.parametrize("reply", [error("ThrottlingException"), NoAnswerError("gone")])
-def test_the_reason_of_the_last_attempt_stands_when_time_is_up(reply: Reply) -> None:
-    outcome, reason = write(Endpoint(reply, OK, requests=1))
-    assert outcome is Outcome.FAILED
-    assert "gone" in reason or "ThrottlingException" in reason
+    driver = Driver(replying(error("ThrottlingException"), NoAnswerError("gone"), OK))
+    assert write(driver) == WRITTEN
+    assert [request.is_fresh for request in driver.begun] == [False, False, True]
 
 
 def test_a_throttled_write_says_what_throttled_it() -> None:
     reasons = [{"reason": "TableWriteKeyRangeThroughputExceeded", "resource": "arn:aws:..."}]
-    answer = error("ThrottlingException", ThrottlingReasons=reasons)
     said = "ThrottlingException: because, TableWriteKeyRangeThroughputExceeded"
-    assert write(Endpoint(answer)) == failed(said)
+    assert written(error("ThrottlingException", ThrottlingReasons=reasons)) == failed(said, 3)
 
 
-def unusable(answer: Answer) -> tuple[str, int]:
-    """Return why a table is unusable, and after how many requests that is certain."""
-    endpoint = Endpoint(answer)
-    with pytest.raises(table.TableUnusableError) as error:
-        write(endpoint)
-    return str(error.value), len(endpoint.begun)
+FIXES = {
+    "AccessDeniedException": "allow the function's role dynamodb:PutItem on the table, and its key",
+    "ResourceNotFoundException": "create the table, or point TABLE_NAME and the region at it",
+    "UnrecognizedClientException": "give the function valid credentials",
+    "InvalidSignatureException": "give the function valid credentials",
+    "IncompleteSignatureException": "give the function valid credentials",
+    "MissingAuthenticationTokenException": "give the function valid credentials",
+}
+KEY_FIX = "give the table the key that KEY_ATTRIBUTE names, of type S"
+LATE = ["Signature expired: 1 is now earlier", "Signature not yet current"]
 
 
 @pytest.mark.parametrize(
-    ("code", "fix"),
+    ("answer", "reason", "requests"),
     [
-        (
-            "AccessDeniedException",
-            "allow the function's role dynamodb:PutItem on the table, and its key",
+        *((error(code), f"{code}: because; {fix}", 1) for code, fix in FIXES.items()),
+        *((refused(each), f"ValidationException: {each}; {KEY_FIX}", 1) for each in KEY_FAULTS),
+        *(
+            (
+                error("InvalidSignatureException", message=each),
+                f"InvalidSignatureException: {each}; give the function valid credentials",
+                3,
+            )
+            for each in LATE
         ),
-        ("ResourceNotFoundException", "create the table, or point TABLE_NAME and the region at it"),
-        ("UnrecognizedClientException", "give the function valid credentials"),
-        ("InvalidSignatureException", "give the function valid credentials"),
-        ("IncompleteSignatureException", "give the function valid credentials"),
-        ("MissingAuthenticationTokenException", "give the function valid credentials"),
     ],
 )
-def test_a_table_out_of_reach_says_what_to_fix(code: str, fix: str) -> None:
-    assert unusable(error(code)) == (f"{code}: because; {fix}", 1)
+def test_a_table_out_of_reach_says_what_to_fix(answer: Answer, reason: str, requests: int) -> None:
+    driver = Driver(replying(answer))
+    with pytest.raises(table.TableUnusableError) as unusable:
+        write(driver)
+    assert (str(unusable.value), len(driver.begun)) == (reason, requests)
 
 
-@pytest.mark.parametrize("message", KEY_FAULTS)
-def test_a_key_that_does_not_match_makes_the_table_unusable(message: str) -> None:
-    fix = "give the table the key that KEY_ATTRIBUTE names, of type S"
-    assert unusable(refused(message)) == (f"ValidationException: {message}; {fix}", 1)
-
-
-@pytest.mark.parametrize(
-    "said", ["Signature expired: 1 is now earlier", "Signature not yet current"]
-)
-def test_an_expired_signature_is_signed_anew_before_credentials_are_blamed(said: str) -> None:
-    expired = error("InvalidSignatureException", message=said)
-    assert write(Endpoint(expired, OK)) == WRITTEN
-    reason = f"InvalidSignatureException: {said}; give the function valid credentials"
-    assert unusable(expired) == (reason, 3)
-
-
-def test_a_reason_is_short() -> None:
-    assert len(write(Endpoint(NoAnswerError("x" * 999)))[1]) == 300
-    assert len(write(Endpoint(error("Odd", message="x" * 999)))[1]) == 300
+@pytest.mark.parametrize("message", LATE)
+def test_an_expired_signature_is_signed_anew(message: str) -> None:
+    assert written(error("InvalidSignatureException", message=message), OK) == (*WRITTEN, 2)
 
 
 def test_append_only_judges_by_the_item_that_stands_and_fails_without_it() -> None:
-    stands = {**EXAMPLE_ITEM, "user_id": {"N": "4.2E1"}}
-    superseded = error("ConditionalCheckFailedException", Item=stands)
-    endpoint, first = Endpoint(superseded), policy(APPEND_ONLY="true")
-    assert write(endpoint, first) == SUPERSEDED
-    assert endpoint.begun[0].most_bytes == 4_000_000
-    other = error("ConditionalCheckFailedException", Item={**stands, "user_id": {"N": "43"}})
+    first, stands = policy(**FIRST), {**EXAMPLE_ITEM, "user_id": {"N": "4.2E1"}}
     conflict = "another event is stored under its id, and the table is append-only"
-    assert write(Endpoint(other), first) == rejected(conflict)
     without = "ConditionalCheckFailedException without the item that is stored"
-    assert write(Endpoint(error("ConditionalCheckFailedException")), first) == failed(without)
+    for standing, result in (
+        (stands, (Outcome.SUPERSEDED, "")),
+        ({**stands, "user_id": {"N": "43"}}, (Outcome.REJECTED, conflict)),
+        (None, (Outcome.FAILED, without)),
+    ):
+        driver = Driver(replying(error("ConditionalCheckFailedException", Item=standing)))
+        assert write(driver, first) == result
+        assert driver.begun[0].most_bytes == 4_000_000
 
 
 def states(*versions: int) -> list[dict[str, Any]]:
@@ -310,8 +272,7 @@ def test_a_read_saves_the_writes_of_what_is_stored_or_older() -> None:
     memory.requests.clear()
     assert invoke(core, *states(1, 1, 4)) == set()
     assert memory.requests == ["BatchGetItem", "PutItem"]
-    assert memory.items["e1"]["version"] == {"N": "2"}
-    assert memory.items["e2"]["version"] == {"N": "4"}
+    assert [memory.items[each]["version"]["N"] for each in ("e0", "e1", "e2")] == ["1", "2", "4"]
 
 
 def test_a_read_asks_for_a_hundred_ids_at_most_and_only_for_those_with_a_version() -> None:
@@ -320,16 +281,6 @@ def test_a_read_asks_for_a_hundred_ids_at_most_and_only_for_those_with_a_version
     assert invoke(upsert(memory, **NEWEST, **READ), unversioned, *states(*range(150))) == set()
     assert memory.requests.count("BatchGetItem") == 2
     assert memory.requests.count("PutItem") == 151
-
-
-@pytest.mark.parametrize(
-    "attribute", [{"NULL": True}, {"S": "yesterday"}, {"L": []}, {"B": "QQ=="}]
-)
-def test_a_stored_version_that_is_none_settles_nothing(attribute: dict[str, Any]) -> None:
-    memory = Memory()
-    memory.items["e0"] = {"event_id": {"S": "e0"}, "version": attribute}
-    invoke(upsert(memory, **NEWEST, **READ), *states(1))
-    assert memory.requests == ["BatchGetItem", "PutItem"]
 
 
 SETTLED = [{"event_id": {"S": "e0"}, "version": {"N": "9"}}]
@@ -349,14 +300,11 @@ SETTLED = [{"event_id": {"S": "e0"}, "version": {"N": "9"}}]
         ok([]),
     ],
 )
-def test_whatever_a_read_does_not_tell_is_written(
-    capsys: pytest.CaptureFixture[str], reply: Reply
-) -> None:
-    endpoint = Endpoint(reply, error("ConditionalCheckFailedException"))
-    assert invoke(upsert(endpoint, **NEWEST, **READ), *states(1)) == set()
-    asked = [(each.target.partition(".")[2], each.most_bytes) for each in endpoint.begun]
+def test_whatever_a_read_does_not_tell_is_written(reply: Reply) -> None:
+    driver = Driver(replying(reply, SUPERSEDED))
+    assert deliver(upsert(driver, **NEWEST, **READ), *states(1)) == (set(), [], {"Superseded": 1})
+    asked = [(each.target.partition(".")[2], each.most_bytes) for each in driver.begun]
     assert asked == [("BatchGetItem", 32_000_000), ("PutItem", 4_000_000)]
-    assert capsys.readouterr().out.count("\n") == 1  # the counts
 
 
 @pytest.mark.parametrize("more", [{}, FIRST])
