@@ -7,7 +7,7 @@ from typing import Any
 from function.loop import Loop
 from function.request import Answer, NoAnswerError, Request, Task
 from function.service import Service
-from tests.function.server import Server, Step, answer
+from tests.function.server import Server
 
 News = Answer | str
 HERE = {
@@ -29,12 +29,11 @@ def looped(url: str, folder: Path | None = None, **environment: str) -> Loop:
     return Loop(Service("dynamodb", {**HERE, "AWS_ENDPOINT_URL": url, **bundle, **environment}))
 
 
-def asking(into: list[News], request: Request | None = None) -> Task:
+def asking(into: list[News], **changed: Any) -> Task:
     """Return a task that asks once, and says what came."""
+    request = Request("dynamodb", "DynamoDB_20120810.PutItem", b"{}", "id")
     try:
-        news = yield request or Request("dynamodb", "DynamoDB_20120810.PutItem", b"{}", "id")
-        assert news is not None
-        into.append(news)
+        into.append((yield request._replace(**changed)))
     except NoAnswerError as failure:
         into.append(str(failure))
 
@@ -46,24 +45,18 @@ def run(made: Loop, *tasks: Task, begin: float = 10, wait: float = 12) -> float:
     return time.monotonic() - started
 
 
-def ask(made: Loop, times: int = 1, **more: Any) -> list[Any]:
+def at_once(made: Loop, times: int, **changed: Any) -> list[Any]:
+    """Ask many times at once; return the statuses, or why there was none."""
+    said: list[News] = []
+    run(made, *(asking(said, **changed) for _ in range(times)))
+    return [each.status if isinstance(each, Answer) else each for each in said]
+
+
+def ask(made: Loop, times: int = 1, **changed: Any) -> list[Any]:
     """Ask one after another; return the statuses, or why there was none."""
-    said: list[News] = []
-    for _ in range(times):
-        run(made, asking(said), **more)
-    return [each.status if isinstance(each, Answer) else each for each in said]
-
-
-def at_once(made: Loop, times: int, **more: Any) -> list[Any]:
-    said: list[News] = []
-    run(made, *(asking(said) for _ in range(times)), **more)
-    return [each.status if isinstance(each, Answer) else each for each in said]
+    return [each for _ in range(times) for each in at_once(made, 1, **changed)]
 
 
 def numbers(server: Server) -> list[int]:
+    """Return on which connection each request came."""
     return [request.connection for request in server.requests]
-
-
-def unique(count: int = 1_000) -> list[Step]:
-    """Make answers with request ids of their own, as DynamoDB's are."""
-    return [answer(x_amzn_RequestId=f"ID{number}") for number in range(count)]

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import socket
 import ssl
@@ -34,6 +35,11 @@ def answer(body: bytes = b"{}", status: int = 200, **changed: object) -> bytes:
     headers |= {name.replace("_", "-"): value for name, value in changed.items()}
     lines = [f"{name}: {value}\r\n" for name, value in headers.items() if value is not None]
     return f"HTTP/1.1 {status} Whatever\r\n{''.join(lines)}\r\n".encode() + body
+
+
+def answer_anew(conversation: socket.socket) -> None:
+    """Answer with a request id of its own, as DynamoDB does."""
+    conversation.sendall(answer(x_amzn_RequestId=os.urandom(8).hex()))
 
 
 def error(code: str, status: int = 400, message: str = "because") -> bytes:

@@ -1,23 +1,30 @@
 """Many exchanges on one thread: what moves each on, what ends it, and when."""
 
-import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from function import loop
 from function.request import Answer, Pause, Request, Task
-from tests.function.looping import News, ask, asking, at_once, looped, numbers, run, unique
-from tests.function.server import HOST, Server, answer, error
+from tests.function.looping import News, ask, asking, at_once, looped, numbers, run
+from tests.function.server import HOST, Server, answer, answer_anew
 from tools.deployed import wait_for
 
 pytestmark = pytest.mark.usefixtures("closes_all")
 
-OK = answer()
-REFUSED = error("ConditionalCheckFailedException")
+
+def late(seconds: float) -> Callable[[socket.socket], None]:
+    """Answer after a while."""
+
+    def step(conversation: socket.socket) -> None:
+        time.sleep(seconds)
+        answer_anew(conversation)
+
+    return step
 
 
 def test_many_are_under_way_at_once_and_no_more_than_that() -> None:
@@ -30,7 +37,7 @@ def test_many_are_under_way_at_once_and_no_more_than_that() -> None:
         time.sleep(0.02)
         with lock:
             under_way[0] -= 1
-        conversation.sendall(answer(x_amzn_RequestId=os.urandom(8).hex()))
+        answer_anew(conversation)
 
     with Server(slow) as server:
         made = looped(server.url)
@@ -47,18 +54,9 @@ def test_answers_may_come_in_any_order() -> None:
         assert wait_for(lambda: len(said) == 4, 5.0, every=0.01)
         conversation.sendall(answer(b'{"n": "last"}', x_amzn_RequestId="0"))
 
-    def other(conversation: socket.socket) -> None:
-        conversation.sendall(answer(x_amzn_RequestId=os.urandom(8).hex()))
-
-    with Server(last, other) as server:
+    with Server(last, answer_anew) as server:
         run(looped(server.url), *(asking(said) for _ in range(5)))
-    assert [each.body for each in said if isinstance(each, Answer)][-1] == b'{"n": "last"}'
-    assert len(said) == 5
-
-
-def dark(conversation: socket.socket) -> None:
-    """Never answer again, nor close."""
-    threading.Event().wait(8)
+    assert [each.body for each in said if isinstance(each, Answer)][4] == b'{"n": "last"}'
 
 
 def test_connections_that_went_dark_cost_one_write_its_time_and_fail_none(
@@ -69,17 +67,15 @@ def test_connections_that_went_dark_cost_one_write_its_time_and_fail_none(
 
     def turn(conversation: socket.socket) -> None:
         if is_dark.is_set() and server.requests[-1].connection <= 16:
-            dark(conversation)
-        time.sleep(0.01)
-        conversation.sendall(answer(x_amzn_RequestId=os.urandom(8).hex()))
+            threading.Event().wait(8)  # and neither answer nor close
+        late(0.01)(conversation)
 
     with Server(turn) as server:
         made = looped(server.url)
         at_once(made, 16)
         at_once(made, 16)
         is_dark.set()
-        (first,) = ask(made)
-        assert first == "none within 1 s, waiting for its answer"
+        assert ask(made) == ["none within 1 s, waiting for its answer"]
         started = time.monotonic()
         assert ask(made, 3) == [200, 200, 200]
         assert time.monotonic() - started < 0.9
@@ -87,9 +83,9 @@ def test_connections_that_went_dark_cost_one_write_its_time_and_fail_none(
 
 def test_few_connections_are_opening_at_once(tmp_path: Path) -> None:
     """At 128 MB, with a fourteenth of a core, many handshakes would time out together."""
-    with Server(OK, folder=tmp_path), socket.create_server((HOST, 0), backlog=40) as silent:
+    with Server(folder=tmp_path), socket.create_server((HOST, 0), backlog=40) as silent:
         url = f"https://{HOST}:{silent.getsockname()[1]}"
-        at_once(looped(url, tmp_path), 40, begin=0.3, wait=0.3)
+        run(looped(url, tmp_path), *(asking([]) for _ in range(40)), begin=0.3, wait=0.3)
         silent.setblocking(False)
         for _ in range(loop.OPENING):
             silent.accept()[0].close()
@@ -97,24 +93,20 @@ def test_few_connections_are_opening_at_once(tmp_path: Path) -> None:
             silent.accept()
 
 
-def pausing(seconds: float, into: list[float]) -> Task:
-    started = time.monotonic()
-    yield Pause(seconds)
-    into.append(time.monotonic() - started)
-
-
 def test_pauses_pass_beside_each_other_and_beside_exchanges() -> None:
     passed: list[float] = []
     said: list[News] = []
-    with Server(*unique()) as server:
-        took = run(
-            looped(server.url),
-            *(pausing(seconds, passed) for seconds in (0.3, 0.1, 0.2)),
-            *(asking(said) for _ in range(50)),
-        )
+
+    def pausing(seconds: float) -> Task:
+        started = time.monotonic()
+        yield Pause(seconds)
+        passed.append(time.monotonic() - started)
+
+    with Server(answer_anew) as server:
+        pauses, exchanges = map(pausing, (0.3, 0.1, 0.2)), (asking(said) for _ in range(50))
+        assert run(looped(server.url), *pauses, *exchanges) < 1
     assert [round(each, 1) for each in passed] == [0.1, 0.2, 0.3]
     assert len(said) == 50
-    assert took < 1
 
 
 def test_nothing_begins_when_time_is_up() -> None:
@@ -127,7 +119,7 @@ def test_nothing_begins_when_time_is_up() -> None:
             ended.append(name)
 
     request = Request("dynamodb", "DynamoDB_20120810.PutItem", b"{}", "id")
-    with Server(OK) as server:
+    with Server(answer_anew) as server:
         assert run(looped(server.url), task("none", request), begin=0, wait=0) < 0.1
         assert server.requests == []
         took = run(looped(server.url), task("pause", Pause(60)), begin=0.2, wait=5)
@@ -135,36 +127,18 @@ def test_nothing_begins_when_time_is_up() -> None:
     assert ended == ["pause"]
 
 
-def test_what_is_under_way_is_waited_for_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    def late(conversation: socket.socket) -> None:
-        time.sleep(0.3)
-        conversation.sendall(OK)
-
+def test_what_is_under_way_is_waited_for_no_longer_than_wanted_and_begins_nothing_new() -> None:
     said: list[News] = []
-    with Server(late) as server:
-        run(looped(server.url), asking(said), begin=0.1, wait=2)
-        assert [each.status for each in said if isinstance(each, Answer)] == [200]
-        took = run(looped(server.url), asking(said), begin=0.1, wait=0.2)
-        assert 0.2 <= took < 0.28
-        assert len(said) == 1
-
-
-def test_a_task_is_told_no_more_once_time_is_up() -> None:
-    asked: list[int] = []
 
     def task() -> Task:
         for attempt in (1, 2):
-            asked.append(attempt)
-            yield Request("dynamodb", "DynamoDB_20120810.PutItem", b"{}", "id", attempt=attempt)
+            yield from asking(said, attempt=attempt)
 
-    def late(conversation: socket.socket) -> None:
-        time.sleep(0.2)
-        conversation.sendall(OK)
-
-    with Server(late) as server:
+    with Server(late(0.3)) as server:
         run(looped(server.url), task(), begin=0.1, wait=2)
-        assert asked == [1, 2]
-        assert len(server.requests) == 1
+        assert (len(said), len(server.requests)) == (1, 1)
+        assert 0.2 <= run(looped(server.url), task(), begin=0.1, wait=0.2) < 0.28
+        assert (len(said), len(server.requests)) == (1, 2)
 
 
 def test_tasks_that_fail_at_once_do_not_keep_the_others_from_beginning() -> None:

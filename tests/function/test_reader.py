@@ -5,7 +5,7 @@ import zlib
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from function.reader import Reader
@@ -48,17 +48,13 @@ def test_a_whole_answer_is_read_and_none_of_its_beginnings(name: str) -> None:
 
 
 @given(st.sampled_from([OK, REFUSED]), st.lists(st.integers(0, 600), max_size=8))
+@example(OK, list(range(len(OK))))
 def test_an_answer_may_come_in_any_pieces(sent: bytes, cuts: list[int]) -> None:
     reader, places = Reader(BOUND), [0, *sorted(min(cut, len(sent)) for cut in cuts), len(sent)]
     pieces = [sent[start:end] for start, end in pairwise(places)]
     *before, last = [piece for piece in pieces if piece]
     assert [reader.feed(piece) for piece in before] == [None] * len(before)
     assert reader.feed(last) == read(sent)
-
-
-def test_it_may_come_byte_by_byte() -> None:
-    reader = Reader(BOUND)
-    assert [reader.feed(bytes([byte])) for byte in OK][:-1] == [None] * (len(OK) - 1)
 
 
 LONG = b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 10_920

@@ -1,5 +1,6 @@
 """The shipped files under AWS's own runtime client, which Lambda runs them with."""
 
+import json
 import os
 import shutil
 import signal
@@ -12,14 +13,12 @@ from typing import Self
 
 import pytest
 
-from tests.function.batches import EXAMPLE, batch, failed, record
-from tests.function.server import Server, answer, error
-from tests.function.test_reader import OK
+from tests.function.batches import EXAMPLE, EXAMPLE_ITEM, batch, failed, record
+from tests.function.server import Server, answer_anew, error
 from tools.bench.runtime import Runtime
 from tools.preview import FUNCTION, preview
 from tools.stacks import PROJECT, load_stack
 
-HOST = "127.0.0.1"
 SECONDS = 20.0
 
 
@@ -80,27 +79,39 @@ class Environment:
         self.runtime.__exit__()
 
 
-def test_batch_after_batch_is_stored_and_a_partial_answer_comes_back(shipped: Path) -> None:
+def test_batch_after_batch_is_stored_and_a_partial_answer_comes_back(
+    shipped: Path, tmp_path: Path
+) -> None:
     refused = error("ValidationException", message="Item size has exceeded")
-    with (
-        Server(OK, answer(x_amzn_RequestId="2"), refused, answer(x_amzn_RequestId="3")) as server,
-        Environment(shipped, server.url) as environment,
-    ):
-        runtime = environment.runtime
-        assert runtime.heard() == ("next", None)
-        for number in (1, 2):
-            assert runtime.invoke(batch(record(EXAMPLE))) == ("response", {"batchItemFailures": []})
-            assert len(server.requests) == number
-        event = batch(record(EXAMPLE, "large"), record("broken", "broken"))
-        kind, answered = runtime.invoke(event)
-        assert (kind, failed(answered, event)) == ("response", {"large", "broken"})
-        assert {request.connection for request in server.requests} == {1}
+    url = "https://sqs/1/events"
+    with Server(answer_anew, answer_anew, refused, answer_anew, folder=tmp_path) as server:
+        more = {"AWS_CA_BUNDLE": str(tmp_path / "ca.pem"), "QUEUE_URL": url}
+        with Environment(
+            shipped, server.url, DEAD_LETTER_QUEUE_URL=f"{url}-dlq", **more
+        ) as environment:
+            runtime = environment.runtime
+            assert runtime.heard() == ("next", None)
+            for number in (1, 2):
+                answered = runtime.invoke(batch(record(EXAMPLE)))
+                assert answered == ("response", {"batchItemFailures": []})
+                assert len(server.requests) == number
+            event = batch(record(EXAMPLE, "large"), record("broken", "broken"))
+            kind, said = runtime.invoke(event)
+    assert (kind, failed(said, event)) == ("response", {"large", "broken"})
+    *puts, _, _ = server.requests
+    assert [request.connection for request in puts] == [1, 1, 1]
+    put = json.loads(puts[0].body)
+    assert (put["TableName"], put["Item"]) == ("events", EXAMPLE_ITEM)
+    assert put["ExpressionAttributeNames"] == {"#version": "timestamp"}
+    # Not answered as SQS does: so the letters are not confirmed.
+    letters = [json.loads(request.body) for request in server.requests[3:]]
+    assert [letter["QueueUrl"] for letter in letters] == [f"{url}-dlq"] * 2
 
 
 def test_an_event_that_is_no_batch_is_an_error_and_the_next_batch_is_stored(
     shipped: Path,
 ) -> None:
-    with Server(OK) as server, Environment(shipped, server.url) as environment:
+    with Server(answer_anew) as server, Environment(shipped, server.url) as environment:
         runtime = environment.runtime
         assert runtime.heard() == ("next", None)
         kind, said = runtime.invoke({"detail": {}})
@@ -120,7 +131,7 @@ def test_a_table_that_hangs_is_answered_before_the_deadline(shipped: Path) -> No
 
 
 def test_a_kill_between_two_batches_leaves_the_second_one_unanswered(shipped: Path) -> None:
-    with Server(OK) as server, Environment(shipped, server.url) as environment:
+    with Server(answer_anew) as server, Environment(shipped, server.url) as environment:
         runtime = environment.runtime
         assert runtime.heard() == ("next", None)
         assert runtime.invoke(batch(record(EXAMPLE))) == ("response", {"batchItemFailures": []})

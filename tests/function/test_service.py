@@ -2,6 +2,7 @@
 
 import datetime
 import re
+from pathlib import Path
 from unittest.mock import patch
 
 import botocore.session
@@ -60,14 +61,20 @@ def test_a_regions_endpoint_is_the_one_that_botocore_resolves(name: str, fips: s
             assert authority == host
 
 
+OWN = "sqs.us-east-1.amazonaws.com"
+
+
 @pytest.mark.parametrize(
     ("environment", "host"),
     [
         ({"AWS_ENDPOINT_URL": "http://a"}, "a"),
         ({"AWS_ENDPOINT_URL": "http://a", "AWS_ENDPOINT_URL_SQS": "http://b"}, "b"),
         ({"AWS_ENDPOINT_URL_SQS": "http://b"}, "b"),
-        ({"AWS_ENDPOINT_URL_DYNAMODB": "http://b"}, "sqs.us-east-1.amazonaws.com"),
-        ({"AWS_ENDPOINT_URL": ""}, "sqs.us-east-1.amazonaws.com"),
+        ({"AWS_ENDPOINT_URL_DYNAMODB": "http://b"}, OWN),
+        ({"AWS_ENDPOINT_URL": ""}, OWN),
+        ({"AWS_DEFAULT_REGION": "eu-west-1"}, OWN),
+        ({"AWS_REGION": "", "AWS_DEFAULT_REGION": "eu-west-1"}, "sqs.eu-west-1.amazonaws.com"),
+        ({"AWS_USE_DUALSTACK_ENDPOINT": "false"}, OWN),
     ],
 )
 def test_the_environment_may_name_another(environment: dict[str, str], host: str) -> None:
@@ -92,33 +99,40 @@ def test_a_url_is_taken_apart_as_botocore_signs_it(
     assert address(Service("dynamodb", HERE | {"AWS_ENDPOINT_URL": url})) == found
 
 
-@pytest.mark.parametrize(
-    "url",
-    ["localhost:8000", "ftp://a", "http://", "http://a/b?c", "http://a/b/../c", "http://a//b",
-     "http://a b", "http://a:x", "https://a@b", "http://a/ä"],
-)  # fmt: skip
-@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB"])
-def test_a_url_of_another_form_is_refused_by_the_variables_name(variable: str, url: str) -> None:
-    said = f"{variable} is {url!r}; it has to be http[s]://HOST[:PORT][/PATH]"
-    with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
-        Service("dynamodb", HERE | {variable: url})
+BAD_URLS = [
+    *("localhost:8000", "ftp://a", "http://", "http://a/b?c", "http://a/b/../c", "http://a//b"),
+    *("http://a b", "http://a:x", "https://a@b", "http://a/ä"),
+]
 
 
 @pytest.mark.parametrize(
-    "name", ["AWS_USE_DUALSTACK_ENDPOINT", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"]
+    ("environment", "said"),
+    [
+        *(
+            ({variable: url}, f"{variable} is {url!r}; it has to be http[s]://HOST[:PORT][/PATH]")
+            for variable in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB")
+            for url in BAD_URLS
+        ),
+        *(
+            ({name: "True"}, f"{name} is true, which is not supported here; unset it")
+            for name in ("AWS_USE_DUALSTACK_ENDPOINT", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+        ),
+        ({"AWS_REGION": ""}, "AWS_REGION is not set; outside of Lambda, name the table's region"),
+    ],
 )
-def test_a_setting_that_is_not_supported_is_refused_by_name(name: str) -> None:
-    with pytest.raises(ValueError, match=f"^{name} is true, which is not supported here"):
-        Service("dynamodb", HERE | {name: "True"})
-    assert Service("dynamodb", HERE | {name: "false"}).host == "dynamodb.us-east-1.amazonaws.com"
+def test_what_it_cannot_heed_is_refused_by_the_variables_name(
+    environment: dict[str, str], said: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
+        Service("dynamodb", HERE | environment)
 
 
-def test_without_a_region_there_is_no_endpoint() -> None:
-    with pytest.raises(ValueError, match=r"^AWS_REGION is not set; "):
-        Service("dynamodb", {"AWS_ENDPOINT_URL": "http://a"})
-    default = {"AWS_DEFAULT_REGION": "eu-west-1"}
-    for environment, region in ((default, "eu-west-1"), (default | HERE, "us-east-1")):
-        assert Service("dynamodb", environment).host == f"dynamodb.{region}.amazonaws.com"
+def test_a_bundle_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty.pem").write_text("")
+    for name in ("nosuch.pem", "empty.pem"):
+        path = str(tmp_path / name)
+        with pytest.raises(ValueError, match=f"^AWS_CA_BUNDLE is '{path}', no file of CAs: "):
+            Service("dynamodb", HERE | {"AWS_CA_BUNDLE": path})
 
 
 words = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60)
