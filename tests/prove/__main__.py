@@ -3,21 +3,20 @@
 import argparse
 import random
 import sys
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from rich.console import Console
-from rich.table import Table
+
+from tools.console import make_table
 
 from .checker import PROBLEMS, Fate
 from .proxy import Fault
-from .run import Options, Report, prove
+from .run import Options, prove
 from .sabotage import SABOTAGES
 
-LINE_SECONDS: Final = 10.0
 EXAMPLES: Final = 5
 SEEDS: Final = 1_000_000
 # What these faults in the function are only seen with.
@@ -68,26 +67,10 @@ def _holds(options: Options) -> bool:
     if not console.is_terminal:
         console.width = 100
     console.print(f"{options.messages} messages, seed {options.seed}")
-    next_at = 0.0
-
-    def tell(sent: int) -> None:
-        nonlocal next_at
-        if time.monotonic() >= next_at:
-            next_at = time.monotonic() + LINE_SECONDS
-            console.print(f"{sent} of them are sent, with faults")
-
-    report = prove(options, tell)
-    console.print(_table(report, f"The fault run, seed {options.seed}"))
-    for problem in PROBLEMS:
-        examples = [text for fate, text in report.found if fate is problem]
-        for text in examples[:EXAMPLES]:
-            console.print(f"{problem}: {text:.100}", markup=False)
-    return report.holds
-
-
-def _table(report: Report, title: str) -> Table:
+    with console.status("deploying") as status:
+        report = prove(options, lambda sent: status.update(f"{sent} of them are sent, with faults"))
     counts, faults = Counter(fate for fate, _ in report.found), report.faults
-    table = Table("", "count", title=title, title_justify="left")
+    table = make_table(f"The fault run, seed {options.seed}", ("", "count"))
     table.columns[1].justify = "right"
     sections: Sequence[Mapping[str, int]] = (
         report.figures,
@@ -100,7 +83,12 @@ def _table(report: Report, title: str) -> Table:
         for name, value in section.items():
             table.add_row(name, f"{value:,}")
         table.add_section()
-    return table
+    console.print(table)
+    for problem in PROBLEMS:
+        examples = [text for fate, text in report.found if fate is problem]
+        for text in examples[:EXAMPLES]:
+            console.print(f"{problem}: {text:.100}", markup=False)
+    return report.holds
 
 
 if __name__ == "__main__":

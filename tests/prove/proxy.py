@@ -284,7 +284,7 @@ _CALL: Final = re.compile(rb"\r\namz-sdk-invocation-id: *([^\r]+)", re.IGNORECAS
 _TARGET: Final = re.compile(rb"\r\nx-amz-target: *\w+\.(\w+)", re.IGNORECASE)
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CONNECTION: Final = re.compile(rb"(?<=\r\n)connection: keep-alive\r\n", re.IGNORECASE)
-_EVENT_ID: Final = re.compile(rb'"event_id": \{"S": ("[^"]*")')
+_EVENT_ID: Final = re.compile(rb'"event_id": ?\{"S": ?("[^"]*")')
 
 
 def _field(pattern: re.Pattern[bytes], text: bytes) -> bytes:
