@@ -76,10 +76,11 @@ class _First(Policy):
         return self._condition
 
     def conflict(self, message: Message, standing: bytes) -> str:
-        one, other = (comparable({"M": json.loads(item)}) for item in (message.item, standing))
-        if one == other:
+        if message.item == standing:  # as its own is, once it is written
             return ""
-        return "another event is stored under its id, and the table is append-only"
+        one, other = (comparable({"M": json.loads(item)}) for item in (message.item, standing))
+        conflict = "another event is stored under its id, and the table is append-only"
+        return "" if one == other else conflict
 
 
 class _Newest(Policy):

@@ -109,11 +109,10 @@ def pause_seconds(message: Message) -> int:
 def _letter_attributes(message: Message) -> Attributes:
     """Return the producer's attributes and, as far as they fit, ours, the most needed first."""
     record = message.record
-    attributes: Attributes = {}
-    for name, given in (record.get("messageAttributes") or {}).items():
-        kind = given["dataType"]
-        part = "binaryValue" if kind.startswith("Binary") else "stringValue"
-        attributes[name] = {"DataType": kind, part[0].upper() + part[1:]: given[part]}
+    attributes: Attributes = {  # Lambda spells dataType, and has lists that are always empty
+        name: {part[0].upper() + part[1:]: text for part, text in given.items() if text}
+        for name, given in (record.get("messageAttributes") or {}).items()
+    }
     ours = {
         "reason": _REFUSED.sub("?", message.reason),
         "sourceMessageId": record["messageId"],
