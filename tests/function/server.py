@@ -5,13 +5,13 @@ import json
 import os
 import re
 import socket
+import socketserver
 import ssl
 import threading
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import trustme
 
@@ -56,74 +56,61 @@ class Request(NamedTuple):
     body: bytes
 
 
-class Server:
+class Server(socketserver.ThreadingTCPServer):
     """Serves as a context manager. Each request takes the next step; the last one stays."""
 
-    def __init__(
-        self, *steps: Step, folder: Path | None = None, names: Iterable[str] = (HOST,)
-    ) -> None:
-        """folder: where to put an authority's certificate, ca.pem; then it speaks TLS, by names."""
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, *steps: Step, folder: Path | None = None) -> None:
+        """folder: where to put an authority's certificate, ca.pem; then it speaks TLS."""
         self._steps = list(steps)
         self._tls: ssl.SSLContext | None = None
         if folder:
             authority = trustme.CA()
             authority.cert_pem.write_to_path(str(folder / "ca.pem"))
             self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            authority.issue_cert(*names).configure_cert(self._tls)
+            authority.issue_cert(HOST).configure_cert(self._tls)
         self._open: list[socket.socket] = []
         self._lock = threading.Lock()
         self.requests: list[Request] = []
-
-    @property
-    def url(self) -> str:
-        """Where it is."""
-        return f"http{'s' if self._tls else ''}://{HOST}:{self._port}"
+        super().__init__((HOST, 0), socketserver.BaseRequestHandler)
+        self.url = f"http{'s' if self._tls else ''}://{HOST}:{self.server_address[1]}"
 
     def __enter__(self) -> Self:
-        self._listener = socket.create_server((HOST, 0))
-        self._port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        """Listen."""
+        threading.Thread(target=self.serve_forever, args=[0.01], daemon=True).start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+    def __exit__(self, *_: object) -> None:
+        """Listen no more, and end all conversations."""
+        self.shutdown()
         for connection in self._open:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
             connection.close()
+        self.server_close()
 
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                self._open.append(connection)
-                serve = threading.Thread(target=self._serve, args=(connection, len(self._open)))
-                serve.daemon = True
-                serve.start()
-
-    def _serve(self, connection: socket.socket, number: int) -> None:
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Converse on a connection until it ends."""
+        with self._lock:
+            self._open.append(request)
+            number = len(self._open)
         with contextlib.suppress(OSError, ValueError):
             if self._tls:
-                connection = self._tls.wrap_socket(connection, server_side=True)
-                self._open[number - 1] = connection
-            with connection:
-                while request := _request(connection):
+                request = self._tls.wrap_socket(request, server_side=True)
+                self._open[number - 1] = request
+            with request:
+                while said := _request(request):
                     with self._lock:
-                        self.requests.append(Request(number, *request))
+                        self.requests.append(Request(number, *said))
                         step = self._steps.pop(0) if len(self._steps) > 1 else self._steps[0]
                     if step is None:
                         return
                     if callable(step):
-                        step(connection)
+                        step(request)
                     else:
-                        connection.sendall(step)
+                        request.sendall(step)
 
 
 def _request(connection: socket.socket) -> tuple[str, bytes] | None:

@@ -1,82 +1,63 @@
 """The shipped files under AWS's own runtime client, which Lambda runs them with."""
 
+import io
 import json
 import os
-import shutil
-import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
 
 import pytest
 
 from tests.function.batches import EXAMPLE, EXAMPLE_ITEM, batch, failed, record
+from tests.function.looping import HERE
 from tests.function.server import Server, answer_anew, error
 from tools.bench.runtime import Runtime
-from tools.preview import FUNCTION, preview
-from tools.stacks import PROJECT, load_stack
-
-SECONDS = 20.0
+from tools.stacks import load_stack
+from tools.template import make_template
 
 
 @pytest.fixture(scope="module")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Lay out the archive that the program deploys, read-only and alone."""
     folder = tmp_path_factory.mktemp("task")
-    (made,) = [each for each in preview(load_stack("prod")).resources if each.type == FUNCTION]
-    for name, asset in made.inputs["code"].assets.items():
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(PROJECT / asset.path, target)
-        target.chmod(0o444)
-    folders = [folder, *(each for each in folder.rglob("*") if each.is_dir())]
-    for each in folders:
+    with zipfile.ZipFile(io.BytesIO(make_template(load_stack("prod")).code)) as archive:
+        archive.extractall(folder)
+    files = [folder, *folder.rglob("*")]
+    for each in files:
         each.chmod(0o555)
     yield folder
-    for each in folders:
+    for each in files:
         each.chmod(0o755)
 
 
-class Environment:
-    """An execution environment: the runtime client with the shipped files, and its API."""
-
-    def __init__(self, folder: Path, url: str, **more: str) -> None:
-        self.runtime = Runtime()
-        self._folder = folder
-        self._variables = {
+@contextmanager
+def environment(folder: Path, url: str, **more: str) -> Iterator[Runtime]:
+    """Run an execution environment: the runtime client with the shipped files, and its API."""
+    with Runtime() as runtime:
+        variables = {
             "PATH": os.environ["PATH"],
             "AWS_LAMBDA_FUNCTION_NAME": "EventUpsertLambda",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
-            "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_LAMBDA_RUNTIME_API": runtime.address,
             "AWS_ENDPOINT_URL": url,
             "TABLE_NAME": "events",
             "VERSION_ATTRIBUTE": "timestamp",
             "PYTHONDONTWRITEBYTECODE": "1",
             "LAMBDA_TASK_ROOT": str(folder),
-            **more,
         }
-
-    def __enter__(self) -> Self:
-        self.runtime.__enter__()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "awslambdaric", "function.handler.handler"],
-            cwd=self._folder,
-            env=self._variables | {"AWS_LAMBDA_RUNTIME_API": self.runtime.address},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.communicate()
-        self.runtime.__exit__()
+        command = [sys.executable, "-m", "awslambdaric", "function.handler.handler"]
+        with subprocess.Popen(
+            command, cwd=folder, env=variables | HERE | more, stdout=subprocess.DEVNULL
+        ) as process:
+            try:
+                yield runtime
+            finally:
+                process.kill()
 
 
 def test_batch_after_batch_is_stored_and_a_partial_answer_comes_back(
@@ -84,64 +65,44 @@ def test_batch_after_batch_is_stored_and_a_partial_answer_comes_back(
 ) -> None:
     refused = error("ValidationException", message="Item size has exceeded")
     url = "https://sqs/1/events"
-    with Server(answer_anew, answer_anew, refused, answer_anew, folder=tmp_path) as server:
-        more = {"AWS_CA_BUNDLE": str(tmp_path / "ca.pem"), "QUEUE_URL": url}
-        with Environment(
-            shipped, server.url, DEAD_LETTER_QUEUE_URL=f"{url}-dlq", **more
-        ) as environment:
-            runtime = environment.runtime
-            assert runtime.heard() == ("next", None)
-            for number in (1, 2):
-                answered = runtime.invoke(batch(record(EXAMPLE)))
-                assert answered == ("response", {"batchItemFailures": []})
-                assert len(server.requests) == number
-            event = batch(record(EXAMPLE, "large"), record("broken", "broken"))
-            kind, said = runtime.invoke(event)
+    queues = {"QUEUE_URL": url, "DEAD_LETTER_QUEUE_URL": f"{url}-dlq"}
+    bundle = str(tmp_path / "ca.pem")
+    with (
+        Server(answer_anew, answer_anew, refused, answer_anew, folder=tmp_path) as server,
+        environment(shipped, server.url, AWS_CA_BUNDLE=bundle, **queues) as runtime,
+    ):
+        assert runtime.heard() == ("next", None)
+        kind, said = runtime.invoke({"detail": {}})
+        assert kind == "error"
+        assert said["errorMessage"] == "the event is no batch of SQS messages: it has no Records"
+        for number in (1, 2):
+            answered = runtime.invoke(batch(record(EXAMPLE)))
+            assert answered == ("response", {"batchItemFailures": []})
+            assert len(server.requests) == number
+        event = batch(record(EXAMPLE, "large"), record("broken", "broken"))
+        kind, said = runtime.invoke(event)
     assert (kind, failed(said, event)) == ("response", {"large", "broken"})
-    *puts, _, _ = server.requests
+    puts, letters = server.requests[:3], server.requests[3:]
     assert [request.connection for request in puts] == [1, 1, 1]
     put = json.loads(puts[0].body)
     assert (put["TableName"], put["Item"]) == ("events", EXAMPLE_ITEM)
     assert put["ExpressionAttributeNames"] == {"#version": "timestamp"}
     # Not answered as SQS does: so the letters are not confirmed.
-    letters = [json.loads(request.body) for request in server.requests[3:]]
-    assert [letter["QueueUrl"] for letter in letters] == [f"{url}-dlq"] * 2
-
-
-def test_an_event_that_is_no_batch_is_an_error_and_the_next_batch_is_stored(
-    shipped: Path,
-) -> None:
-    with Server(answer_anew) as server, Environment(shipped, server.url) as environment:
-        runtime = environment.runtime
-        assert runtime.heard() == ("next", None)
-        kind, said = runtime.invoke({"detail": {}})
-        assert kind == "error"
-        assert said["errorMessage"] == "the event is no batch of SQS messages: it has no Records"
-        assert runtime.invoke(batch(record(EXAMPLE))) == ("response", {"batchItemFailures": []})
+    assert [json.loads(each.body)["QueueUrl"] for each in letters] == [f"{url}-dlq"] * 2
 
 
 def test_a_table_that_hangs_is_answered_before_the_deadline(shipped: Path) -> None:
-    with Server(b"") as server, Environment(shipped, server.url) as environment:
-        assert environment.runtime.heard() == ("next", None)
+    with Server(b"") as server, environment(shipped, server.url) as runtime:
+        assert runtime.heard() == ("next", None)
         started = time.monotonic()
         event = batch(record(EXAMPLE, "m"))
-        kind, answered = environment.runtime.invoke(event, seconds=1)
+        kind, answered = runtime.invoke(event, seconds=1)
         assert (kind, failed(answered, event)) == ("response", {"m"})
         assert time.monotonic() - started < 1
 
 
-def test_a_kill_between_two_batches_leaves_the_second_one_unanswered(shipped: Path) -> None:
-    with Server(answer_anew) as server, Environment(shipped, server.url) as environment:
-        runtime = environment.runtime
-        assert runtime.heard() == ("next", None)
-        assert runtime.invoke(batch(record(EXAMPLE))) == ("response", {"batchItemFailures": []})
-        environment.process.send_signal(signal.SIGTERM)
-        assert environment.process.wait(SECONDS) != 0
-        assert runtime.said.empty()
-
-
 def test_a_mistake_in_the_environment_is_told_when_the_function_initialises(shipped: Path) -> None:
-    with Environment(shipped, "localhost:8000") as environment:
-        kind, said = environment.runtime.heard()
+    with environment(shipped, "localhost:8000") as runtime:
+        kind, said = runtime.heard()
         assert kind == "error"
         assert "AWS_ENDPOINT_URL is 'localhost:8000'; it has to be http" in said["errorMessage"]
