@@ -34,31 +34,13 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "SECONDS", 0.4)
 
 
-def test_a_request_is_sent_whole_with_what_aws_wants_to_know(folder: Path | None) -> None:
+def test_a_request_is_sent_whole(folder: Path | None) -> None:
     body = b'{"TableName": "\xc3\xa9"}' + b" " * 400_000
-    said: list[News] = []
     with Server(OK, folder=folder) as server:
-        made = looped(f"{server.url}/4711", folder, AWS_SESSION_TOKEN="token")
-        run(made, asking(said, body=body, invocation_id="0af7", attempt=2))
+        assert ask(looped(f"{server.url}/4711", folder), body=body) == [200]
         (request,) = server.requests
-    assert [each[:2] for each in said] == [(200, b"{}")]
     assert request.body == body
-    line, *headers = request.head.split("\r\n")
-    assert line == "POST /4711/ HTTP/1.1"
-    found = dict(header.split(":", 1) for header in headers)
-    assert re.fullmatch(r"\d{8}T\d{6}Z", found.pop("x-amz-date"))
-    assert found.pop("authorization").startswith("AWS4-HMAC-SHA256 Credential=AKID/")
-    assert found == {
-        "content-type": "application/x-amz-json-1.0",
-        "host": server.url.partition("//")[2],
-        "x-amz-security-token": "token",
-        "x-amz-target": "DynamoDB_20120810.PutItem",
-        "content-length": str(len(body)),
-        "amz-sdk-invocation-id": "0af7",
-        "amz-sdk-request": "attempt=2",
-        "user-agent": "event-state",
-        "accept-encoding": "identity",
-    }
+    assert request.head.startswith("POST /4711/ HTTP/1.1\r\n")
 
 
 def test_an_answer_may_be_as_long_as_its_request_says_64_kb_if_it_says_nothing() -> None:

@@ -11,7 +11,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.endpoint_provider import EndpointProvider
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from function.request import Request
@@ -136,50 +136,50 @@ def test_a_bundle_that_is_none_is_named(tmp_path: Path) -> None:
 
 
 words = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60)
-LATEST = datetime.datetime(2099, 12, 31, 23, 59, 59, tzinfo=datetime.UTC).timestamp()
-
-
-@given(
-    st.binary(max_size=2000),
-    st.integers(0, int(LATEST)),
-    st.sampled_from(["us-east-1", "cn-north-1", "eu-isoe-west-1"]),
-    st.tuples(words, words, st.just("") | words),
-    st.sampled_from(["dynamodb.us-east-1.amazonaws.com", "127.0.0.1:4566", "[::1]:8000"]),
-    st.sampled_from(["/", "/4711/", "/a/b~c/"]),
-    st.sampled_from([("dynamodb", "DynamoDB_20120810.PutItem"), ("sqs", "AmazonSQS.SendMessage")]),
-)
-@example(b"{}", 0, "us-east-1", ("A", "B", "C"), "localhost", "/", ("sqs", "x"))
-def test_the_signature_is_botocore_s(
-    body: bytes,
-    moment: int,
-    region: str,
-    credentials: tuple[str, str, str],
-    host: str,
-    path: str,
-    asked: tuple[str, str],
-) -> None:
-    name, target = asked
-    key, secret, token = credentials
-    environment = {
-        "AWS_REGION": region,
-        "AWS_ENDPOINT_URL": f"http://{host}{path}",
-        "AWS_ACCESS_KEY_ID": key,
-        "AWS_SECRET_ACCESS_KEY": secret,
-        "AWS_SESSION_TOKEN": token,
+environments = st.fixed_dictionaries(
+    {
+        "AWS_REGION": st.sampled_from(["us-east-1", "cn-north-1", "eu-isoe-west-1"]),
+        "AWS_ENDPOINT_URL": st.builds(
+            "http://{}{}".format,
+            st.sampled_from(["dynamodb.us-east-1.amazonaws.com", "127.0.0.1:4566", "[::1]:8000"]),
+            st.sampled_from(["/", "/4711/", "/a/b~c/"]),
+        ),
+        "AWS_ACCESS_KEY_ID": words,
+        "AWS_SECRET_ACCESS_KEY": words,
+        "AWS_SESSION_TOKEN": st.just("") | words,
     }
+)
+TARGETS = [("dynamodb", "DynamoDB_20120810.PutItem"), ("sqs", "AmazonSQS.SendMessage")]
+
+
+@given(environments, st.sampled_from(TARGETS), st.binary(max_size=2000), st.integers(0, 4 * 10**9))
+def test_the_signature_is_botocore_s(
+    environment: dict[str, str], asked: tuple[str, str], body: bytes, moment: int
+) -> None:
+    (name, target), url = asked, environment["AWS_ENDPOINT_URL"]
+    sent = Request(name, target, body, "0af7", attempt=2)
     with patch("function.service.time.time", return_value=moment + 0.9):
-        _, headers = written(Service(name, environment), Request(name, target, body, "id"))
-    request = AWSRequest(
-        "POST",
-        f"https://{host}{path}",
-        data=body,
-        headers={"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": target},
+        path, headers = written(Service(name, environment), sent)
+    signed = {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": target}
+    request = AWSRequest("POST", url, data=body, headers=signed)
+    credentials = Credentials(
+        environment["AWS_ACCESS_KEY_ID"],
+        environment["AWS_SECRET_ACCESS_KEY"],
+        environment["AWS_SESSION_TOKEN"] or None,
     )
     now = datetime.datetime.fromtimestamp(moment, datetime.UTC)
     with patch("botocore.auth.get_current_datetime", return_value=now):
-        SigV4Auth(Credentials(key, secret, token or None), name, region).add_auth(request)
-    signed = {each.lower(): str(value) for each, value in request.headers.items()}
-    assert headers.items() >= (signed | {"host": host}).items()
+        SigV4Auth(credentials, name, environment["AWS_REGION"]).add_auth(request)
+    assert f"http://{headers['host']}{path}" == url
+    assert headers == {
+        **{each.lower(): str(value) for each, value in request.headers.items()},
+        "host": headers["host"],
+        "content-length": str(len(body)),
+        "amz-sdk-invocation-id": "0af7",
+        "amz-sdk-request": "attempt=2",
+        "user-agent": "event-state",
+        "accept-encoding": "identity",
+    }
 
 
 def test_without_credentials_it_is_for_aws_to_say_so() -> None:

@@ -264,17 +264,6 @@ def states(*versions: int) -> list[dict[str, Any]]:
     return [record({"event_id": f"e{i}", "version": v}, f"m{i}") for i, v in enumerate(versions)]
 
 
-def test_a_read_saves_the_writes_of_what_is_stored_or_older() -> None:
-    memory = Memory()
-    core = upsert(memory, **NEWEST, **READ)
-    assert invoke(core, *states(1, 2, 3)) == set()
-    assert memory.requests == ["BatchGetItem", "PutItem", "PutItem", "PutItem"]
-    memory.requests.clear()
-    assert invoke(core, *states(1, 1, 4)) == set()
-    assert memory.requests == ["BatchGetItem", "PutItem"]
-    assert [memory.items[each]["version"]["N"] for each in ("e0", "e1", "e2")] == ["1", "2", "4"]
-
-
 def test_a_read_asks_for_a_hundred_ids_at_most_and_only_for_those_with_a_version() -> None:
     memory = Memory()
     unversioned = record({"event_id": "none"})
