@@ -24,10 +24,6 @@ CREDENTIALS: Final = {"aws_access_key_id": "test", "aws_secret_access_key": "tes
 """What emulators take for the account's root; no secret."""
 CONNECTIONS: Final = 16
 """How many requests one client may have under way."""
-_SERVICES: Final = {
-    **dict.fromkeys(("Scan", "GetItem", "DeleteItem"), "dynamodb"),
-    "FilterLogEvents": "logs",
-}
 
 
 def emulator_session(region: str) -> boto3.Session:
@@ -57,9 +53,10 @@ def client(
     )
     make: Any = session.client
     try:
-        made = make(service, endpoint_url=endpoint_url, config=config)
-    except (BotoCoreError, ValueError) as error:
-        raise ToolError(explain(error)) from None
+        with explained():
+            made = make(service, endpoint_url=endpoint_url, config=config)
+    except ValueError as error:
+        raise ToolError(f"AWS cannot be used: {error}") from None
     # Asked of the client, for AWS's own settings name endpoints, too.
     directly = config.merge(Config(proxies={}))
     is_near = is_loopback(made.meta.endpoint_url)
@@ -80,23 +77,14 @@ def explained() -> Iterator[None]:
     """Raise ToolError for what goes wrong with AWS inside the block."""
     try:
         yield
-    except (BotoCoreError, ClientError) as error:
-        raise ToolError(explain(error)) from None
-
-
-def explain(error: Exception) -> str:
-    """Say in a sentence what AWS refused, and what is missing if that is why."""
-    if isinstance(error, NoRegionError):
-        return "No AWS region is set: set AWS_DEFAULT_REGION."
-    if isinstance(error, NoCredentialsError | PartialCredentialsError):
-        return f"{error}: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-    if not isinstance(error, ClientError):
-        return f"AWS cannot be used: {error}"
-    operation, told = error.operation_name, error.response["Error"]
-    code, message = told.get("Code", ""), told.get("Message", "")
-    if "NonExistentQueue" in code or "QueueDoesNotExist" in code:
-        return "There is no such queue: pass what `pulumi stack output queueUrl` prints."
-    if "AccessDenied" in code or code in ("AuthorizationError", "NotAuthorized"):
-        action = f"{_SERVICES.get(operation, 'sqs')}:{operation.removesuffix('Batch')}"
-        return f"AWS refuses {action}, which this needs: {message}"
-    return f"AWS refused {operation}: {message} ({code})"
+    except NoRegionError:
+        raise ToolError("No AWS region is set: set AWS_DEFAULT_REGION.") from None
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        how = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        raise ToolError(f"{error}: {how}.") from None
+    except ClientError as error:
+        told = error.response["Error"]
+        words = f"{told.get('Message', 'no reason given')} ({told.get('Code')})"
+        raise ToolError(f"AWS refused {error.operation_name}: {words}") from None
+    except BotoCoreError as error:
+        raise ToolError(f"AWS cannot be used: {error}") from None

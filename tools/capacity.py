@@ -1,81 +1,57 @@
 """What a load needs of AWS and costs a month: a model in closed form and in steady state.
 
 Producers -> SQS -> event source mapping -> function -> DynamoDB; rates are per second. Left out are
-cold starts, retries, storage, backups, alarms and KMS. docs/scaling.md reads its figures.
+cold starts, retries, storage, backups, alarms and KMS. docs/scaling.md reads its figures, and names
+AWS's page for each price and quota.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from math import ceil
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from tools.console import short
 
-_LAMBDA: Final = "https://docs.aws.amazon.com/lambda/latest/dg"
-_SQS: Final = "https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide"
-_DYNAMODB: Final = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide"
-
-
-class Price(NamedTuple):
-    """US dollars for a million of what is billed, or for a GB of log."""
-
-    usd: float
-    source: str
-    """AWS's page, which fills in most of its figures by script."""
-    read: str = "not checked"
-    """When the page was seen to state it."""
-
-
-# Of us-east-1, before volume tiers, free tiers and savings plans.
-PRICES: Final[Mapping[str, Price]] = {
-    "lambda_request": Price(0.20, "https://aws.amazon.com/lambda/pricing/", "2026-09-20"),
-    "lambda_gb_second": Price(13.3334, "https://aws.amazon.com/lambda/pricing/"),  # on arm64
-    "sqs_request": Price(0.40, "https://aws.amazon.com/sqs/pricing/"),
-    "write_unit": Price(0.625, "https://aws.amazon.com/dynamodb/pricing/on-demand/"),
-    "read_unit": Price(0.125, "https://aws.amazon.com/dynamodb/pricing/on-demand/"),
-    "log_gb": Price(0.50, "https://aws.amazon.com/cloudwatch/pricing/"),
+# US dollars for a million of what is billed, or for a GB of log; of us-east-1, before volume tiers,
+# free tiers and savings plans.
+PRICES: Final[Mapping[str, float]] = {
+    "lambda_request": 0.20,
+    "lambda_gb_second": 13.3334,  # on arm64
+    "sqs_request": 0.40,
+    "write_unit": 0.625,
+    "read_unit": 0.125,
+    "log_gb": 0.50,
 }
-
-
-class Quota(NamedTuple):
-    """A limit that a load can meet, as AWS's page stated it in November 2026."""
-
-    limit: int
-    source: str
-
-
-QUOTAS: Final[Mapping[str, Quota]] = {
-    # Executions at once; and one environment "can serve up to 10 requests per second".
-    "lambda_concurrency": Quota(1000, f"{_LAMBDA}/lambda-concurrency.html"),
-    # Batches at once.
-    "mapping_concurrency": Quota(1250, f"{_LAMBDA}/services-sqs-scaling.html"),
-    "sqs_in_flight": Quota(120_000, f"{_SQS}/quotas-queues.html"),
-    "table_write_units": Quota(40_000, f"{_DYNAMODB}/ServiceQuotas.html#default-limits-throughput"),
-    "table_read_units": Quota(40_000, f"{_DYNAMODB}/ServiceQuotas.html#default-limits-throughput"),
-    # Of one partition, so of one id.
-    "partition_write_units": Quota(1000, f"{_DYNAMODB}/bp-partition-key-design.html"),
+# What an account has by default.
+QUOTAS: Final[Mapping[str, int]] = {
+    "lambda_concurrency": 1000,
+    "mapping_concurrency": 1250,
+    "sqs_in_flight": 120_000,
+    "table_write_units": 40_000,
+    "table_read_units": 40_000,
 }
-
 SECONDS_PER_MONTH: Final = 730 * 3600
-# _LAMBDA/configuration-memory.html; services-sqs-scaling.html; gettingstarted-limits.html
+# https://docs.aws.amazon.com/lambda/latest/dg/: configuration-memory.html,
+# lambda-concurrency.html, services-sqs-scaling.html, gettingstarted-limits.html
 MEMORY_MB_PER_CPU: Final = 1769
+INVOCATIONS_PER_ENVIRONMENT: Final = 10
 POLLERS_AT_FIRST: Final = 5
 INVOCATION_BYTES: Final = 6 * 1024 * 1024
-# _SQS/quotas-messages.html, sqs-short-and-long-polling.html; aws.amazon.com/sqs/pricing
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/:
+# quotas-messages.html, sqs-short-and-long-polling.html; https://aws.amazon.com/sqs/pricing
 SQS_BATCH: Final = 10
 SQS_BATCH_BYTES: Final = 1024 * 1024
 SQS_BILLED_BYTES: Final = 64 * 1024
 LONG_POLL_SECONDS: Final = 20
-# _DYNAMODB/read-write-operations.html, API_BatchGetItem.html
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
 WRITE_UNIT_BYTES: Final = 1024
 READ_UNIT_BYTES: Final = 4096
-READ_KEYS: Final = 100
-# Of the function, by `python -m tools.bench`: milliseconds of a whole core on x86-64, for events of
-# 615 bytes; requests at once; and the metrics line, with an assumption for Lambda's own lines.
+# Of the function, by `python -m tools.bench.handler`: milliseconds of a whole core on x86-64, for
+# events of 615 bytes; requests at once; and the metrics line, with an assumption for Lambda's own.
 CPU_MS_PER_INVOCATION: Final = 0.5
 CPU_MS_PER_EVENT: Final = 0.2
 CONNECTIONS: Final = 32
+READ_KEYS: Final = 100
 LOG_BYTES: Final = 1000
 # Reading, invoking and deleting a batch: an assumption, AWS documents nothing.
 POLL_MS: Final = 20.0
@@ -89,8 +65,6 @@ class Load:
     """Events per second."""
     size_bytes: int = 1024
     """Of a message, and of its item."""
-    hot: float = 0.0
-    """Share of the events that belong to the one hottest id, 0 to 1."""
     repeats: float = 0.0
     """Share of the events that are stored already, or older than what is, 0 to 1."""
     batch_size: int = 10
@@ -116,45 +90,41 @@ def estimate(load: Load) -> dict[str, Any]:
     invocations = load.rate / messages
     concurrency = invocations * duration / 1000  # Little's law
     pollers = concurrency + invocations * POLL_MS / 1000
-    hot_share = 1 - (1 - load.hot) ** messages  # of the batches hold the hottest id, once
-    # A batch writes each id once. Other ids than the hottest are taken to repeat between batches.
-    ids = load.rate * (1 - load.hot) + invocations * hot_share
-    written = 1 - load.repeats if load.read_before_write else 1.0
-    item_units = written * units(load.size_bytes, WRITE_UNIT_BYTES)
+    writes = load.rate * (1 - load.repeats if load.read_before_write else 1)
+    write_units = writes * units(load.size_bytes, WRITE_UNIT_BYTES)
     # What is not there yet costs a unit, too: taken as if it were.
-    reads = ids * units(load.size_bytes, READ_UNIT_BYTES) if load.read_before_write else 0.0
+    read_units = load.rate * units(load.size_bytes, READ_UNIT_BYTES) * load.read_before_write
+    requests = sqs_requests(load, messages, pollers)
     gathering = max(POLLERS_AT_FIRST, pollers) * load.batch_size
     used = {
-        "lambda_concurrency": max(concurrency, invocations / 10),
+        "lambda_concurrency": max(concurrency, invocations / INVOCATIONS_PER_ENVIRONMENT),
         "mapping_concurrency": pollers,
         "sqs_in_flight": pollers * messages + min(load.rate * load.batch_window_seconds, gathering),
-        "table_write_units": ids * item_units,
-        "table_read_units": reads,
-        "partition_write_units": invocations * hot_share * item_units,
+        "table_write_units": write_units,
+        "table_read_units": read_units,
     }
     quotas = {
-        name: {"used": used[name], "limit": quota.limit, "share": used[name] / quota.limit}
-        for name, quota in QUOTAS.items()
+        name: {"used": used[name], "limit": limit, "share": used[name] / limit}
+        for name, limit in QUOTAS.items()
     }
-    requests = sqs_requests(load, messages, pollers)
     millions = {  # a second, and of the log GB
         "lambda_request": invocations / 1e6,
         "lambda_gb_second": concurrency * load.memory_mb / 1024 / 1e6,
         "sqs_request": requests / 1e6,
-        "write_unit": ids * item_units / 1e6,
-        "read_unit": reads / 1e6,
+        "write_unit": write_units / 1e6,
+        "read_unit": read_units / 1e6,
         "log_gb": invocations * LOG_BYTES / 1e9,
     }
-    cost = {name: price.usd * millions[name] * SECONDS_PER_MONTH for name, price in PRICES.items()}
+    cost = {name: price * millions[name] * SECONDS_PER_MONTH for name, price in PRICES.items()}
     return {
         "load": asdict(load),
         "messages_per_invocation": messages,
         "invocations": invocations,
         "duration_ms": duration,
         "concurrency": concurrency,
-        "writes": ids * written,
-        "write_units": ids * item_units,
-        "read_units": reads,
+        "writes": writes,
+        "write_units": write_units,
+        "read_units": read_units,
         "sqs_requests": requests,
         "quotas": dict(sorted(quotas.items(), key=lambda each: -each[1]["share"])),
         "cost_per_month": {**cost, "total": sum(cost.values())},
@@ -206,22 +176,13 @@ def sqs_requests(load: Load, messages: float, pollers: float) -> float:
     return load.rate / sent * billed(sent) + load.rate / messages * received_and_deleted + idle
 
 
-def report(load: Load, *, as_json: bool) -> None:
-    """Print the estimate on stdout."""
-    found = estimate(load)
-    print(json.dumps(found, indent=2) if as_json else "\n".join(_lines(found)))
-
-
-def _lines(found: Mapping[str, Any]) -> Iterator[str]:
-    def line(name: str, value: float) -> str:
-        return f"{name.replace('_', ' '):42}{short(value):>14}"
-
-    *figures, million = (each for each in found.items() if not isinstance(each[1], dict))
-    yield from (line(*each) for each in figures)
-    yield f"\n{'quota':32}{'used':>10}{'of':>14}{'share':>10}"
+def lines_of(found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines that people read of an estimate."""
+    for name, value in found.items():
+        if not isinstance(value, dict):
+            yield f"{name.replace('_', ' '):32}{short(value):>14}"
     for name, of in found["quotas"].items():
-        used = f"  {name.replace('_', ' '):30}{short(of['used']):>10}"
-        yield f"{used}{of['limit']:>14,}{of['share']:>10.0%}"
-    yield "\nUS dollars a month"
-    yield from (line(f"  {name}", usd) for name, usd in found["cost_per_month"].items() if usd)
-    yield line("US dollars a million events", million[1])
+        used = f"{name.replace('_', ' '):32}{short(of['used']):>14}"
+        yield f"{used}, {of['share']:.0%} of the quota of {of['limit']:,}"
+    for name, usd in found["cost_per_month"].items():
+        yield f"{name.replace('_', ' '):32}{short(usd):>14} US dollars a month"

@@ -1,7 +1,6 @@
 """How results look on a terminal: one style for all tables, and nothing raw of a message."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from rich import box
 from rich.table import Table
@@ -26,16 +25,6 @@ def printable(text: str) -> str:
     return "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
     )
-
-
-def lines_of(figures: Mapping[str, Any], within: str = "") -> Iterator[str]:
-    """Yield a line for each figure: its name in the JSON, outer.inner, and its value."""
-    for name, value in figures.items():
-        if isinstance(value, Mapping):
-            yield from lines_of(value, f"{within}{name}.")
-        else:
-            shown = str(value) if isinstance(value, str | bool) else short(value)
-            yield f"{within + name:50}{shown:>12}"
 
 
 def short(value: float) -> str:

@@ -5,16 +5,15 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import cache, cached_property
+from functools import cache
 from typing import Any, Final, NamedTuple, TypeVar
 
 import boto3
 from botocore.exceptions import ClientError
 
 from tools.aws import client, emulator_session
-from tools.errors import ToolError
-from tools.event import UnsendableError, from_item, message_body
-from tools.sending import Message, Sender
+from tools.event import from_item
+from tools.sending import send_messages
 
 # How long looking at dead letters may hide them from others: some seconds, and more for many.
 HIDDEN_SECONDS: Final = 10
@@ -30,14 +29,6 @@ def wait_for(look: Callable[[], T], seconds: float, every: float = 0.1) -> T:
     while not (seen := look()) and time.monotonic() < deadline:
         time.sleep(every)
     return seen
-
-
-class QueueSettings(NamedTuple):
-    """What decides how long a message may take."""
-
-    visibility_seconds: int
-    deliveries: int | None
-    """How often a message is delivered before it is a dead letter; None if it never is one."""
 
 
 class DeadLetter(NamedTuple):
@@ -69,13 +60,8 @@ class Deployed:
         session = boto3.Session(region_name=region) if is_aws else emulator_session(region)
         endpoint_url = None if is_aws else queue_url.rsplit("/", 2)[0]
         self._table = {"TableName": outputs["tableName"]}
-        self._session = session
         self.client: Callable[[str], Any] = cache(lambda name: client(session, name, endpoint_url))
         """Returns the client of a service, by its name."""
-
-    @cached_property
-    def _sender(self) -> Sender:
-        return Sender(self.outputs["queueUrl"], self._session)
 
     def send(self, bodies: Iterable[str]) -> list[str]:
         """Send messages; return their ids in the same order.
@@ -84,25 +70,11 @@ class Deployed:
             ToolError: one is not in the queue; others may be.
 
         """
-        try:
-            messages = (Message("A message", message_body(body)) for body in bodies)
-            fates = [fate for _, fate in self._sender.send(messages)]
-            if refused := [fate for fate in fates if isinstance(fate, UnsendableError)]:
-                raise refused[0]
-        except UnsendableError as error:
-            raise ToolError(f"A message was not sent: it {error}.") from None
-        return [str(fate) for fate in fates]
+        return [*send_messages(self.client("sqs"), self.outputs["queueUrl"], bodies)]
 
-    def settings(self) -> QueueSettings:
-        """Read the queue's settings."""
-        attributes = self._attributes("queueUrl", "VisibilityTimeout", "RedrivePolicy")
-        redrive = json.loads(attributes.get("RedrivePolicy") or "{}")
-        dead_letter_queue = self._attributes("deadLetterQueueUrl", "QueueArn")["QueueArn"]
-        is_wired = redrive.get("deadLetterTargetArn") == dead_letter_queue
-        return QueueSettings(
-            visibility_seconds=int(attributes["VisibilityTimeout"]),
-            deliveries=int(redrive["maxReceiveCount"]) if is_wired else None,
-        )
+    def visibility_seconds(self) -> int:
+        """Return how long a message that is delivered stays hidden from the next delivery."""
+        return int(self._attributes("queueUrl", "VisibilityTimeout")["VisibilityTimeout"])
 
     def waiting(self, output: str = "queueUrl", *, in_flight: bool = True) -> int:
         """Count the messages in the queue; those in flight wait for an answer or a redelivery."""
@@ -176,14 +148,11 @@ class Deployed:
 
         since: seconds since 1970; pattern: a filter pattern of CloudWatch Logs.
         """
-        pages = (
-            self.client("logs")
-            .get_paginator("filter_log_events")
-            .paginate(
-                logGroupName=f"/aws/lambda/{self.outputs['functionName']}",
-                startTime=max(0, int(since * 1000)),
-                filterPattern=pattern,
-            )
+        paginator = self.client("logs").get_paginator("filter_log_events")
+        pages = paginator.paginate(
+            logGroupName=f"/aws/lambda/{self.outputs['functionName']}",
+            startTime=max(0, int(since * 1000)),
+            filterPattern=pattern,
         )
         for event in sorted(pages.search("events[]"), key=lambda event: int(event["timestamp"])):
             if event["message"].startswith("{"):

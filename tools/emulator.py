@@ -62,12 +62,7 @@ class Emulator:
         return client(emulator_session(self.region), service, self.endpoint_url)
 
     def wait(self) -> None:
-        """Block until the embedded AWS ends by itself, which it should not.
-
-        Raises:
-            ToolError: it ended.
-
-        """
+        """Block until the embedded AWS ends by itself: it should not, and ToolError is raised."""
         self._process.wait()
         raise ToolError(f"The embedded AWS ended unexpectedly.{self._last_words()}")
 

@@ -1,26 +1,24 @@
-"""Events: as text, as messages, and as the table's items; read apart from the handler."""
+"""Events: as text, as messages, and as the table's items."""
 
 import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from boto3.dynamodb.types import TypeDeserializer
 
-KEY_BYTES: Final = 2048
-"""The longest partition key of a DynamoDB item.
+from function.message import Message
+from tools.errors import ToolError
 
-https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
-"""
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 MESSAGE_BYTES: Final = 1_048_576
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 _REFUSED_BY_SQS: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-class UnsendableError(Exception):
-    """Why an event makes no message, in words that follow "line 7: "."""
+class UnsendableError(ToolError):
+    """Why a text makes no message, in words that follow "line 7: "."""
 
 
 def message_body(text: str) -> str:
@@ -31,48 +29,30 @@ def message_body(text: str) -> str:
 
     """
     if found := _REFUSED_BY_SQS.search(text):
-        raise UnsendableError(f"has the character U+{ord(found[0]):04X}, which SQS refuses")
+        raise UnsendableError(f"it has the character U+{ord(found[0]):04X}, which SQS refuses")
     if not 1 <= (size := len(text.encode())) <= MESSAGE_BYTES:
-        raise UnsendableError(f"has {size} bytes, SQS takes 1 to {MESSAGE_BYTES}")
+        raise UnsendableError(f"it has {size} bytes, SQS takes 1 to {MESSAGE_BYTES}")
     return text
 
 
-def line_body(line: bytes, key: str) -> str:
-    """Return a line as a message body, its numbers and spacing as they are.
+def parsed(body: str, key: str) -> Message:
+    """Return what the function makes of a body, whatever its version.
 
-    key: the member that names the state. The checks are those of the function that cost little
-    here; what they let through and it does not, such as a number of 39 digits, is a dead letter.
+    key: the member that names the state.
+    """
+    return Message({"body": body}, key, lambda _: None)
+
+
+def event_body(text: str, key: str) -> str:
+    """Return a text as it is, if it is an event, its version aside, and SQS takes it.
 
     Raises:
-        UnsendableError: the line is no JSON object, has no usable key, or is too long.
+        UnsendableError: it is not, for the reason that the function would give.
 
     """
-    try:
-        text = line.decode().strip()
-        event = json.loads(text, parse_int=_unread, parse_float=_unread, parse_constant=_refuse)
-    except UnicodeDecodeError:
-        raise UnsendableError("not UTF-8") from None
-    except json.JSONDecodeError as error:
-        raise UnsendableError(f"not JSON: {error.msg} at column {error.colno}") from None
-    except RecursionError:
-        raise UnsendableError("nests too deep") from None
-    if not isinstance(event, dict):
-        raise UnsendableError("not a JSON object")
-    if not isinstance(event.get(key), str):
-        problem = "is not a string" if key in event else "is missing"
-        raise UnsendableError(f"{key} {problem}")
-    if not 1 <= (size := len(event[key].encode(errors="replace"))) <= KEY_BYTES:
-        raise UnsendableError(f"{key} has {size} bytes, it needs 1 to {KEY_BYTES}")
+    if reason := parsed(text, key).reason:
+        raise UnsendableError(reason)
     return message_body(text)
-
-
-def _unread(_: str) -> int:
-    """Stand for a number, which is never written: no conversion can fail or cost time."""
-    return 0
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise UnsendableError(f"{constant} is not a JSON number")
 
 
 def decode(body: str) -> Any:
@@ -103,7 +83,7 @@ def to_json(value: object) -> str:
             return str(value)
         case None | bool() | int():
             return json.dumps(value)
-    raise UnsendableError(f"holds a {type(value).__name__} that JSON has no form for")
+    raise UnsendableError(f"it holds a {type(value).__name__} that JSON has no form for")
 
 
 def from_item(item: Mapping[str, Any]) -> dict[str, Any]:

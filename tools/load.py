@@ -1,8 +1,9 @@
 """`python -m tools load`: the lines of a file, or a table's items, into a queue."""
 
+import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,53 +13,60 @@ from rich.console import Console
 from tools.aws import client
 from tools.console import printable
 from tools.errors import ToolError
-from tools.event import UnsendableError, from_item, line_body, message_body, to_json
-from tools.sending import Message, Sender
+from tools.event import UnsendableError, event_body, from_item, to_json
+from tools.sending import send_messages
 
 PROBLEMS_SHOWN: Final = 20
 STDIN: Final = "-"
-_UTF_8_MARK: Final = b"\xef\xbb\xbf"
+_REGION_IN_URL: Final = re.compile(r"https://(?:sqs\.)?([a-z]+(?:-[a-z]+)+-\d)\.")
 
 
 def load_file(queue_url: str, file: str, key: str) -> None:
     """Send a file's lines, or those of standard input."""
     if file == STDIN:
-        load(queue_url, lines(sys.stdin.buffer, key))
+        load(queue_url, lines(sys.stdin.buffer), key)
         return
     try:
         stream = Path(file).open("rb")  # noqa: SIM115 (closed below)
     except OSError as error:
         raise ToolError(f"{file} cannot be read: {error.strerror}.") from None
     with stream:
-        load(queue_url, lines(stream, key))
+        load(queue_url, lines(stream), key)
 
 
 def load_table(queue_url: str, table: str, key: str) -> None:
     """Send the items of a table, its name or ARN."""
     region = table.split(":")[3] if table.startswith("arn:") else None
     dynamodb = client(boto3.Session(region_name=region), "dynamodb", attempts=8)
-    load(queue_url, items(dynamodb, table, key))
+    load(queue_url, items(dynamodb, table, key), key)
 
 
-def load(queue_url: str, messages: Iterable[Message]) -> None:
-    """Send events.
+def load(queue_url: str, named: Iterable[tuple[str, object]], key: str) -> None:
+    """Send events, each a line or an item with its name for people.
 
     Raises:
         ToolError: some make no message; or one was not sent, and neither are those after it.
 
     """
-    sender, console = Sender(queue_url), Console(stderr=True, soft_wrap=True, highlight=False)
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    sqs = _sqs(queue_url)
     sent = refused = 0
+
+    def bodies() -> Iterator[str]:
+        nonlocal refused
+        for name, event in named:
+            try:
+                text = event.decode() if isinstance(event, bytes) else to_json(event)
+                yield event_body(text.strip(), key)
+            except (UnicodeDecodeError, UnsendableError) as error:
+                refused += 1
+                if refused <= PROBLEMS_SHOWN:
+                    console.print(printable(f"{name}: {error}"), markup=False)
+
     started = time.monotonic()
     try:
         with console.status("") as status:
-            for name, fate in sender.send(messages):
-                if not isinstance(fate, UnsendableError):
-                    sent += 1
-                else:
-                    refused += 1
-                    if refused <= PROBLEMS_SHOWN:
-                        console.print(printable(f"{name}: {fate}"), markup=False)
+            for sent, _ in enumerate(send_messages(sqs, queue_url, bodies()), 1):
                 status.update(f"{sent} sent, {refused} refused")
     except (ToolError, KeyboardInterrupt):
         again = "Send all of it again: what comes twice does no harm."
@@ -70,7 +78,15 @@ def load(queue_url: str, messages: Iterable[Message]) -> None:
         raise ToolError(f"{refused} were refused, and not sent.")
 
 
-def lines(stream: Iterable[bytes], key: str) -> Iterator[Message]:
+def _sqs(queue_url: str) -> Any:
+    """Make a client for a queue: of its own region, or at its URL if that is an emulator's."""
+    region = _REGION_IN_URL.match(queue_url)
+    endpoint_url = queue_url.rsplit("/", 2)[0] if queue_url.startswith("http://") else None
+    session = boto3.Session(region_name=region[1] if region else None)
+    return client(session, "sqs", endpoint_url)
+
+
+def lines(stream: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
     """Yield the lines of a stream, but for blank ones; a byte order mark of UTF-8 is skipped.
 
     Raises:
@@ -81,12 +97,12 @@ def lines(stream: Iterable[bytes], key: str) -> Iterator[Message]:
         if number == 1:
             if line[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in line[:2]:
                 raise ToolError("The input is UTF-16: make it UTF-8 (iconv -f UTF-16 -t UTF-8).")
-            line = line.removeprefix(_UTF_8_MARK)
+            line = line.removeprefix(b"\xef\xbb\xbf")
         if line.strip():
-            yield _message(f"line {number}", line_body, line, key)
+            yield f"line {number}", line
 
 
-def items(dynamodb: Any, table: str, key: str) -> Iterator[Message]:
+def items(dynamodb: Any, table: str, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the items of a table, each the event that it was made of.
 
     dynamodb: a client.
@@ -100,15 +116,4 @@ def items(dynamodb: Any, table: str, key: str) -> Iterator[Message]:
     for item in pages.search("Items[]"):
         if "S" not in item.get(key, {}):
             raise ToolError(f"The key of {table} is not {key}: name it with --key-attribute.")
-        yield _message(f"item {item[key]['S']!r}", _item_body, item)
-
-
-def _item_body(item: dict[str, Any]) -> str:
-    return message_body(to_json(from_item(item)))
-
-
-def _message(name: str, body: Callable[..., str], *of: object) -> Message:
-    try:
-        return Message(name, body(*of))
-    except UnsendableError as error:
-        return Message(name, error)
+        yield f"item {item[key]['S']!r}", from_item(item)

@@ -29,8 +29,8 @@ def of_stack(name: str) -> dict[str, Any]:
     command = ["pulumi", "stack", "output", "--json", "--stack", name, "--non-interactive"]
     asked = subprocess.run(command, capture_output=True, text=True, check=False)
     if asked.returncode:
-        told = asked.stderr.strip().removeprefix("error: ").splitlines() or ["no reason given"]
-        raise ToolError(f"`pulumi stack output --stack {name}` failed: {told[0]}")
+        told = asked.stderr.strip().removeprefix("error: ") or "no reason given"
+        raise ToolError(f"`pulumi stack output --stack {name}` failed: {told}")
     return _checked(asked.stdout, f"The stack {name}", f"run `pulumi up --stack {name}`")
 
 
@@ -51,10 +51,9 @@ def of_file(path: Path) -> dict[str, Any]:
 def _checked(text: str, owner: str, fix: str) -> dict[str, Any]:
     try:
         outputs = json.loads(text)
-    except ValueError:
-        outputs = None
-    if not isinstance(outputs, dict):
-        raise ToolError(f"{owner} holds no stack outputs: {fix}.")
-    if missing := [name for name in _NEEDED if not isinstance(outputs.get(name), str)]:
+        missing = [name for name in _NEEDED if not isinstance(outputs.get(name), str)]
+    except (ValueError, AttributeError):
+        raise ToolError(f"{owner} holds no stack outputs: {fix}.") from None
+    if missing:
         raise ToolError(f"{owner} has no output {', '.join(missing)}: {fix}.")
-    return outputs
+    return dict(outputs)

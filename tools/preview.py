@@ -80,19 +80,13 @@ def preview(stack: Stack) -> Run:
     return run(stack, Preview(stack))
 
 
-def show(stack: Stack, run: Run, *, as_json: bool) -> None:
-    """Print a run: as JSON, or the resources below the stack, as `pulumi preview` draws them."""
-    if as_json:
-        print(to_json(run))
-        return
+def show(stack: Stack, run: Run) -> None:
+    """Print the resources below the stack, as `pulumi preview` draws them, and the outputs."""
     tree = Tree(f"[bold]{stack.project}-{stack.name}[/]  {stack.region}")
     branches: dict[str, Tree] = {}
     for each in sorted(run.resources, key=lambda each: (each.urn.count("$"), each.urn)):
-        label = f"{each.name}  [dim]{each.type}[/]"
-        if name := each.inputs.get("name"):
-            label += f"  [cyan]{name}[/]"
-        if each.protect:
-            label += "  [yellow]protected[/]"
+        name, protected = each.inputs.get("name", ""), "protected" if each.protect else ""
+        label = f"{each.name}  [dim]{each.type}[/]  [cyan]{name}[/]  [yellow]{protected}[/]"
         branches[each.urn] = branches.get(each.parent, tree).add(label)
     outputs = tree.add("outputs")
     for name, value in run.outputs.items():

@@ -1,11 +1,11 @@
 """`python -m tools send`: one event, and what became of it."""
 
 import time
-from typing import Any, Final
+from typing import Final
 
 from tools.console import printable
 from tools.deployed import Deployed, wait_for
-from tools.event import KEY_BYTES, decode, is_same, to_json
+from tools.event import decode, is_same, message_body, parsed, to_json
 
 GRACE_SECONDS: Final = 30.0
 """What the log, the pollers and a cold start take on AWS, beside the stack's own settings."""
@@ -27,8 +27,9 @@ def send(deployed: Deployed, body: str) -> int:
         ToolError: it was not sent.
 
     """
-    event = _event(body, deployed.key)
-    event_id = event[deployed.key] if event else ""
+    message = parsed(message_body(body), deployed.key)
+    event = decode(body) if message.item else None
+    event_id = message.event_id or ""
     if event and is_same(deployed.item(event_id), event):
         deployed.send([body])
         print(f"Stored: the table already held this very event.\n{printable(to_json(event))}")
@@ -62,7 +63,7 @@ def send(deployed: Deployed, body: str) -> int:
             return 0, f"Superseded: the table keeps another event of its id.\n{shown}"
         return None
 
-    seconds = deployed.settings().visibility_seconds + GRACE_SECONDS
+    seconds = deployed.visibility_seconds() + GRACE_SECONDS
     status, text = wait_for(look, seconds, LOOK_SECONDS) or (
         1,
         f"Not known after {seconds:.0f} s what became of it; {deployed.waiting()} messages are in "
@@ -70,13 +71,3 @@ def send(deployed: Deployed, body: str) -> int:
     )
     print(text)
     return status
-
-
-def _event(body: str, key: str) -> dict[str, Any] | None:
-    """Return the event of a body, if it has a key that the table could have."""
-    try:
-        event = decode(body)
-        size = len(event[key].encode())
-    except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
-        return None
-    return event if 1 <= size <= KEY_BYTES else None

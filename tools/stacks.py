@@ -67,18 +67,12 @@ def load_stack(name: str, project: Path = PROJECT) -> Stack:
             f"There is no stack {name!r}: {file.name} does not exist. The stacks are: {known}."
         )
     given = _read(file).get("config") or {}
-    texts = _texts(given, definition["name"])
-    problems = [
-        f"{key} is encrypted, and only the Pulumi CLI can decrypt it"
-        for key, value in zip(texts, given.values(), strict=True)
-        if isinstance(value, dict) and value.keys() == {"secure"}
-    ]
-    if "aws:region" not in texts:
-        problems.append("aws:region is not set; every stack names its region")
-    if problems:
-        lines = "".join(f"\n  - {problem}" for problem in problems)
-        raise ToolError(f"The config of stack {name!r} cannot be used; fix {file.name}:{lines}")
-    return Stack(name=name, project=definition["name"], config=texts)
+    for key, value in given.items():
+        if isinstance(value, dict) and value.keys() == {"secure"}:
+            raise ToolError(f"{file.name}: {key} is encrypted, and only Pulumi can decrypt it.")
+    if "aws:region" not in given:
+        raise ToolError(f"{file.name}: aws:region is not set; every stack names its region.")
+    return Stack(name=name, project=definition["name"], config=_texts(given, definition["name"]))
 
 
 @cache

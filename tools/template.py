@@ -40,7 +40,7 @@ def make_template(stack: Stack, program: Path = PROJECT) -> Template:
     answers = _Answers(stack)
     registered = run(stack, answers, program)
     resources = [each for each in registered.resources if each.type.startswith("aws:")]
-    translation = _Translation(stack, answers.known, resources)
+    translation = _Translation(stack, answers.references, resources)
     body = {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"Stack {stack.name} of the Pulumi project {stack.project}",
@@ -63,8 +63,8 @@ class _Answers(Preview):
     def __init__(self, stack: Stack) -> None:
         super().__init__(stack)
         self.region, self.account = _REGION, _ACCOUNT
-        self.known: dict[str, str] = {}
-        """The reference for each output, as Fn::Sub writes it."""
+        self.references: dict[str, str] = {}
+        """As Fn::Sub writes them, by the output that each stands for."""
 
     def new_resource(
         self, args: pulumi_mocks.MockResourceArgs
@@ -75,7 +75,7 @@ class _Answers(Preview):
             for output, attribute in _kind_of(args.typ, args.name).outputs.items():
                 if output in state:
                     path = f"{_logical_id(args.name)}.{attribute}".rstrip(".")
-                    self.known[state[output]] = f"${{{path}}}"
+                    self.references[state[output]] = f"${{{path}}}"
         return resource_id, state
 
     def name_of(self, name: str, given: str) -> str:
@@ -138,30 +138,8 @@ class _Translation:
 
     def _properties(self, resource: Resource) -> dict[str, Any]:
         kind = _kind_of(resource.type, resource.name)
-        unknown: list[str] = []
-
-        def translate(value: Any, path: str) -> Any:
-            if isinstance(value, list):
-                return [translate(each, path) for each in value]
-            if not isinstance(value, dict):
-                return value
-            found = {}
-            for key, each in sorted(value.items()):
-                where = f"{path}.{key}".lstrip(".")
-                if (known := kind.property_of(where)) is None:
-                    unknown.append(where)
-                elif name := known[0]:
-                    is_plain = where not in kind.nested
-                    found[name] = known[1](each if is_plain else translate(each, where))
-            return found
-
         inputs = {key: each for key, each in resource.inputs.items() if key != kind.part_of}
-        properties = translate(inputs, "")
-        if unknown:
-            raise ToolError(
-                f"The template does not know {', '.join(sorted(unknown))} of {resource.type} "
-                f"(resource {resource.name!r}): teach it in tools/cloudformation.py."
-            )
+        properties = _translate(kind, inputs)
         if kind.by_name:
             written = json.dumps(properties)
             for each in self._resources:
@@ -183,6 +161,23 @@ class _Translation:
         if only := re.fullmatch(r"\$\{([\w:]+)(?:\.(\w+))?\}", text):
             return {"Fn::GetAtt": [*only.groups()]} if only[2] else {"Ref": only[1]}
         return {"Fn::Sub": text}
+
+
+def _translate(kind: Kind, value: Any, path: str = "") -> Any:
+    """Write inputs, or what is in one of them, as properties."""
+    if isinstance(value, list):
+        return [_translate(kind, each, path) for each in value]
+    if not isinstance(value, dict):
+        return value
+    found = {}
+    for key, each in sorted(value.items()):
+        where = f"{path}.{key}".lstrip(".")
+        match kind.inputs.get(where, key[0].upper() + key[1:]):
+            case (name, make):
+                found[name] = make(each)
+            case str(name) if name:
+                found[name] = _translate(kind, each, where)
+    return found
 
 
 def references_in(node: Any) -> Iterator[str]:

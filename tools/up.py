@@ -9,7 +9,6 @@ from contextlib import suppress
 from typing import Any, Final
 
 from botocore.exceptions import WaiterError
-from rich.console import Console
 
 from tools.aws import CREDENTIALS
 from tools.emulator import Emulator
@@ -27,23 +26,22 @@ BUCKET: Final = "event-state-code"
 
 def up(stack_name: str, port: int | None) -> None:
     """Print one line of JSON when ready: stack outputs, endpointUrl, region. Then stay."""
-    say = Console(stderr=True, soft_wrap=True, highlight=False).print
     stack = load_stack(stack_name)
     with suppress(KeyboardInterrupt):  # the way it is meant to end
         template = make_template(stack)  # a wrong config stops here, before anything is started
         with Emulator(port=port, region=stack.region, log=sys.stderr) as aws:
-            say(f"The embedded AWS listens on {aws.endpoint_url}")
             started = time.monotonic()
             outputs = deploy(aws, template)
-            say(
-                f"Deployed stack {stack.name}: {len(template.body['Resources'])} resources "
-                f"in {time.monotonic() - started:.1f} s"
-            )
             ready = {**outputs, "endpointUrl": aws.endpoint_url, "region": stack.region}
             print(json.dumps(ready), flush=True)
-            say(f"\nWith that line in a file, {OUTPUTS_FILE}, send an event of your own:\n")
-            say(f"{commands_to_try(ready)}\n")
-            say("Ctrl-C stops it, and everything in it is gone.")
+            print(
+                f"Deployed stack {stack.name} to the embedded AWS in "
+                f"{time.monotonic() - started:.1f} s.\n"
+                f"\nWith that line in a file, {OUTPUTS_FILE}, send an event of your own:\n\n"
+                f"{commands_to_try(ready)}\n"
+                "\nCtrl-C stops it, and everything in it is gone.",
+                file=sys.stderr,
+            )
             aws.wait()
 
 

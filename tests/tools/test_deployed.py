@@ -11,8 +11,7 @@ from botocore.exceptions import ClientError
 from function.report import Report
 from tests.tools.conftest import MockedStack
 from tools import deployed as tools_deployed
-from tools.deployed import QueueSettings, outcomes, wait_for
-from tools.errors import ToolError
+from tools.deployed import outcomes, wait_for
 
 
 def test_the_outcomes_of_a_line_are_what_the_function_counted(
@@ -31,23 +30,13 @@ def test_waiting_ends_with_what_is_seen_or_when_time_is_up() -> None:
     assert wait_for(lambda: 0, 0.01, every=0.0) == 0
 
 
-def test_the_settings_are_the_queues(stack: MockedStack) -> None:
-    assert stack.deployed.settings() == QueueSettings(visibility_seconds=7, deliveries=3)
-    elsewhere = json.dumps({"deadLetterTargetArn": stack.outputs["queueArn"], "maxReceiveCount": 3})
-    stack.sqs.set_queue_attributes(
-        QueueUrl=stack.url, Attributes={"RedrivePolicy": elsewhere, "VisibilityTimeout": "9"}
-    )
-    assert stack.deployed.settings() == QueueSettings(visibility_seconds=9, deliveries=None)
-
-
 def test_what_is_sent_waits_in_the_order_of_its_ids(stack: MockedStack) -> None:
     ids = stack.deployed.send(["one", "two"])
     answer = stack.sqs.receive_message(QueueUrl=stack.url, MaxNumberOfMessages=10)
     received = {each["MessageId"]: each["Body"] for each in answer["Messages"]}
     assert [received[each] for each in ids] == ["one", "two"]
     assert (stack.deployed.waiting(), stack.deployed.waiting(in_flight=False)) == (2, 0)
-    with pytest.raises(ToolError, match=r"^A message was not sent: it has 0 bytes, SQS takes"):
-        stack.deployed.send(["a", ""])
+    assert stack.deployed.visibility_seconds() == 7
 
 
 def test_items_are_read_and_deleted_by_the_stacks_key(stack: MockedStack) -> None:

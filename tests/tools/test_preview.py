@@ -44,10 +44,10 @@ def test_the_tree_has_every_resource_below_the_component(
 ) -> None:
     stack = load_stack("prod")
     run = preview(stack)
-    show(stack, run, as_json=False)
+    show(stack, run)
     first, second, *lines = capsys.readouterr().out.splitlines()
     assert first == f"{stack.project}-prod  {stack.region}"
-    assert second == "├── event-state  event-state:index:EventState"
+    assert second.split() == ["├──", "event-state", "event-state:index:EventState"]
     made = [each for each in run.resources if each.type.startswith("aws:")]
     shown = [line[7:].split()[:2] for line in lines if line.startswith("│   ")]
     assert sorted(shown) == sorted([each.name, each.type] for each in made)

@@ -75,10 +75,9 @@ def test_a_changed_stack_has_the_new_values_as_text_and_the_old_one_stays(tmp_pa
         ("config: [a]", "Pulumi.test.yaml must hold a mapping, with config as a mapping in it."),
         (
             "config: {shop:label: {secure: AAA=}}",
-            "The config of stack 'test' cannot be used; fix Pulumi.test.yaml:\n"
-            "  - shop:label is encrypted, and only the Pulumi CLI can decrypt it\n"
-            "  - aws:region is not set; every stack names its region",
+            "Pulumi.test.yaml: shop:label is encrypted, and only Pulumi can decrypt it.",
         ),
+        ("{}", "Pulumi.test.yaml: aws:region is not set; every stack names its region."),
     ],
 )
 def test_a_file_that_is_no_stack_is_named_with_all_its_problems(

@@ -201,28 +201,16 @@ def test_a_text_of_the_config_is_no_reference_whatever_it_looks_like() -> None:
     assert body["Outputs"]["versionAttribute"] == {"Value": odd}
 
 
-@pytest.mark.parametrize(
-    ("code", "problem"),
-    [
-        (
-            'kinesis.Stream("stream")',
-            "The template does not know aws:kinesis/stream:Stream (resource 'stream')",
-        ),
-        (
-            'dynamodb.Table("t", hash_key="id", attributes=[{"name": "id", "type": "S"}],'
-            ' stream_enabled=False, table_class="STANDARD",'
-            ' point_in_time_recovery={"enabled": True, "recovery_period_in_days": 7})',
-            "The template does not know pointInTimeRecovery.recoveryPeriodInDays, tableClass of "
-            "aws:dynamodb/table:Table (resource 't')",
-        ),
-    ],
-)
-def test_what_it_does_not_know_is_refused_by_name(tmp_path: Path, code: str, problem: str) -> None:
-    (tmp_path / "__main__.py").write_text(f"from pulumi_aws import dynamodb, kinesis\n{code}\n")
+def test_a_type_that_it_does_not_know_is_refused_by_name(tmp_path: Path) -> None:
+    code = 'from pulumi_aws import kinesis\nkinesis.Stream("stream")\n'
+    (tmp_path / "__main__.py").write_text(code)
     stack = Stack(name="test", project="other", config={"aws:region": "us-east-1"})
     with pytest.raises(ToolError) as raised:
         make_template(stack, tmp_path)
-    assert str(raised.value) == f"{problem}: teach it in tools/cloudformation.py."
+    assert str(raised.value) == (
+        "The template does not know aws:kinesis/stream:Stream (resource 'stream'): "
+        "teach it in tools/cloudformation.py."
+    )
 
 
 def test_equal_files_give_equal_code() -> None:

@@ -1,7 +1,7 @@
 """`python -m tools.bench.cost`: what repeats cost with and without readBeforeWrite.
 
-On the embedded AWS: the function's own code stores events through its own connections, and each
-request is counted as DynamoDB charges it.
+The function's own code stores events in a table of the embedded AWS, and its counts tell what it
+asked of the table.
 """
 
 import contextlib
@@ -9,48 +9,21 @@ import io
 import json
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 from function.loop import Loop
-from function.request import Request, Task
 from function.service import Service
 from function.upsert import Upsert
 from tools.aws import CREDENTIALS
 from tools.bench.measure import TABLE
-from tools.bench.variants import Context
+from tools.bench.variants import CONTEXT
 from tools.capacity import PRICES, READ_UNIT_BYTES, WRITE_UNIT_BYTES, units
+from tools.deployed import outcomes
 from tools.emulator import Emulator
 
 EVENTS: Final = 10_000
 BATCH: Final = 10
-
-
-class _Counted(Loop):
-    """A loop that counts what its requests cost."""
-
-    def __init__(self, service: Service, size: int) -> None:
-        super().__init__(service)
-        self._size = size
-        self.counts: Counter[str] = Counter()
-
-    def run(self, tasks: Iterable[Task], begin_until: float, wait_until: float) -> None:
-        """Run the tasks, counted."""
-        super().run(map(self._count, tasks), begin_until, wait_until)
-
-    def _count(self, task: Task) -> Task:
-        with contextlib.suppress(StopIteration):
-            wish = next(task)
-            while True:
-                if isinstance(wish, Request):
-                    self.counts["requests"] += 1
-                    asked = json.loads(wish.body).get("RequestItems")
-                    if asked is None:  # a write, whether its condition holds or not
-                        self.counts["write_unit"] += units(self._size, WRITE_UNIT_BYTES)
-                    else:  # consistent, of whole items, whatever is asked of them
-                        keys = len(asked[TABLE]["Keys"])
-                        self.counts["read_unit"] += keys * units(self._size, READ_UNIT_BYTES)
-                wish = task.send((yield wish))
 
 
 def _batches(size: int, repeats: float) -> Iterator[dict[str, Any]]:
@@ -67,7 +40,7 @@ def _batches(size: int, repeats: float) -> Iterator[dict[str, Any]]:
 
 
 def measure(aws: Emulator, size: int, repeats: float, *, reads: bool) -> dict[str, Any]:
-    """Store the events; return requests, units and dollars of 10,000 events."""
+    """Store the events; return units and dollars of 10,000 events."""
     client = aws.client("dynamodb")
     client.create_table(
         TableName=TABLE,
@@ -83,15 +56,23 @@ def measure(aws: Emulator, size: int, repeats: float, *, reads: bool) -> dict[st
         "VERSION_ATTRIBUTE": "timestamp",
         "READ_BEFORE_WRITE": str(reads).lower(),
     }
-    loop = _Counted(Service("dynamodb", environment), size)
-    upsert = Upsert(environment, loop)
-    with contextlib.redirect_stdout(io.StringIO()):
+    upsert = Upsert(environment, Loop(Service("dynamodb", environment)))
+    with contextlib.redirect_stdout(io.StringIO()) as log:
         for batch in _batches(size, repeats):
-            if upsert(batch, Context())["batchItemFailures"]:
+            if upsert(batch, CONTEXT)["batchItemFailures"]:
                 raise RuntimeError("the embedded AWS failed")
     client.delete_table(TableName=TABLE)
-    usd = sum(loop.counts[name] * PRICES[name].usd / 1e6 for name in ("write_unit", "read_unit"))
-    return {"kb": size // 1024, "repeats": repeats, "reads": reads, **loop.counts, "usd": usd}
+    counts: Counter[str] = Counter()
+    for line in log.getvalue().splitlines():
+        counts.update(outcomes(json.loads(line)))
+    ids = EVENTS - counts["Coalesced"]  # each once in a batch
+    writes = ids - counts["SavedWrites"]  # whether the condition holds or not
+    used = {
+        "write_unit": writes * units(size, WRITE_UNIT_BYTES),
+        "read_unit": ids * units(size, READ_UNIT_BYTES) if reads else 0,  # consistent
+    }
+    usd = sum(PRICES[name] * count / 1e6 for name, count in used.items())
+    return {"kb": size // 1024, "repeats": repeats, "reads": reads, **used, "usd": usd}
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+from rich.console import Console
+
 from function.loop import AT_ONCE
 from tools.bench.measure import (
     MEMORY_MB,
@@ -35,11 +37,12 @@ from tools.bench.measure import (
 from tools.bench.runtime import measure_runtime
 from tools.bench.stub import Stub, running_stub
 from tools.capacity import PRICES
+from tools.console import make_table, short
 
 SUBJECT, BASELINE = "handler", "client_loop"
 PEERS = ("threads", "resource_loop", "powertools_batch", "powertools_idempotency")
+VARIANTS = {name: f"tools.bench.variants:{name}" for name in (SUBJECT, BASELINE, *PEERS)}
 REPEATING_BATCH = 100  # messages in the batch that shows what debouncing saves
-Say = Callable[[str], object]
 Figure = Callable[[Run], float]
 
 
@@ -48,9 +51,6 @@ class Size(NamedTuple):
 
     rounds: int
     batches: int  # in each round, by the same process
-
-
-VARIANTS = {name: f"tools.bench.variants:{name}" for name in (SUBJECT, BASELINE, *PEERS)}
 
 
 class Plan(NamedTuple):
@@ -68,7 +68,6 @@ def compare(
     variants: Mapping[str, str],
     sizes: Mapping[int, Size],
     stub: Stub,
-    say: Say,
     memory_mb: int = MEMORY_MB,
     group: Path | None = None,
     warm_up_events: int = WARM_UP_EVENTS,
@@ -76,12 +75,11 @@ def compare(
     """Measure the variants in turn; the shape is that of `benchmark`'s "variants"."""
     runs: dict[str, dict[int, list[Run]]] = {name: {n: [] for n in sizes} for name in variants}
     for events, size in sizes.items():
+        _say(f"{memory_mb} MB: {size.rounds} rounds of batches of {events}")
         starts = range(1 + warm_up_events, 1 + warm_up_events + size.batches * events, events)
         batches = [[state(start + i) for i in range(events)] for start in starts]
-        for number, (name, build) in enumerate([*variants.items()] * size.rounds):
-            round_ = 1 + number // len(variants)
-            say(f"{memory_mb} MB: {events} events, round {round_}/{size.rounds}, {name}")
-            done = run(name, build, batches, stub, memory_mb, group, warm_up_events)
+        for name, build in [*variants.items()] * size.rounds:
+            done = run(build, batches, stub, memory_mb, group, warm_up_events)
             runs[name][events].append(done)
 
     def medians(name: str, value: Figure, base: Figure = lambda _: 1.0) -> dict[str, float]:
@@ -101,8 +99,8 @@ def compare(
     }
 
 
-def benchmark(latency_ms: float, plan: Plan, say: Say) -> dict[str, Any]:
-    """Measure everything in the plan, calling `say` with a few words before each run.
+def benchmark(latency_ms: float, plan: Plan) -> dict[str, Any]:
+    """Measure everything in the plan, saying on stderr what is measured.
 
     Returns, all times in milliseconds and all ratios to the client loop:
     latency_ms: what the stub waits before each answer; round_trip_ms: what a bare socket measures
@@ -124,34 +122,32 @@ def benchmark(latency_ms: float, plan: Plan, say: Say) -> dict[str, Any]:
     report: dict[str, Any] = {"latency_ms": latency_ms, "limited": {}, "memory": {}, "debounce": {}}
     with running_stub(latency_ms) as stub:
         trip = report["round_trip_ms"] = stub.round_trip_ms()
-        report["variants"] = compare(plan.variants, plan.sizes, stub, say)
+        report["variants"] = compare(plan.variants, plan.sizes, stub)
         base = report["variants"][BASELINE]["wall_ms"]
         report["floor_ratio"] = {n: trip * ceil(int(n) / AT_ONCE) / base[n] for n in base}
         for memory_mb in plan.limited_memory_mb:
             with cpu_quota(memory_mb) as group:
-                compared = compare(pair, {10: plan.limited}, stub, say, memory_mb, group)
-            rows = {
-                name: {"wall_ratio": row["wall_ratio"]["10"], "wall_ms": row["wall_ms"]["10"]}
-                for name, row in compared.items()
-            }
-            wall_ms = rows[SUBJECT]["wall_ms"]
+                compared = compare(pair, {10: plan.limited}, stub, memory_mb, group)
+            wall_ms = compared[SUBJECT]["wall_ms"]["10"]
             gb_seconds = ceil(wall_ms) / 1000 * memory_mb / 1024
-            usd = PRICES["lambda_request"].usd + gb_seconds * PRICES["lambda_gb_second"].usd
+            usd = PRICES["lambda_request"] + gb_seconds * PRICES["lambda_gb_second"]
             report["memory"][str(memory_mb)] = {"wall_ms": wall_ms, "usd_per_million": usd / 10}
             if 256 <= memory_mb <= 1024:
-                report["limited"][str(memory_mb)] = rows
+                report["limited"][str(memory_mb)] = {
+                    name: {key: row[key]["10"] for key in ("wall_ratio", "wall_ms")}
+                    for name, row in compared.items()
+                }
         with cpu_quota(MEMORY_MB) as group:
             size = {100: Size(plan.first_large, 1)}
-            large = compare(pair, size, stub, say, MEMORY_MB, group, warm_up_events=0)
+            large = compare(pair, size, stub, MEMORY_MB, group, warm_up_events=0)
         report["first_large_ms"] = {name: row["wall_ms"]["100"] for name, row in large.items()}
-        say("AWS's runtime client")
+        _say("AWS's runtime client")
         report["runtime"] = measure_runtime(stub, plan.first_large)
         for percent in plan.repeated_percent:
-            say(f"{percent} % repeated ids")
+            _say(f"{percent} % repeated ids")
             batch = repeated(REPEATING_BATCH, percent, first=1 + WARM_UP_EVENTS)
             report["debounce"][str(percent)] = {
-                name: run(name, build, [batch], stub).writes_per_message
-                for name, build in pair.items()
+                name: run(build, [batch], stub).writes_per_message for name, build in pair.items()
             }
     report["environment"] = {
         "python": platform.python_version(),
@@ -164,47 +160,31 @@ def benchmark(latency_ms: float, plan: Plan, say: Say) -> dict[str, Any]:
     return report
 
 
-FULL = Plan()
-
-
-def main(arguments: Sequence[str] | None = None, plan: Plan = FULL) -> int:
+def main(arguments: Sequence[str] | None = None, plan: Plan = Plan()) -> int:  # noqa: B008 (a constant)
     """Run the benchmark; 1 if a variant failed or wrote less than it was given."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.bench.handler",
-        description="Measure the handler against its peers on a stub of DynamoDB's endpoint.",
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
+    parser = argparse.ArgumentParser(prog="python -m tools.bench.handler", description=main.__doc__)
+    parser.add_argument("--json", action="store_true", help="print JSON, with every figure")
     parser.add_argument("--plot", type=Path, metavar="PNG", help="draw the comparison there")
     parser.add_argument(
         "--latency-ms", type=float, default=5, help="the endpoint's latency (default: %(default)s)"
     )
     options = parser.parse_args(arguments)
-
-    needed = ["matplotlib"] if options.plot else []
-    if any("powertools" in name for name in plan.variants):
-        needed.append("aws_lambda_powertools")
-    if missing := [name for name in needed if importlib.util.find_spec(name) is None]:
-        sys.stderr.write(
-            f"Not installed: {', '.join(missing)}. `make bench` installs and runs all.\n"
-        )
-        return 1
-
-    from rich.console import Console
-
-    from tools.console import lines_of, make_table, short
-
+    needed = {"matplotlib": options.plot, "aws_lambda_powertools": plan.variants.keys() & {*PEERS}}
+    for package, is_needed in needed.items():
+        if is_needed and importlib.util.find_spec(package) is None:
+            _say(f"Not installed: {package}. `make bench` installs and runs all.")
+            return 1
     try:
-        with Console(stderr=True).status("") as status:
-            figures = benchmark(options.latency_ms, plan, status.update)
+        figures = benchmark(options.latency_ms, plan)
     except BenchmarkError as error:
-        sys.stderr.write(f"{error}\n")
+        _say(str(error))
         return 1
     except KeyboardInterrupt:
         return 130
     if options.plot:
-        from tools.bench import pictures
+        from tools.bench.plot import plot
 
-        pictures.benchmark(figures, options.plot)
+        plot(figures, options.plot)
     if options.json:
         print(json.dumps(figures, indent=2))
         return 0
@@ -216,8 +196,13 @@ def main(arguments: Sequence[str] | None = None, plan: Plan = FULL) -> int:
         shown = (short(each) for key in ratios.values() for each in row[key].values())
         table.add_row(name, *shown, short(row["first_write_ms"]))
     Console().print(table)
-    print("\n".join(lines_of(figures)))
+    for name, figure in figures.items():
+        print(f"{name}: {json.dumps(figure)}")
     return 0
+
+
+def _say(words: str) -> None:
+    print(words, file=sys.stderr)
 
 
 if __name__ == "__main__":

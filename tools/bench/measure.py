@@ -4,24 +4,22 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from statistics import median
-from typing import Any
-
-from boto3.dynamodb.types import TypeDeserializer
+from typing import Any, Final, NamedTuple
 
 from function.loop import AT_ONCE
 from tools.bench.stub import Stub
 from tools.capacity import MEMORY_MB_PER_CPU
+from tools.event import decode, from_item
+from tools.stacks import PROJECT
 
-TABLE = "event-state-target-table"
-MEMORY_MB = 512
-WARM_UP_EVENTS = 4 * AT_ONCE  # enough that each of its connections is there
-PERIOD_US = 20_000  # short, so that a throttled batch of some 10 ms waits as it would in Lambda
+TABLE: Final = "event-state-target-table"
+MEMORY_MB: Final = 512
+WARM_UP_EVENTS: Final = 4 * AT_ONCE  # enough that each of its connections is there
+PERIOD_US: Final = 20_000  # short, so that a throttled batch of some 10 ms waits as in Lambda
 State = dict[str, Any]
 
 
@@ -29,8 +27,7 @@ class BenchmarkError(Exception):
     """A variant did not do its work; the message names it and says what was wrong."""
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """What one process took, and what the endpoint received."""
 
     first_write_ms: float
@@ -86,28 +83,19 @@ def sqs_event(states: Sequence[State]) -> dict[str, Any]:
     }
 
 
-def written(requests: Sequence[dict[str, Any]]) -> list[State]:
-    """Return the states that the requests put into the table, in order."""
-    return [
-        TypeDeserializer().deserialize({"M": request["Item"]})
-        for request in requests
-        if request["operation"] == "PutItem" and request["TableName"] == TABLE
-    ]
-
-
 def difference(sent: Sequence[State], puts: Sequence[State]) -> str:
     """Say what is wrong with the table after these puts; empty when nothing is.
 
     The table must hold the last state of each id, exactly as sent, and nothing else.
     """
-    exact = json.loads(json.dumps(sent), parse_float=Decimal, parse_int=Decimal)
+    exact = decode(json.dumps(sent))
     expected, stored = ({s["event_id"]: s for s in states} for states in (exact, puts))
     ids = sorted(expected.keys() | stored.keys())
     wrong = [each for each in ids if expected.get(each) != stored.get(each)]
     return f"{len(wrong)} of {len(expected)} items are not as sent: {wrong[0]}" if wrong else ""
 
 
-def environment(stub: Stub, memory_mb: int) -> dict[str, str]:
+def environment(stub: Stub, memory_mb: int = MEMORY_MB) -> Mapping[str, str]:
     """Return what Lambda sets, and nothing of this machine's AWS settings."""
     kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
     return kept | {
@@ -153,7 +141,6 @@ def cpu_quota(memory_mb: int, root: Path = Path("/sys/fs/cgroup")) -> Iterator[P
 
 
 def run(
-    name: str,
     build: str,
     batches: Sequence[Sequence[State]],
     stub: Stub,
@@ -163,13 +150,14 @@ def run(
 ) -> Run:
     """Run one variant in a fresh process on these batches, in the control group if there is one.
 
+    build: what makes the variant's handler, as module:function.
+
     Raises BenchmarkError if it failed, or if the endpoint did not receive every event unchanged.
     """
-    before = [[state(0)], [state(1 + i) for i in range(warm_up_events)]]
-    events = json.dumps([sqs_event(batch) for batch in (*before, *batches)])
+    everything = [[state(0)], [state(1 + i) for i in range(warm_up_events)], *batches]
     with subprocess.Popen(
         [sys.executable, "-m", "tools.bench.variants", build],
-        cwd=Path(__file__).parents[2],
+        cwd=PROJECT,
         env=environment(stub, memory_mb),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -179,16 +167,22 @@ def run(
         try:
             if group is not None:
                 group.write_text(str(process.pid))  # before it has read anything to do
-            out, err = process.communicate(events)
+            out, err = process.communicate(json.dumps([*map(sqs_event, everything)]))
         except BaseException:  # Ctrl-C, too, leaves no process behind
             process.kill()
             raise
-    if process.returncode != 0:
+    puts = [
+        from_item(request["Item"])
+        for request in stub.take()
+        if request["operation"] == "PutItem" and request["TableName"] == TABLE
+    ]
+    name = build.rpartition(":")[2]
+    if process.returncode:
         raise BenchmarkError(f"{name} ended with status {process.returncode}: {err.strip()}")
-    result, puts = json.loads(out), written(stub.take())
+    result = json.loads(out)
     if result["failures"]:
         raise BenchmarkError(f"{name} reported {result['failures']} messages as failed")
-    if wrong := difference([s for batch in (*before, *batches) for s in batch], puts):
+    if wrong := difference([each for batch in everything for each in batch], puts):
         raise BenchmarkError(f"{name}: {wrong}")
     measured = sum(map(len, batches))
     return Run(

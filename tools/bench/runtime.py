@@ -2,23 +2,22 @@
 
 import json
 import queue
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from statistics import median
 from typing import Any, Self
 
 from tools.bench.measure import environment, sqs_event, state
 from tools.bench.stub import Stub
+from tools.stacks import PROJECT
 
 SECONDS = 20.0
+TRIVIAL = "tools.bench.trivial"
 
 
 class Runtime:
@@ -90,33 +89,27 @@ class Runtime:
 def measure_runtime(stub: Stub, rounds: int) -> dict[str, float]:
     """Return init_ms, trivial_init_ms and warm_ms, medians of several processes, in turn."""
     event = sqs_event([state(number) for number in range(10)])
-    times: dict[str, list[float]] = {"function.handler": [], "trivial": [], "warm": []}
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(__file__).parents[2] / "function"
-        only = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(source, Path(folder) / "function", ignore=only)
-        (Path(folder) / "trivial.py").write_text("def handler(event, context):\n    return {}\n")
-        for module in ("function.handler", "trivial") * rounds:
-            with (
-                Runtime() as runtime,
-                subprocess.Popen(
-                    [sys.executable, "-m", "awslambdaric", f"{module}.handler"],
-                    cwd=folder,
-                    env=environment(stub, 512) | {"AWS_LAMBDA_RUNTIME_API": runtime.address},
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                ) as process,
-            ):
-                try:
-                    times[module].append(_timed_ms(runtime.heard))
-                    if module != "trivial":
-                        warm = [_timed_ms(partial(runtime.invoke, event)) for _ in range(4)]
-                        times["warm"].append(median(warm[1:]))
-                finally:
-                    process.kill()
+    times: dict[str, list[float]] = {"init_ms": [], "trivial_init_ms": [], "warm_ms": []}
+    for module, init in (("function.handler", "init_ms"), (TRIVIAL, "trivial_init_ms")) * rounds:
+        with (
+            Runtime() as runtime,
+            subprocess.Popen(
+                [sys.executable, "-m", "awslambdaric", f"{module}.handler"],
+                cwd=PROJECT,
+                env={**environment(stub), "AWS_LAMBDA_RUNTIME_API": runtime.address},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            ) as process,
+        ):
+            try:
+                times[init].append(_timed_ms(runtime.heard))
+                warm = [_timed_ms(partial(runtime.invoke, event)) for _ in range(4)]
+                if module != TRIVIAL:
+                    times["warm_ms"].append(median(warm[1:]))
+            finally:
+                process.kill()
     stub.take()
-    init, trivial, warm_ms = map(median, times.values())
-    return {"init_ms": init, "trivial_init_ms": trivial, "warm_ms": warm_ms}
+    return {name: median(each) for name, each in times.items()}
 
 
 def _timed_ms(act: Callable[[], object]) -> float:

@@ -1,103 +1,82 @@
-"""A stub of DynamoDB's endpoint, over TLS, in a process of its own, which remembers every request.
+"""A stub of DynamoDB's endpoint, over TLS, in a thread, which remembers every request.
 
 It accepts every write after a fixed latency, over kept connections on loopback. While clients are
 measured it only stores the bytes; they are parsed when `Stub.take` asks for them.
 """
 
-import asyncio
+import contextlib
 import json
-import os
-import re
-import selectors
 import socket
+import socketserver
 import ssl
-import subprocess
-import sys
 import tempfile
+import threading
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
-from typing import IO, Any, cast
+from typing import Any
 
 import botocore
 import trustme
 
 HOST = "127.0.0.1"
-_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-_TARGET = re.compile(rb"\r\nx-amz-target: *DynamoDB_20120810\.(\w+)", re.IGNORECASE)
 _ACCEPTED = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: 2\r\n"
     b"x-amzn-RequestId: %%052d\r\nx-amz-crc32: %d\r\nConnection: keep-alive\r\n\r\n{}"
 ) % zlib.crc32(b"{}")
 
 
-class _Connection(asyncio.Protocol):
-    """One client connection; `requests` is shared by all of them, in order of arrival."""
+class _Connection(socketserver.StreamRequestHandler):
+    disable_nagle_algorithm = True
+    server: "Stub"
 
-    def __init__(self, latency: float, requests: list[tuple[bytes, bytes]]) -> None:
-        self._latency = latency
-        self._requests = requests
-        self._buffer = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._write = cast("asyncio.Transport", transport).write
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
-            head = self._buffer[:end]
-            length, operation = _LENGTH.search(head), _TARGET.search(head)
-            total = end + 4 + (int(length[1]) if length else 0)
-            if len(self._buffer) < total:
-                return
-            body, self._buffer = self._buffer[end + 4 : total], self._buffer[total:]
-            self._requests.append((operation[1] if operation else b"", body))
-            answer = _ACCEPTED % len(self._requests)
-            asyncio.get_running_loop().call_later(self._latency, self._write, answer)
+    def handle(self) -> None:
+        """Answer one request after another; a client may go at any moment."""
+        with contextlib.suppress(OSError):
+            while self.rfile.readline():
+                headers = {}
+                while line := self.rfile.readline().rstrip():
+                    name, _, value = line.partition(b":")
+                    headers[name.lower()] = value.strip()
+                body = self.rfile.read(int(headers.get(b"content-length", 0)))
+                self.server.requests.append((headers.get(b"x-amz-target", b""), body))
+                time.sleep(self.server.latency)
+                self.wfile.write(_ACCEPTED % time.perf_counter_ns())
 
 
-async def _serve(latency: float, certificate: str) -> None:
-    """Print the port; then, for each byte on stdin, what came in; until stdin closes."""
-    loop, parent_gone = asyncio.get_running_loop(), asyncio.Event()
-    requests: list[tuple[bytes, bytes]] = []
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    tls.load_cert_chain(certificate)
-    server = await loop.create_server(lambda: _Connection(latency, requests), HOST, 0, ssl=tls)
+class Stub(socketserver.ThreadingTCPServer):
+    """A running stub."""
 
-    def tell() -> None:
-        if not os.read(sys.stdin.fileno(), 1):  # also when the parent was killed
-            parent_gone.set()
-            return
-        taken = [{"operation": name.decode(), **json.loads(body)} for name, body in requests]
-        requests.clear()
-        print(json.dumps(taken), flush=True)
+    daemon_threads = True
+    request_queue_size = 64
 
-    print(server.sockets[0].getsockname()[1], flush=True)
-    loop.add_reader(sys.stdin.fileno(), tell)
-    await parent_gone.wait()
-
-
-class Stub:
-    """A running stub, seen from the process that started it."""
-
-    def __init__(self, process: "subprocess.Popen[bytes]", ca_bundle: str) -> None:
-        self._asks = cast("IO[bytes]", process.stdin)
-        self._tells = cast("IO[bytes]", process.stdout)
-        self.port = int(self._tells.readline())
-        self.url = f"https://{HOST}:{self.port}"
-        """The endpoint for AWS_ENDPOINT_URL."""
+    def __init__(self, latency_ms: float, tls: ssl.SSLContext, ca_bundle: str) -> None:
+        self.latency = latency_ms / 1000
+        self.requests: list[tuple[bytes, bytes]] = []
         self.ca_bundle = ca_bundle
         """For AWS_CA_BUNDLE: what boto3 trusts by itself, as long to load, and the stub's own."""
+        self._tls = tls
+        super().__init__((HOST, 0), _Connection)
+        self.port: int = self.server_address[1]
+        self.url = f"https://{HOST}:{self.port}"
+        """The endpoint for AWS_ENDPOINT_URL."""
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Accept a connection, whose thread will do the handshake."""
+        plain, address = super().get_request()
+        return self._tls.wrap_socket(
+            plain, server_side=True, do_handshake_on_connect=False
+        ), address
 
     def take(self) -> list[dict[str, Any]]:
         """Return the requests since the last call, in order: DynamoDB's JSON plus `operation`."""
-        self._asks.write(b"?")
-        self._asks.flush()
-        taken: list[dict[str, Any]] = json.loads(self._tells.readline())
-        return taken
+        taken, self.requests = self.requests, []
+        return [
+            {"operation": target.decode().rpartition(".")[2], **json.loads(body)}
+            for target, body in taken
+        ]
 
     def round_trip_ms(self, samples: int = 100) -> float:
         """Measure the median of one write on a bare socket: the floor of every variant."""
@@ -119,28 +98,19 @@ class Stub:
         return median(times)
 
 
-@contextmanager
+@contextlib.contextmanager
 def running_stub(latency_ms: float) -> Iterator[Stub]:
     """Start a stub that answers each write after `latency_ms`; stop it at the end."""
     authority = trustme.CA()
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(HOST).configure_cert(tls)
+    own = Path(botocore.__file__).with_name("cacert.pem").read_bytes()
     with tempfile.TemporaryDirectory() as folder:
-        certificate, bundle = Path(folder) / "server.pem", Path(folder) / "ca.pem"
-        authority.issue_cert(HOST).private_key_and_cert_chain_pem.write_to_path(str(certificate))
-        own = Path(botocore.__file__).with_name("cacert.pem").read_bytes()
+        bundle = Path(folder) / "ca.pem"
         bundle.write_bytes(own + authority.cert_pem.bytes())
-        with subprocess.Popen(  # closes stdin at the end, which ends the stub, and waits
-            [sys.executable, "-m", "tools.bench.stub", str(latency_ms / 1000), str(certificate)],
-            cwd=Path(__file__).parents[2],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C reaches the parent alone, which then closes stdin
-        ) as process:
-            yield Stub(process, str(bundle))
-
-
-if __name__ == "__main__":
-    # epoll rounds each timer up to a whole millisecond; select keeps to the microsecond.
-    with asyncio.Runner(
-        loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())
-    ) as runner:
-        runner.run(_serve(float(sys.argv[1]), sys.argv[2]))
+        with Stub(latency_ms, tls, str(bundle)) as stub:
+            threading.Thread(target=stub.serve_forever, args=(0.05,), daemon=True).start()
+            try:
+                yield stub
+            finally:
+                stub.shutdown()

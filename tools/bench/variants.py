@@ -12,9 +12,20 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
+from types import SimpleNamespace
 from typing import Any
 
 THREADS = 10  # as many as boto3 keeps connections, if it is not told otherwise
+CONTEXT: Any = SimpleNamespace(
+    function_name="EventUpsertLambda",
+    function_version="$LATEST",
+    invoked_function_arn="arn:aws:lambda:eu-west-1:123456789012:function:EventUpsertLambda",
+    memory_limit_in_mb="512",
+    aws_request_id="0b6e1c5c-7a0e-4f0a-9d54-1f2f3a4b5c6d",
+    get_remaining_time_in_millis=lambda: 900_000,
+)
+"""What Lambda hands over beside the event, with the deadline out of reach."""
+
 Handler = Callable[[dict[str, Any], Any], Any]
 
 
@@ -45,39 +56,37 @@ def _each(
     return handle
 
 
-def _put_item(**config: Any) -> Callable[[dict[str, Any]], object]:
-    """Put an item with boto3's low-level client."""
+def client_loop(run: Callable[..., Iterable[str]] = map) -> Handler:
+    """Put one item after another with boto3's low-level client: the baseline."""
     import boto3
     from boto3.dynamodb.types import TypeSerializer
-    from botocore.config import Config
 
-    client, serialize = (
-        boto3.client("dynamodb", config=Config(**config)),
-        TypeSerializer().serialize,
-    )
+    client, serialize = boto3.client("dynamodb"), TypeSerializer().serialize
     table = os.environ["TABLE_NAME"]
-    return lambda state: client.put_item(
-        TableName=table, Item={name: serialize(value) for name, value in state.items()}
-    )
 
+    def put(state: dict[str, Any]) -> None:
+        item = {name: serialize(value) for name, value in state.items()}
+        client.put_item(TableName=table, Item=item)
 
-def client_loop() -> Handler:
-    """Put one item after another: the baseline."""
-    return _each(_put_item())
+    return _each(put, run)
 
 
 def threads() -> Handler:
     """Put items on ten threads: what a good engineer would write."""
     from concurrent.futures import ThreadPoolExecutor
 
-    return _each(_put_item(max_pool_connections=THREADS), ThreadPoolExecutor(THREADS).map)
+    return client_loop(ThreadPoolExecutor(THREADS).map)
+
+
+def _table() -> Any:
+    import boto3
+
+    return boto3.resource("dynamodb").Table(os.environ["TABLE_NAME"])
 
 
 def resource_loop() -> Handler:
     """Put one item after another with boto3's Table resource."""
-    import boto3
-
-    table = boto3.resource("dynamodb").Table(os.environ["TABLE_NAME"])
+    table = _table()
     return _each(lambda state: table.put_item(Item=state))
 
 
@@ -85,7 +94,6 @@ def powertools_batch(wrap: Callable[[Any], Any] = lambda upsert: upsert) -> Hand
     """Put items with the Table resource in Powertools' BatchProcessor."""
     from decimal import Decimal
 
-    import boto3
     from aws_lambda_powertools.utilities.batch import (
         BatchProcessor,
         EventType,
@@ -93,8 +101,7 @@ def powertools_batch(wrap: Callable[[Any], Any] = lambda upsert: upsert) -> Hand
     )
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-    table = boto3.resource("dynamodb").Table(os.environ["TABLE_NAME"])
-    processor = BatchProcessor(event_type=EventType.SQS)
+    table, processor = _table(), BatchProcessor(event_type=EventType.SQS)
 
     def upsert(record: SQSRecord) -> None:
         table.put_item(Item=json.loads(record.body, parse_float=Decimal))
@@ -113,34 +120,13 @@ def powertools_idempotency() -> Handler:
         idempotent_function,
     )
 
-    config = IdempotencyConfig(event_key_jmespath="messageId")
+    config = IdempotencyConfig(event_key_jmespath="messageId", lambda_context=CONTEXT)
     layer = DynamoDBPersistenceLayer(table_name="idempotency")
-    handle = powertools_batch(
+    return powertools_batch(
         lambda upsert: idempotent_function(
             upsert, data_keyword_argument="record", config=config, persistence_store=layer
         )
     )
-
-    def registered(event: dict[str, Any], context: Any) -> Any:
-        config.register_lambda_context(context)
-        return handle(event, context)
-
-    return registered
-
-
-class Context:
-    """What Lambda hands over beside the event, with the deadline out of reach."""
-
-    function_name = "EventUpsertLambda"
-    function_version = "$LATEST"
-    invoked_function_arn = "arn:aws:lambda:eu-west-1:123456789012:function:EventUpsertLambda"
-    memory_limit_in_mb = "512"
-    aws_request_id = "0b6e1c5c-7a0e-4f0a-9d54-1f2f3a4b5c6d"
-
-    @staticmethod
-    def get_remaining_time_in_millis() -> int:
-        """Return the milliseconds that are always left."""
-        return 900_000
 
 
 def main() -> None:
@@ -155,18 +141,17 @@ def main() -> None:
     results = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # a handler's own lines are not results
     first, warm_up, *batches = json.load(sys.stdin)
-    context = Context()
 
     start = time.perf_counter()
     handle = build()
-    answers = [handle(first, context)]
+    answers = [handle(first, CONTEXT)]
     told: dict[str, Any] = {"first_write_ms": (time.perf_counter() - start) * 1000}
 
-    answers.append(handle(warm_up, context))
+    answers.append(handle(warm_up, CONTEXT))
     told |= {"wall_ms": [], "cpu_ms": []}
     for batch in batches:
         cpu, wall = time.process_time(), time.perf_counter()
-        answers.append(handle(batch, context))
+        answers.append(handle(batch, CONTEXT))
         told["wall_ms"].append((time.perf_counter() - wall) * 1000)
         told["cpu_ms"].append((time.process_time() - cpu) * 1000)
     told["failures"] = sum(len(answer["batchItemFailures"]) for answer in answers)
