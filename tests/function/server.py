@@ -3,15 +3,14 @@
 import contextlib
 import json
 import os
-import re
 import socket
-import socketserver
 import ssl
 import threading
 import zlib
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import trustme
 
@@ -52,30 +51,30 @@ class Request(NamedTuple):
     """A request, and on which connection it came: the first, the second ..."""
 
     connection: int
-    head: str
+    path: str
     body: bytes
 
 
-class Server(socketserver.ThreadingTCPServer):
+class Server(ThreadingHTTPServer):
     """Serves as a context manager. Each request takes the next step; the last one stays."""
 
-    daemon_threads = True
     request_queue_size = 128
 
     def __init__(self, *steps: Step, folder: Path | None = None) -> None:
         """folder: where to put an authority's certificate, ca.pem; then it speaks TLS."""
-        self._steps = list(steps)
-        self._tls: ssl.SSLContext | None = None
+        super().__init__((HOST, 0), _Conversation)
+        self.url = f"http{'s' if folder else ''}://{HOST}:{self.server_port}"
         if folder:
-            authority = trustme.CA()
+            authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             authority.cert_pem.write_to_path(str(folder / "ca.pem"))
-            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            authority.issue_cert(HOST).configure_cert(self._tls)
-        self._open: list[socket.socket] = []
+            authority.issue_cert(HOST).configure_cert(tls)
+            self.socket = tls.wrap_socket(
+                self.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self._steps = list(steps)
         self._lock = threading.Lock()
+        self.conversations: list[socket.socket] = []
         self.requests: list[Request] = []
-        super().__init__((HOST, 0), socketserver.BaseRequestHandler)
-        self.url = f"http{'s' if self._tls else ''}://{HOST}:{self.server_address[1]}"
 
     def __enter__(self) -> Self:
         """Listen."""
@@ -85,43 +84,44 @@ class Server(socketserver.ThreadingTCPServer):
     def __exit__(self, *_: object) -> None:
         """Listen no more, and end all conversations."""
         self.shutdown()
-        for connection in self._open:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-            connection.close()
+        for conversation in self.conversations:
+            end(conversation)
         self.server_close()
 
-    def finish_request(self, request: Any, client_address: Any) -> None:
-        """Converse on a connection until it ends."""
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Let a conversation end as it does."""
+
+    def next_step(self, request: Request) -> Step:
+        """Note a request, and return what follows on it."""
         with self._lock:
-            self._open.append(request)
-            number = len(self._open)
-        with contextlib.suppress(OSError, ValueError):
-            if self._tls:
-                request = self._tls.wrap_socket(request, server_side=True)
-                self._open[number - 1] = request
-            with request:
-                while said := _request(request):
-                    with self._lock:
-                        self.requests.append(Request(number, *said))
-                        step = self._steps.pop(0) if len(self._steps) > 1 else self._steps[0]
-                    if step is None:
-                        return
-                    if callable(step):
-                        step(request)
-                    else:
-                        request.sendall(step)
+            self.requests.append(request)
+            return self._steps.pop(0) if len(self._steps) > 1 else self._steps[0]
 
 
-def _request(connection: socket.socket) -> tuple[str, bytes] | None:
-    received = b""
-    while b"\r\n\r\n" not in received:
-        chunk = connection.recv(65536)
-        if not chunk:
-            return None
-        received += chunk
-    head, _, body = received.partition(b"\r\n\r\n")
-    length = re.search(rb"\r\ncontent-length: *(\d+)", head, re.IGNORECASE)
-    while length and len(body) < int(length[1]):
-        body += connection.recv(65536)
-    return head.decode(), body
+def end(conversation: socket.socket) -> None:
+    """End a conversation now."""
+    with contextlib.suppress(OSError):
+        conversation.shutdown(socket.SHUT_RDWR)
+
+
+class _Conversation(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def setup(self) -> None:
+        self.server.conversations.append(self.request)
+        self.number = len(self.server.conversations)
+        super().setup()
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        step = self.server.next_step(Request(self.number, self.path, body))
+        if step is None:
+            self.close_connection = True
+        elif callable(step):
+            step(self.connection)
+        else:
+            self.connection.sendall(step)
+
+    def log_request(self, *_: object) -> None:
+        pass

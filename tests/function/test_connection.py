@@ -1,7 +1,6 @@
 """One exchange: what is sent, how each step may fail, and which connections are kept."""
 
 import os
-import re
 import socket
 import ssl
 import threading
@@ -14,7 +13,7 @@ import pytest
 
 from function import loop
 from tests.function.looping import News, ask, asking, at_once, looped, numbers, run
-from tests.function.server import HOST, Server, Step, answer, answer_anew, error
+from tests.function.server import HOST, Server, Step, answer, answer_anew, end, error
 
 pytestmark = pytest.mark.usefixtures("closes_all")
 
@@ -39,8 +38,7 @@ def test_a_request_is_sent_whole(folder: Path | None) -> None:
     with Server(OK, folder=folder) as server:
         assert ask(looped(f"{server.url}/4711", folder), body=body) == [200]
         (request,) = server.requests
-    assert request.body == body
-    assert request.head.startswith("POST /4711/ HTTP/1.1\r\n")
+    assert request == (1, "/4711/", body)
 
 
 def test_an_answer_may_be_as_long_as_its_request_says_64_kb_if_it_says_nothing() -> None:
@@ -90,16 +88,16 @@ def spoil(conversation: socket.socket) -> None:
         below.sendall(b"no record of TLS")
 
 
-@pytest.mark.parametrize("end", [socket.socket.close, spoil])
+@pytest.mark.parametrize("how", [end, spoil])
 def test_a_kept_connection_that_the_server_closed_or_spoiled_is_replaced(
-    folder: Path | None, end: Callable[[socket.socket], None]
+    folder: Path | None, how: Callable[[socket.socket], None]
 ) -> None:
     asked, ended = threading.Event(), threading.Event()
 
     def end_after_answer(conversation: socket.socket) -> None:
         answer_anew(conversation)
         assert asked.wait(5)
-        end(conversation)
+        how(conversation)
         ended.set()
 
     with Server(end_after_answer, folder=folder) as server:
@@ -120,6 +118,12 @@ def test_a_request_that_must_be_fresh_takes_no_kept_connection() -> None:
         assert numbers(server) == [1, 2]
 
 
+def end_within(conversation: socket.socket) -> None:
+    """End after half an answer."""
+    conversation.sendall(OK[:50])
+    end(conversation)
+
+
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
     ("step", "reason"),
@@ -128,7 +132,7 @@ def test_a_request_that_must_be_fresh_takes_no_kept_connection() -> None:
         (OK[:-1], "none within 0.4 s, receiving its answer"),
         (b"", "none within 0.4 s, waiting for its answer"),
         (b"<html>\r\n\r\n", "it is not HTTP/1.1"),
-        (lambda each: (each.sendall(OK[:50]), each.close()), "ConnectionResetError: closed .*"),
+        (end_within, CLOSED),
     ],
     ids=["closed", "cut short", "silence", "a page", "closed within"],
 )
@@ -136,7 +140,7 @@ def test_a_new_connection_that_fails_says_why(step: Step, reason: str, folder: P
     with Server(step, folder=folder) as server:
         (said,) = ask(looped(server.url, folder))
         assert numbers(server) == [1]
-    assert re.fullmatch(reason, said)
+    assert said == reason
 
 
 def test_a_name_that_does_not_resolve_is_named() -> None:

@@ -9,7 +9,7 @@ import pytest
 from boto3.dynamodb.types import DYNAMODB_CONTEXT
 
 from function.message import Message, Outcome
-from tests.function.batches import EXAMPLE, EXAMPLE_ITEM, parse, policy, rejected
+from tests.function.batches import EXAMPLE, parse, policy, rejected
 
 
 def shortened(value: object) -> str:
@@ -22,14 +22,6 @@ def event(x: str) -> str:
 
 def nested(levels: int) -> str:
     return event('[{"y":' * (levels // 2) + "1" + "}]" * (levels // 2))
-
-
-def test_a_message_becomes_its_event_and_has_failed_until_more_is_known() -> None:
-    message = parse(EXAMPLE, "timestamp")
-    assert (message.event_id, json.loads(message.item)) == ("evt-1001", EXAMPLE_ITEM)
-    assert message.version is not None
-    assert parse(EXAMPLE, "revision").version is parse(EXAMPLE).version is None
-    assert (message.outcome, message.is_acknowledged) == (Outcome.FAILED, False)
 
 
 def test_every_json_type_has_its_attribute_type() -> None:

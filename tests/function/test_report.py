@@ -129,7 +129,7 @@ def test_a_surprise_is_never_acknowledged_and_told_once_with_its_place(
     assert told.failed == {"a", "b"}
     assert told.counts == {"Failed": 2}
     place = told.reasons[0]
-    assert re.fullmatch(rf"unexpected {name} at \w+\.py:\d+", place)
+    assert re.fullmatch(rf"unexpected {name} at test_report\.py:\d+", place)
     trace: dict[str, Any] = told.lines[0]
     assert (trace["level"], trace["reason"]) == ("ERROR", place)
     assert trace["traceback"].startswith("Traceback ")

@@ -93,15 +93,6 @@ def test_one_of_each_id_is_written_and_decides_for_the_others(
     assert (told.failed, told.counts) == ({*failed.split()}, counts)
 
 
-def test_with_the_tables_name_alone_the_last_arrival_wins() -> None:
-    script = Script()
-    assert invoke(upsert(script), state("a:2"), state("a:3"), state("a:1")) == set()
-    assert script.puts == ["a:1"]
-    (request,) = script.begun
-    item = {"event_id": {"S": "a"}, "v": {"N": "1"}}
-    assert json.loads(request.body) == {"TableName": "events", "Item": item}
-
-
 def test_another_member_may_be_the_key() -> None:
     driver = Driver(lambda _: ok({}))
     order = record({"order_id": "o-1", "v": 1}, "m")
