@@ -19,49 +19,38 @@ NAMES = {
     "powertools_idempotency": "Powertools idempotency",
 }
 BLUES = ("#9ecae1", "#4292c6", "#08519c")
-plt.rcParams |= {
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 10,
-    "font.size": 9,
-    "legend.frameon": False,
-    "savefig.dpi": 140,
-}
 
 
 def plot(figures: Mapping[str, Any], path: Path) -> None:
     """Draw wall time, CPU time and first write of every variant, on linear axes from zero."""
-    variants = figures["variants"]
-    names = list(variants)[::-1]  # the first on top
-    panels: dict[str, dict[str, list[float]]] = {
-        title: {
-            f"{n} events": [variants[name][key][n] for name in names]
-            for n in variants["client_loop"][key]
-        }
-        for title, key in (
-            ("Wall time per batch, boto3 loop = 1", "wall_ratio"),
-            ("CPU time per event, boto3 loop = 1", "cpu_ratio"),
-        )
-    }
-    panels["Import to first write, ms"] = {"": [variants[name]["first_write_ms"] for name in names]}
+    rows = {NAMES.get(name, name): row for name, row in figures["variants"].items()}
     figure, axes = plt.subplots(1, 3, figsize=(11, 4.6), sharey=True, layout="constrained")
-    for axis, (title, series) in zip(axes, panels.items(), strict=True):
-        height = 0.8 / len(series)
-        for i, (label, values) in enumerate(series.items()):
-            places = [y + 0.4 - height * (i + 0.5) for y in range(len(names))]
-            color = BLUES[i] if len(series) > 1 else BLUES[1]
-            bars = axis.barh(places, values, height * 0.9, color=color, label=label)
-            form = "%.2f" if len(series) > 1 else "%.0f"
-            axis.bar_label(bars, fmt=form, padding=3, fontsize=8)
-        axis.set_title(title)
-        axis.set_yticks(range(len(names)), [NAMES.get(name, name) for name in names])
-        axis.tick_params(axis="y", length=0)
+    for axis, key, title in (
+        (axes[0], "wall_ratio", "Wall time per batch, boto3 loop = 1"),
+        (axes[1], "cpu_ratio", "CPU time per event, boto3 loop = 1"),
+    ):
+        sizes = list(figures["floor_ratio"])
+        height = 0.8 / len(sizes)
+        for place, (size, color) in enumerate(zip(sizes, BLUES, strict=False)):
+            ys = [y - 0.4 + height * (place + 0.5) for y in range(len(rows))]
+            values = [row[key][size] for row in rows.values()]
+            bars = axis.barh(ys, values, height * 0.9, color=color, label=f"{size} events")
+            axis.bar_label(bars, fmt="%.2f", padding=3, fontsize=8)
+        axis.set_title(title, fontsize=10)
+    bars = axes[2].barh(
+        range(len(rows)), [r["first_write_ms"] for r in rows.values()], color=BLUES[1]
+    )
+    axes[2].bar_label(bars, fmt="%.0f", padding=3, fontsize=8)
+    axes[2].set_title("Import to first write, ms", fontsize=10)
+    axes[0].set_yticks(range(len(rows)), list(rows))
+    axes[0].invert_yaxis()
+    axes[0].legend(title="batch of", frameon=False)
+    for axis in axes:
         axis.margins(x=0.12)
-    axes[0].legend(title="batch of", loc="upper right")
+        axis.spines[["right", "top"]].set_visible(False)
     figure.supxlabel(
         f"Shorter is better. Stub of DynamoDB, TLS, {figures['latency_ms']:g} ms a write; "
         "medians over interleaved runs.",
         fontsize=9,
     )
-    figure.savefig(path, facecolor="white")
+    figure.savefig(path, facecolor="white", dpi=140)
