@@ -29,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         package = (error.name or "").partition(".")[0]
         how = "run `make .venv/installed`, then .venv/bin/python -m tools"
         return _fail(f"the package {package} is not installed: {how}")
+    except KeyboardInterrupt:
+        return 130
     except ToolError as error:
         return _fail(str(error))
     except BrokenPipeError:
@@ -38,14 +40,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    try:
+        tempfile.gettempdir()  # without which Pulumi cannot even be imported
+    except FileNotFoundError as error:
+        raise ToolError(f"Nothing can be written: {error.strerror}.") from None
     from typer.exceptions import TyperException
 
     from tools.commands import app
 
-    try:
-        tempfile.gettempdir()
-    except FileNotFoundError as error:
-        raise ToolError(f"Nothing can be written: {error.strerror}.") from None
     try:
         status = app(arguments or ["--help"], prog_name="python -m tools", standalone_mode=False)
     except TyperException as error:

@@ -41,9 +41,7 @@ def client(
 
     endpoint_url: where to reach the service; None leaves that to AWS's own settings.
 
-    Raises:
-        ToolError: those settings name no region, or are wrong.
-
+    Raises ToolError: those settings name no region, or are wrong.
     """
     config = Config(
         retries={"mode": "standard", "total_max_attempts": attempts},

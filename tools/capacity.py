@@ -38,11 +38,10 @@ INVOCATIONS_PER_ENVIRONMENT: Final = 10
 POLLERS_AT_FIRST: Final = 5
 INVOCATION_BYTES: Final = 6 * 1024 * 1024
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/:
-# quotas-messages.html, sqs-short-and-long-polling.html; https://aws.amazon.com/sqs/pricing
+# quotas-messages.html; https://aws.amazon.com/sqs/pricing
 SQS_BATCH: Final = 10
 SQS_BATCH_BYTES: Final = 1024 * 1024
 SQS_BILLED_BYTES: Final = 64 * 1024
-LONG_POLL_SECONDS: Final = 20
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
 WRITE_UNIT_BYTES: Final = 1024
 READ_UNIT_BYTES: Final = 4096
@@ -94,7 +93,7 @@ def estimate(load: Load) -> dict[str, Any]:
     write_units = writes * units(load.size_bytes, WRITE_UNIT_BYTES)
     # What is not there yet costs a unit, too: taken as if it were.
     read_units = load.rate * units(load.size_bytes, READ_UNIT_BYTES) * load.read_before_write
-    requests = sqs_requests(load, messages, pollers)
+    requests = sqs_requests(load, messages)
     gathering = max(POLLERS_AT_FIRST, pollers) * load.batch_size
     used = {
         "lambda_concurrency": max(concurrency, invocations / INVOCATIONS_PER_ENVIRONMENT),
@@ -160,10 +159,10 @@ def duration_ms(load: Load, messages: float) -> float:
     return max(cpu + load.answer_ms, rounds * load.answer_ms) + reading * load.answer_ms
 
 
-def sqs_requests(load: Load, messages: float, pollers: float) -> float:
-    """Return the requests per second as billed: sent, received, deleted, and idle long polls.
+def sqs_requests(load: Load, messages: float) -> float:
+    """Return the requests per second as billed, for each 64 KB: sent, received, deleted.
 
-    Ten messages a request, and no more than 1 MiB of them are sent in one; each 64 KB is billed.
+    Ten messages a request, and no more than 1 MiB of them are sent in one.
     """
 
     def billed(count: float) -> int:
@@ -172,8 +171,7 @@ def sqs_requests(load: Load, messages: float, pollers: float) -> float:
     sent = max(1, min(SQS_BATCH, SQS_BATCH_BYTES // load.size_bytes))
     requests = max(1, ceil(round(messages / SQS_BATCH, 9)))
     received_and_deleted = requests * (billed(messages / requests) + 1)
-    idle = max(0.0, POLLERS_AT_FIRST - pollers) / LONG_POLL_SECONDS
-    return load.rate / sent * billed(sent) + load.rate / messages * received_and_deleted + idle
+    return load.rate / sent * billed(sent) + load.rate / messages * received_and_deleted
 
 
 def lines_of(found: Mapping[str, Any]) -> Iterator[str]:

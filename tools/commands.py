@@ -1,19 +1,31 @@
 """The commands: their options, their help, and where each is done."""
 
-# Each command imports what it needs: help comes at once, and Pulumi, which cannot even be imported
-# without a temporary folder, after the check for one.
-
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+import yaml
 from typer import Option
 
-if TYPE_CHECKING:
-    from tools.deployed import Deployed
+import tools.capacity
+import tools.configuration
+import tools.dead_letters
+import tools.demo
+import tools.load
+import tools.preview
+import tools.send
+import tools.smoke
+import tools.up
+from tools.aws import explained
+from tools.deployed import Deployed
+from tools.emulator import Emulator
+from tools.outputs import of_file, of_stack
+from tools.stacks import load_stack
+from tools.template import make_template
 
 app = typer.Typer(
     add_completion=False,
@@ -37,9 +49,7 @@ def demo(
     svg: Annotated[Path | None, Option(help="A file to draw the terminal's text into.")] = None,
 ) -> int:
     """Deploy, send events, and check what became of them."""
-    from tools.demo import demo
-
-    return demo(svg)
+    return tools.demo.demo(svg)
 
 
 @app.command()
@@ -49,20 +59,15 @@ def up(stack: Config = "local", port: Annotated[int | None, Port] = None) -> Non
     Prints one line of JSON on standard output when ready: the stack's outputs, endpointUrl and
     region. SIGINT or SIGTERM ends it, and leaves nothing behind.
     """
-    from tools.up import up
-
-    up(stack, port)
+    tools.up.up(stack, port)
 
 
 @app.command()
 def preview(stack: Config = "local", as_json: Json = False) -> None:
     """Show what a stack registers, with no AWS at all."""
-    from tools.preview import preview, show, to_json
-    from tools.stacks import load_stack
-
     found = load_stack(stack)
-    run = preview(found)
-    print(to_json(run)) if as_json else show(found, run)
+    run = tools.preview.preview(found)
+    print(tools.preview.to_json(run)) if as_json else tools.preview.show(found, run)
 
 
 @app.command()
@@ -72,11 +77,6 @@ def template(stack: Config = "local") -> None:
     Its parameters say where in S3 the function's code is: zip function/*.py with the folder, put
     the file there, then `aws cloudformation deploy --capabilities CAPABILITY_IAM`.
     """
-    import yaml
-
-    from tools.stacks import load_stack
-    from tools.template import make_template
-
     body = make_template(load_stack(stack)).body
     yaml.safe_dump(body, sys.stdout, sort_keys=False, allow_unicode=True, width=100)
 
@@ -84,16 +84,12 @@ def template(stack: Config = "local") -> None:
 @app.command()
 def configuration() -> None:
     """Write the tables of docs/configuration.md."""
-    from tools.configuration import PAGE, page
-
-    PAGE.write_text(page(), "utf-8")
+    tools.configuration.PAGE.write_text(tools.configuration.page(), "utf-8")
 
 
 @app.command()
 def emulator(port: Annotated[int, Port] = 4566) -> None:
     """Start the embedded AWS alone, for the real Pulumi CLI."""
-    from tools.emulator import Emulator
-
     with Emulator(port=port, log=sys.stderr) as aws, suppress(KeyboardInterrupt):
         print(f"The embedded AWS listens on {aws.endpoint_url}. Ctrl-C stops it.", file=sys.stderr)
         aws.wait()
@@ -107,27 +103,21 @@ def send(
 ) -> int:
     """Send one event, and show what became of it."""
     with _deployed(stack, outputs) as deployed:
-        from tools.send import send
-
-        return send(deployed, event)
+        return tools.send.send(deployed, event)
 
 
 @app.command()
 def dead_letters(stack: Stack = None, outputs: Outputs = None) -> None:
     """Show each dead letter with its reason."""
     with _deployed(stack, outputs) as deployed:
-        from tools.dead_letters import show
-
-        show(deployed)
+        tools.dead_letters.show(deployed)
 
 
 @app.command()
 def smoke(stack: Stack = None, outputs: Outputs = None) -> int:
     """Check a deployed stack's promises with canaries."""
     with _deployed(stack, outputs) as deployed:
-        from tools.smoke import smoke
-
-        return smoke(deployed)
+        return tools.smoke.smoke(deployed)
 
 
 @app.command()
@@ -145,16 +135,13 @@ def load(
     ] = "event_id",
 ) -> None:
     """Send a file's lines or a table's items to a queue."""
-    if (file is None) == (from_table is None):
-        raise typer.BadParameter("name one of them: FILE, or --from-table TABLE")
-    from tools.aws import explained
-    from tools.load import load_file, load_table
-
     with explained():
-        if from_table:
-            load_table(queue_url, from_table, key_attribute)
+        if file and not from_table:
+            tools.load.load_file(queue_url, file, key_attribute)
+        elif from_table and not file:
+            tools.load.load_table(queue_url, from_table, key_attribute)
         else:
-            load_file(queue_url, file or "", key_attribute)
+            raise typer.BadParameter("name one of them: FILE, or --from-table TABLE")
 
 
 @app.command()
@@ -174,29 +161,20 @@ def capacity(
     as_json: Json = False,
 ) -> None:
     """Tell what a load needs of AWS, and costs a month."""
-    import json
-
-    from tools.capacity import SQS_BATCH, Load, estimate, lines_of
-
-    if batch > SQS_BATCH and not window:
+    if batch > tools.capacity.SQS_BATCH and not window:
         raise typer.BadParameter("--batch above 10 needs a --window of at least 1, as on AWS")
     settings = (batch, window, memory, read_before_write, answer_ms)
-    found = estimate(Load(rate, size * 1024, repeats, *settings))
-    print(json.dumps(found, indent=2) if as_json else "\n".join(lines_of(found)))
+    found = tools.capacity.estimate(tools.capacity.Load(rate, size * 1024, repeats, *settings))
+    print(json.dumps(found, indent=2) if as_json else "\n".join(tools.capacity.lines_of(found)))
 
 
 @contextmanager
-def _deployed(stack: str | None, outputs: Path | None) -> Iterator["Deployed"]:
+def _deployed(stack: str | None, outputs: Path | None) -> Iterator[Deployed]:
     """Give the stack that is named, and raise ToolError for what its AWS refuses."""
-    from tools.aws import explained
-    from tools.deployed import Deployed
-    from tools.outputs import of_file, of_stack
-
-    if stack and not outputs:
-        found = of_stack(stack)
-    elif outputs and not stack:
-        found = of_file(outputs)
-    else:
-        raise typer.BadParameter("name one of them: --stack NAME, or --outputs FILE")
     with explained():
-        yield Deployed(found)
+        if stack and not outputs:
+            yield Deployed(of_stack(stack))
+        elif outputs and not stack:
+            yield Deployed(of_file(outputs))
+        else:
+            raise typer.BadParameter("name one of them: --stack NAME, or --outputs FILE")

@@ -5,7 +5,6 @@ from typing import Final
 
 from pulumi.provider.experimental.analyzer import Analyzer
 
-from infra.event_state import EventState
 from tools.stacks import PROJECT
 
 PAGE: Final = PROJECT / "docs" / "configuration.md"
@@ -13,6 +12,8 @@ PAGE: Final = PROJECT / "docs" / "configuration.md"
 
 def page() -> str:
     """Return the page with its two tables written anew: the keys, and the outputs."""
+    from infra.event_state import EventState  # slow to import
+
     found = Analyzer("event-state").analyze([EventState])["component_definitions"]["EventState"]
     exported = re.findall(r'export\("(\w+)"', (PROJECT / "__main__.py").read_text("utf-8"))
     keys, outputs = (

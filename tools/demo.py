@@ -8,13 +8,14 @@ from typing import Final
 
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from tools.console import make_table, mark
 from tools.dead_letters import with_reasons
-from tools.demo_events import BROKEN, Group, Item, groups
 from tools.deployed import DeadLetter, Deployed, outcomes, wait_for
 from tools.emulator import Emulator
 from tools.event import is_same, to_json
+from tools.groups import BROKEN, Event, Group, bursts, groups
 from tools.stacks import load_stack
 from tools.template import make_template
 from tools.up import OUTPUTS_FILE, deploy
@@ -43,15 +44,20 @@ def demo(picture: Path | None = None) -> int:
             f"Deployed stack local: {len(template.body['Resources'])} resources, "
             f"{time.monotonic() - started:.1f} s after the start\n"
         )
-        deployed, sent = Deployed(outputs), groups()
-        first = [body for group in sent for body in group.first]
-        late = [body for group in sent for body in group.late]
-
+        deployed, sent = Deployed(outputs), [*groups(), bursts()]
         sending = time.monotonic()
-        deployed.send([*first, *BROKEN.values()])
-        _drain(console, deployed, f"{len(first)} events and {len(BROKEN)} broken messages")
-        deployed.send(late)
-        _drain(console, deployed, f"{len(late)} late or repeated events")
+        for what, bodies in (
+            (
+                "events and broken messages",
+                [*(to_json(each) for group in sent for each in group.first), *BROKEN.values()],
+            ),
+            ("late or repeated events", [to_json(each) for group in sent for each in group.late]),
+        ):
+            with console.status(f"Sent {len(bodies)} {what}"):
+                deployed.send(bodies)
+                # If time is up first, the promises say what is missing.
+                wait_for(lambda: not deployed.waiting(), DRAIN_SECONDS)
+            console.print(f"Sent {len(bodies)} {what}")
         seconds = time.monotonic() - sending
 
         stored = {item["event_id"]: item for item in deployed.items()}
@@ -59,17 +65,13 @@ def demo(picture: Path | None = None) -> int:
         counts: Counter[str] = Counter()
         for line in deployed.log_lines():
             counts.update(outcomes(line))
-    _show(console, sent, stored, dead)
+    console.print("", _table(sent, stored), "", _letters(dead), "", sep="\n")
     promises = check(sent, stored, dead, counts)
     for promise, is_kept in promises.items():
         console.print(f"{mark(is_kept)} {promise}")
     names = ("Written", "Superseded", "Coalesced", "Rejected", "Failed")
-    console.print(
-        f"\n{sum(counts[name] for name in names)} deliveries of "
-        f"{len(first + late) + len(BROKEN)} messages: "
-        + ", ".join(f"{counts[name]} {name.lower()}" for name in names)
-        + f".\nAll of it took {seconds:.1f} s."
-    )
+    told = ", ".join(f"{counts[name]} {name.lower()}" for name in names)
+    console.print(f"\nDeliveries: {told}; all in {seconds:.1f} s.")
     if picture:
         console.save_svg(str(picture), title="make demo")
     console.print(
@@ -79,46 +81,35 @@ def demo(picture: Path | None = None) -> int:
     return 0 if all(promises.values()) else 1
 
 
-def _drain(console: Console, deployed: Deployed, what: str) -> None:
-    """Wait until the queue is empty; if time is up first, the promises say what is missing."""
-    with console.status(f"Sent {what}"):
-        wait_for(lambda: not deployed.waiting(), DRAIN_SECONDS)
-    console.print(f"Sent {what}")
-
-
-def _show(
-    console: Console,
-    sent: Sequence[Group],
-    stored: Mapping[str, Item],
-    dead: Sequence[DeadLetter],
-) -> None:
+def _table(sent: Sequence[Group], stored: Mapping[str, Event]) -> Table:
     remains = "it is what must remain: the newest of what was sent, every member of it."
     table = make_table("The table", ("event_id", "sent", "stored", ""), f"{mark(True)} {remains}")
     for group in sent:
-        item = stored.get(list(group.items)[-1])
-        shown = to_json(item) if item else "nothing"
-        count = len(group.items)
+        items = [stored.get(each["event_id"]) for each in group.remains]
+        more = f"{len(items)} items, the last " if len(items) > 1 else ""
         table.add_row(
             group.name,
             f"{len(group.first) + len(group.late)}: {group.shows}",
-            escape(shown if count == 1 else f"{count} items, the last {shown}"),
-            mark(all(is_same(stored.get(key), item) for key, item in group.items.items())),
+            escape(more + to_json(items[-1])),
+            mark(is_same(items, group.remains)),
         )
+    return table
+
+
+def _letters(dead: Sequence[DeadLetter]) -> Table:
     reasons = {letter.body: letter.reason for letter in dead}
-    aside = "it is in the dead-letter queue as it was sent, with the reason."
-    letters = make_table(
-        "The dead letters", ("sent", "body", "reason", ""), f"{mark(True)} {aside}"
-    )
+    aside = f"{mark(True)} it is in the dead-letter queue as it was sent, with the reason."
+    table = make_table("The dead letters", ("sent", "body", "reason", ""), aside)
     for shows, body in BROKEN.items():
         short = body if len(body) <= BODY_SHOWN else body[: BODY_SHOWN - 1] + "…"
         reason = reasons.get(body, "")
-        letters.add_row(shows, escape(short), escape(reason), mark(reason))
-    console.print(table, "", letters, "", sep="\n")
+        table.add_row(shows, escape(short), escape(reason), mark(reason))
+    return table
 
 
 def check(
     sent: Sequence[Group],
-    stored: Mapping[str, Item],
+    stored: Mapping[str, Event],
     dead: Sequence[DeadLetter],
     counts: Mapping[str, int],
 ) -> dict[str, bool]:
@@ -126,7 +117,7 @@ def check(
 
     stored: the items by id. counts: the messages by outcome.
     """
-    remains = {key: item for group in sent for key, item in group.items.items()}
+    remains = {each["event_id"]: each for group in sent for each in group.remains}
     good = sum(len(group.first) + len(group.late) for group in sent)
     acknowledged = sum(counts[name] for name in ("Written", "Superseded", "Coalesced"))
     return {

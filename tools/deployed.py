@@ -66,9 +66,7 @@ class Deployed:
     def send(self, bodies: Iterable[str]) -> list[str]:
         """Send messages; return their ids in the same order.
 
-        Raises:
-            ToolError: one is not in the queue; others may be.
-
+        Raises ToolError: one is not in the queue; others may be.
         """
         return [*send_messages(self.client("sqs"), self.outputs["queueUrl"], bodies)]
 

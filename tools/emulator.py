@@ -33,9 +33,7 @@ class Emulator:
 
     Without a port it takes a free one.
 
-    Raises:
-        ToolError: on entering, if the port is taken or MiniStack does not start.
-
+    Raises ToolError: on entering, if the port is taken or MiniStack does not start.
     """
 
     def __init__(

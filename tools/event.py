@@ -24,9 +24,7 @@ class UnsendableError(ToolError):
 def message_body(text: str) -> str:
     """Return a text as it is, if SQS takes it.
 
-    Raises:
-        UnsendableError: it is empty, too long, or holds a character that SQS refuses.
-
+    Raises UnsendableError: it is empty, too long, or holds a character that SQS refuses.
     """
     if found := _REFUSED_BY_SQS.search(text):
         raise UnsendableError(f"it has the character U+{ord(found[0]):04X}, which SQS refuses")
@@ -46,9 +44,7 @@ def parsed(body: str, key: str) -> Message:
 def event_body(text: str, key: str) -> str:
     """Return a text as it is, if it is an event, its version aside, and SQS takes it.
 
-    Raises:
-        UnsendableError: it is not, for the reason that the function would give.
-
+    Raises UnsendableError: it is not, for the reason that the function would give.
     """
     if reason := parsed(text, key).reason:
         raise UnsendableError(reason)
@@ -66,9 +62,7 @@ def decode(body: str) -> Any:
 def to_json(value: object) -> str:
     """Write a value as JSON, a Decimal digit by digit, with nothing in it that SQS refuses.
 
-    Raises:
-        UnsendableError: JSON has no form for it.
-
+    Raises UnsendableError: JSON has no form for it.
     """
     match value:
         case Mapping() if all(isinstance(name, str) for name in value):

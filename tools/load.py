@@ -44,9 +44,7 @@ def load_table(queue_url: str, table: str, key: str) -> None:
 def load(queue_url: str, named: Iterable[tuple[str, object]], key: str) -> None:
     """Send events, each a line or an item with its name for people.
 
-    Raises:
-        ToolError: some make no message; or one was not sent, and neither are those after it.
-
+    Raises ToolError: some make no message; or one was not sent, and neither are those after it.
     """
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     sqs = _sqs(queue_url)
@@ -89,9 +87,7 @@ def _sqs(queue_url: str) -> Any:
 def lines(stream: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
     """Yield the lines of a stream, but for blank ones; a byte order mark of UTF-8 is skipped.
 
-    Raises:
-        ToolError: it is UTF-16.
-
+    Raises ToolError: it is UTF-16.
     """
     for number, line in enumerate(stream, 1):
         if number == 1:
@@ -107,10 +103,8 @@ def items(dynamodb: Any, table: str, key: str) -> Iterator[tuple[str, dict[str, 
 
     dynamodb: a client.
 
-    Raises:
-        ClientError: the table cannot be read.
-        ToolError: its key is another.
-
+    Raises ClientError: the table cannot be read.
+    Raises ToolError: its key is another.
     """
     pages = dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
     for item in pages.search("Items[]"):

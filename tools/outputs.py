@@ -17,9 +17,7 @@ _NEEDED: Final = (
 def of_stack(name: str) -> dict[str, Any]:
     """Ask the Pulumi CLI for the outputs of a stack of the project in this folder.
 
-    Raises:
-        ToolError: it is not installed, it refuses, or the stack is not deployed.
-
+    Raises ToolError: it is not installed, it refuses, or the stack is not deployed.
     """
     if not shutil.which("pulumi"):
         raise ToolError(
@@ -37,9 +35,7 @@ def of_stack(name: str) -> dict[str, Any]:
 def of_file(path: Path) -> dict[str, Any]:
     """Read the line that `python -m tools up` prints.
 
-    Raises:
-        ToolError: the file cannot be read, or holds something else.
-
+    Raises ToolError: the file cannot be read, or holds something else.
     """
     try:
         text = path.read_text("utf-8", "replace")

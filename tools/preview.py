@@ -7,8 +7,8 @@ from typing import Any, Final
 import pulumi
 from pulumi.runtime import mocks as pulumi_mocks
 from rich.console import Console
-from rich.tree import Tree
 
+from tools.console import make_table
 from tools.errors import ToolError
 from tools.program import Run, plain, run
 from tools.stacks import Stack
@@ -81,20 +81,20 @@ def preview(stack: Stack) -> Run:
 
 
 def show(stack: Stack, run: Run) -> None:
-    """Print the resources below the stack, as `pulumi preview` draws them, and the outputs."""
-    tree = Tree(f"[bold]{stack.project}-{stack.name}[/]  {stack.region}")
-    branches: dict[str, Tree] = {}
-    for each in sorted(run.resources, key=lambda each: (each.urn.count("$"), each.urn)):
-        name, protected = each.inputs.get("name", ""), "protected" if each.protect else ""
-        label = f"{each.name}  [dim]{each.type}[/]  [cyan]{name}[/]  [yellow]{protected}[/]"
-        branches[each.urn] = branches.get(each.parent, tree).add(label)
-    outputs = tree.add("outputs")
-    for name, value in run.outputs.items():
-        outputs.add(f"{name}  [cyan]{value}[/]")
+    """Print a line for each resource of a provider, and the outputs."""
+    title = f"{stack.project}-{stack.name} in {stack.region}"
+    table = make_table(title, ("resource", "type", "name", ""))
+    for each in run.resources:
+        if each.type.startswith("aws:"):
+            protected = "protected" if each.protect else ""
+            table.add_row(each.name, each.type, each.inputs.get("name"), protected)
+    outputs = make_table("Outputs", ("output", "value"))
+    for output in run.outputs.items():
+        outputs.add_row(*output)
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 200  # whole lines into a pipe or a file
-    console.print(tree)
+    console.print(table, outputs)
 
 
 def to_json(run: Run) -> str:

@@ -55,9 +55,7 @@ class Run:
 def run(stack: Stack, mocks: pulumi_mocks.Mocks, program: Path = PROJECT) -> Run:
     """Run the program, this one or that of another folder, with the stack's config.
 
-    Raises:
-        ToolError: the settings are wrong, or the mocks could not make a resource.
-
+    Raises ToolError: the settings are wrong, or the mocks could not make a resource.
     """
     # Signals wait for the end: Pulumi's event loop breaks at one, and Python drops one that comes
     # while it finalizes an object, as it does here by the thousand.

@@ -24,9 +24,7 @@ def send_messages(sqs: Any, queue_url: str, bodies: Iterable[str]) -> Iterator[s
     Order in the queue is not kept: versions are what order events. Whatever ends this early
     ends it after the requests that are under way.
 
-    Raises:
-        ToolError: one is not known to be in the queue, and may be if it is sent again.
-
+    Raises ToolError: one is not known to be in the queue, and may be if it is sent again.
     """
     under_way = deque[Future[list[str]]]()
     with ThreadPoolExecutor(CONNECTIONS) as pool:

@@ -56,9 +56,7 @@ class Stack:
 def load_stack(name: str, project: Path = PROJECT) -> Stack:
     """Read the config of the stack `name`.
 
-    Raises:
-        ToolError: there is no such stack, its file cannot be read, or a value is encrypted.
-
+    Raises ToolError: there is no such stack, its file cannot be read, or a value is encrypted.
     """
     definition, file = _read(project / "Pulumi.yaml"), project / f"Pulumi.{name}.yaml"
     if not file.is_file():

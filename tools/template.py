@@ -33,9 +33,7 @@ class Template:
 def make_template(stack: Stack, program: Path = PROJECT) -> Template:
     """Run the program for the stack, and write what it registers as a template.
 
-    Raises:
-        ToolError: the config is wrong, or the program registers what the template does not know.
-
+    Raises ToolError: the config is wrong, or the program registers what the template does not know.
     """
     answers = _Answers(stack)
     registered = run(stack, answers, program)

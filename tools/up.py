@@ -13,14 +13,12 @@ from botocore.exceptions import WaiterError
 from tools.aws import CREDENTIALS
 from tools.emulator import Emulator
 from tools.errors import ToolError
+from tools.groups import EXAMPLE
 from tools.stacks import load_stack
 from tools.template import Template, make_template
 
 # Where the commands that are shown keep the line that `up` prints.
 OUTPUTS_FILE: Final = "local.json"
-EXAMPLE: Final = (
-    '{"event_id":"evt-1001","user_id":42,"status":"active","timestamp":"2025-03-30T01:00:00Z"}'
-)
 BUCKET: Final = "event-state-code"
 
 
@@ -52,9 +50,7 @@ def deploy(aws: Emulator, template: Template) -> dict[str, str]:
     customer keys, expiry, permissions boundary, the mapping's metrics and tags, and the log group's
     deletion protection.
 
-    Raises:
-        ToolError: the embedded AWS refuses a resource.
-
+    Raises ToolError: the embedded AWS refuses a resource.
     """
     s3, cloudformation = aws.client("s3"), aws.client("cloudformation")
     s3.create_bucket(Bucket=BUCKET)
@@ -84,19 +80,14 @@ def deploy(aws: Emulator, template: Template) -> dict[str, str]:
 
 
 def commands_to_try(ready: Mapping[str, Any]) -> str:
-    """Write the commands that send one's own event and read its item, from what `up` prints."""
+    """Write the commands that reach the deployment, from what `up` prints."""
     variables = " ".join(f"{name.upper()}={value}" for name, value in CREDENTIALS.items())
-    key = json.dumps({ready["keyAttribute"]: {"S": json.loads(EXAMPLE)["event_id"]}})
     example = shlex.quote(EXAMPLE.replace('"event_id"', json.dumps(ready["keyAttribute"])))
     return f"""\
   .venv/bin/python -m tools send --outputs {OUTPUTS_FILE} \\
     {example}
 
-or with the AWS CLI:
+The AWS CLI reaches it after
 
   export {variables} \\
-    AWS_ENDPOINT_URL={ready["endpointUrl"]} AWS_DEFAULT_REGION={ready["region"]}
-  aws sqs send-message --queue-url {ready["queueUrl"]} \\
-    --message-body {example}
-  aws dynamodb get-item --table-name {ready["tableName"]} \\
-    --key {shlex.quote(key)}"""
+    AWS_ENDPOINT_URL={ready["endpointUrl"]} AWS_DEFAULT_REGION={ready["region"]}"""

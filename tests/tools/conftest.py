@@ -70,9 +70,11 @@ class MockedStack:
 
     def empty(self) -> None:
         """Acknowledge all that waits in the queue."""
-        received = self.sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10)
-        for message in received.get("Messages", []):
-            self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+        while received := self.sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get(
+            "Messages"
+        ):
+            for message in received:
+                self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
 
     def letters(self) -> list[str]:
         """Return the bodies of the dead letters that are visible."""

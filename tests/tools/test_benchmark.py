@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tools.bench.handler import VARIANTS, Plan, Size, main
+from tools.bench.handler import VARIANTS, Plan, main
 from tools.bench.measure import (
     BenchmarkError,
     cpu_quota,
@@ -110,9 +110,9 @@ def test_an_event_is_of_the_stated_size() -> None:
 
 PLAN = Plan(
     variants={"handler": VARIANTS["handler"], "client_loop": LOOP},
-    sizes={2: Size(1, 2)},
+    sizes={2: (1, 2)},
     limited_memory_mb=(1024, 1025),  # the latter too large to be shown as limited
-    limited=Size(1, 1),
+    limited=(1, 1),
     repeated_percent=(90,),
     first_large=1,
 )

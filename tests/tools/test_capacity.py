@@ -92,10 +92,10 @@ def test_a_read_saves_the_writes_of_repeats_and_costs_a_unit_for_4_kb(plain: Non
 
 def test_requests_are_billed_for_each_64_kb() -> None:
     # Sent, received and deleted, ten at a time.
-    assert capacity.sqs_requests(FULL, 10, 5) == 30_000
-    # Of 240 KB four go into a SendMessageBatch of 1 MiB; four of five pollers are in a long poll.
+    assert capacity.sqs_requests(FULL, 10) == 30_000
+    # Of 240 KB four go into a SendMessageBatch of 1 MiB.
     large = Load(rate=4, size_bytes=240 * 1024)
-    assert capacity.sqs_requests(large, 1, 1) == pytest.approx(15 + 16 + 4 + 4 / 20)
+    assert capacity.sqs_requests(large, 1) == 15 + 16 + 4
 
 
 def test_the_cost_is_what_is_billed(plain: None) -> None:

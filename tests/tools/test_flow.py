@@ -16,10 +16,9 @@ from tests.conftest import Deployment
 from tools import send as tools_send
 from tools.__main__ import main
 from tools.aws import CREDENTIALS
-from tools.demo_events import BROKEN
 from tools.deployed import wait_for
 from tools.event import decode, to_json
-from tools.up import EXAMPLE
+from tools.groups import BROKEN, EXAMPLE
 
 SECONDS = 60.0
 Captured = pytest.CaptureFixture[str]

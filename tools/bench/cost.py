@@ -16,7 +16,7 @@ from function.loop import Loop
 from function.service import Service
 from function.upsert import Upsert
 from tools.aws import CREDENTIALS
-from tools.bench.measure import TABLE
+from tools.bench.measure import TABLE, sqs_event
 from tools.bench.variants import CONTEXT
 from tools.capacity import PRICES, READ_UNIT_BYTES, WRITE_UNIT_BYTES, units
 from tools.deployed import outcomes
@@ -30,13 +30,13 @@ def _batches(size: int, repeats: float) -> Iterator[dict[str, Any]]:
     """Yield batches of events of so many bytes; a share of them repeats what came long before."""
     rng, first = random.Random(1), EVENTS - int(EVENTS * repeats)  # noqa: S311 (repeatable)
     numbers = [*range(first), *(rng.randrange(first) for _ in range(EVENTS - first))]
-    padding = "x" * (size - 80)
     for start in range(0, EVENTS, BATCH):
-        bodies = [
-            f'{{"event_id":"evt-{n:08}","timestamp":{n},"padding":"{padding}"}}'
-            for n in numbers[start : start + BATCH]
-        ]
-        yield {"Records": [{"messageId": str(i), "body": body} for i, body in enumerate(bodies)]}
+        yield sqs_event(
+            [
+                {"event_id": f"evt-{n:08}", "timestamp": n, "padding": "x" * (size - 80)}
+                for n in numbers[start : start + BATCH]
+            ]
+        )
 
 
 def measure(aws: Emulator, size: int, repeats: float, *, reads: bool) -> dict[str, Any]:

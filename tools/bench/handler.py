@@ -13,10 +13,9 @@ import os
 import platform
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from math import ceil
-from operator import attrgetter
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -43,60 +42,48 @@ SUBJECT, BASELINE = "handler", "client_loop"
 PEERS = ("threads", "resource_loop", "powertools_batch", "powertools_idempotency")
 VARIANTS = {name: f"tools.bench.variants:{name}" for name in (SUBJECT, BASELINE, *PEERS)}
 REPEATING_BATCH = 100  # messages in the batch that shows what debouncing saves
-Figure = Callable[[Run], float]
-
-
-class Size(NamedTuple):
-    """How often one size of batch is measured."""
-
-    rounds: int
-    batches: int  # in each round, by the same process
 
 
 class Plan(NamedTuple):
-    """What is measured."""
+    """What is measured; of sizes of batches: how many rounds, and how many batches in each."""
 
     variants: Mapping[str, str] = VARIANTS
-    sizes: Mapping[int, Size] = {10: Size(8, 10), 100: Size(5, 3), 1000: Size(2, 1)}
+    sizes: Mapping[int, tuple[int, int]] = {10: (8, 10), 100: (5, 3), 1000: (2, 1)}
     limited_memory_mb: Sequence[int] = (128, 256, 512, 1024, 1769)  # Lambda limits their CPU
-    limited: Size = Size(5, 20)  # of batches of 10
+    limited: tuple[int, int] = (5, 20)  # of batches of 10
     first_large: int = 5  # rounds of a first batch of 100, and of the runtime client
     repeated_percent: Sequence[int] = (0, 50, 90)
 
 
-def compare(
-    variants: Mapping[str, str],
-    sizes: Mapping[int, Size],
-    stub: Stub,
-    memory_mb: int = MEMORY_MB,
-    group: Path | None = None,
-    warm_up_events: int = WARM_UP_EVENTS,
-) -> dict[str, Any]:
-    """Measure the variants in turn; the shape is that of `benchmark`'s "variants"."""
-    runs: dict[str, dict[int, list[Run]]] = {name: {n: [] for n in sizes} for name in variants}
-    for events, size in sizes.items():
-        _say(f"{memory_mb} MB: {size.rounds} rounds of batches of {events}")
-        starts = range(1 + warm_up_events, 1 + warm_up_events + size.batches * events, events)
+class Compared:
+    """Runs of the variants, in turn, on batches of one size."""
+
+    def __init__(
+        self,
+        variants: Mapping[str, str],
+        events: int,
+        size: tuple[int, int],
+        stub: Stub,
+        memory_mb: int = MEMORY_MB,
+        group: Path | None = None,
+        warm_up_events: int = WARM_UP_EVENTS,
+    ) -> None:
+        rounds, count = size
+        _say(f"{memory_mb} MB: {rounds} rounds of batches of {events}")
+        starts = range(1 + warm_up_events, 1 + warm_up_events + count * events, events)
         batches = [[state(start + i) for i in range(events)] for start in starts]
-        for name, build in [*variants.items()] * size.rounds:
-            done = run(build, batches, stub, memory_mb, group, warm_up_events)
-            runs[name][events].append(done)
+        self.runs: dict[str, list[Run]] = {name: [] for name in variants}
+        for name, build in [*variants.items()] * rounds:
+            self.runs[name].append(run(build, batches, stub, memory_mb, group, warm_up_events))
 
-    def medians(name: str, value: Figure, base: Figure = lambda _: 1.0) -> dict[str, float]:
-        pairs = {n: zip(runs[name][n], runs[BASELINE][n], strict=True) for n in sizes}
-        return {str(n): median(value(a) / base(b) for a, b in of) for n, of in pairs.items()}
+    def median(self, name: str, figure: str) -> float:
+        """Return a figure's median over the rounds."""
+        return float(median(getattr(each, figure) for each in self.runs[name]))
 
-    wall, cpu = attrgetter("wall_ms"), attrgetter("cpu_ms")
-    return {
-        name: {
-            "wall_ratio": medians(name, wall, wall),
-            "cpu_ratio": medians(name, cpu, cpu),
-            "first_write_ms": median(r.first_write_ms for of in by_size.values() for r in of),
-            "wall_ms": medians(name, wall),
-            "cpu_ms_per_event": medians(name, cpu),
-        }
-        for name, by_size in runs.items()
-    }
+    def ratio(self, name: str, figure: str) -> float:
+        """Return the median of its ratios to the client loop of the same round."""
+        pairs = zip(self.runs[name], self.runs[BASELINE], strict=True)
+        return float(median(getattr(one, figure) / getattr(base, figure) for one, base in pairs))
 
 
 def benchmark(latency_ms: float, plan: Plan) -> dict[str, Any]:
@@ -122,25 +109,42 @@ def benchmark(latency_ms: float, plan: Plan) -> dict[str, Any]:
     report: dict[str, Any] = {"latency_ms": latency_ms, "limited": {}, "memory": {}, "debounce": {}}
     with running_stub(latency_ms) as stub:
         trip = report["round_trip_ms"] = stub.round_trip_ms()
-        report["variants"] = compare(plan.variants, plan.sizes, stub)
-        base = report["variants"][BASELINE]["wall_ms"]
-        report["floor_ratio"] = {n: trip * ceil(int(n) / AT_ONCE) / base[n] for n in base}
+        sizes = {n: Compared(plan.variants, n, size, stub) for n, size in plan.sizes.items()}
+        report["variants"] = {
+            name: {
+                "wall_ratio": {str(n): of.ratio(name, "wall_ms") for n, of in sizes.items()},
+                "cpu_ratio": {str(n): of.ratio(name, "cpu_ms") for n, of in sizes.items()},
+                "first_write_ms": median(
+                    each.first_write_ms for of in sizes.values() for each in of.runs[name]
+                ),
+                "wall_ms": {str(n): of.median(name, "wall_ms") for n, of in sizes.items()},
+                "cpu_ms_per_event": {str(n): of.median(name, "cpu_ms") for n, of in sizes.items()},
+            }
+            for name in plan.variants
+        }
+        report["floor_ratio"] = {
+            str(n): trip * ceil(n / AT_ONCE) / of.median(BASELINE, "wall_ms")
+            for n, of in sizes.items()
+        }
         for memory_mb in plan.limited_memory_mb:
             with cpu_quota(memory_mb) as group:
-                compared = compare(pair, {10: plan.limited}, stub, memory_mb, group)
-            wall_ms = compared[SUBJECT]["wall_ms"]["10"]
+                limited = Compared(pair, 10, plan.limited, stub, memory_mb, group)
+            wall_ms = limited.median(SUBJECT, "wall_ms")
             gb_seconds = ceil(wall_ms) / 1000 * memory_mb / 1024
             usd = PRICES["lambda_request"] + gb_seconds * PRICES["lambda_gb_second"]
             report["memory"][str(memory_mb)] = {"wall_ms": wall_ms, "usd_per_million": usd / 10}
             if 256 <= memory_mb <= 1024:
                 report["limited"][str(memory_mb)] = {
-                    name: {key: row[key]["10"] for key in ("wall_ratio", "wall_ms")}
-                    for name, row in compared.items()
+                    name: {
+                        "wall_ratio": limited.ratio(name, "wall_ms"),
+                        "wall_ms": limited.median(name, "wall_ms"),
+                    }
+                    for name in pair
                 }
         with cpu_quota(MEMORY_MB) as group:
-            size = {100: Size(plan.first_large, 1)}
-            large = compare(pair, size, stub, MEMORY_MB, group, warm_up_events=0)
-        report["first_large_ms"] = {name: row["wall_ms"]["100"] for name, row in large.items()}
+            first = (plan.first_large, 1)
+            large = Compared(pair, 100, first, stub, MEMORY_MB, group, warm_up_events=0)
+        report["first_large_ms"] = {name: large.median(name, "wall_ms") for name in pair}
         _say("AWS's runtime client")
         report["runtime"] = measure_runtime(stub, plan.first_large)
         for percent in plan.repeated_percent:

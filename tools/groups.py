@@ -1,0 +1,118 @@
+"""Events that show what is promised, and what must remain of them: for the demo and for smoke."""
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from tools.event import decode
+
+EXAMPLE: Final = (
+    '{"event_id":"evt-1001","user_id":42,"status":"active","timestamp":"2025-03-30T01:00:00Z"}'
+)
+Event = Mapping[str, Any]
+"""As the table hands it back: numbers as Decimal."""
+
+
+class Group(NamedTuple):
+    """The events of one id, or of several that go the same way."""
+
+    name: str
+    shows: str
+    first: Sequence[Event]
+    """In the order in which they are sent."""
+    late: Sequence[Event]
+    """Those that are sent when all the first ones are stored."""
+    remains: Sequence[Event]
+    """Those that must be in the table in the end, and nothing else of these ids."""
+
+
+def groups(key: str = "event_id", attribute: str = "timestamp", prefix: str = "") -> list[Group]:
+    """List the events of one id each, that any stack stores.
+
+    key: the member that names the state. attribute: the member that holds the version; empty if it
+    is the first event that stays, or the last: then only those that come once. prefix: what the ids
+    begin with.
+    """
+
+    def event(name: str, version: object, **members: Any) -> Event:
+        """Write an event; a version in text is a time of one day."""
+        version = f"2025-03-30T{version}" if isinstance(version, str) else version
+        stamp = {attribute: version} if attribute else {}
+        made: Event = decode(json.dumps({key: f"{prefix}{name}", **members, **stamp}))
+        return made
+
+    old, example, suspended, active, closed = (
+        event("evt-1001", time, user_id=42, status=status)
+        for time, status in (
+            ("00:59:59.999Z", "new"),
+            ("01:00:00Z", "active"),
+            ("01:05:00Z", "suspended"),
+            ("01:07:00Z", "active"),
+            ("01:09:00Z", "closed"),
+        )
+    )
+    fractions = (".51", ".5", ".511", "", ".509999999", ".5100")
+    *order, precise = (event("order-7", f"01:00:00{text}Z", note=text) for text in fractions)
+    count_9, count_10, count_2, count_3, count_11 = (
+        event("counter-9", number, count=number) for number in (9, 10, 2, 3, 11)
+    )
+    sensor = "sensor-東京-\N{SATELLITE ANTENNA}"
+    reading = event(sensor, "02:00:02+00:00", reading={"温度": 21.5, "tags": ["Ω", None, {}]})
+    balance = decode(
+        '{"balance":12345678901234567890123456789012345678,"rate":0.1,"tiny":-1.5E-130}'
+    )
+    ledger = {**event("ledger-1", "01:00:00Z"), **balance}
+    once = [
+        Group(sensor, "text in any script, nested", [reading], [], [reading]),
+        Group("ledger-1", "big and precise numbers, twice", [ledger], [ledger], [ledger]),
+    ]
+    if not attribute:
+        return once
+    updates = [example, suspended, closed, active]
+    late = "updates out of order; later the first and the newest again, one older than all"
+    precision = "fractions of a second in any precision"
+    return [
+        Group("evt-1001", late, updates, [example, closed, old], [closed]),
+        Group("order-7", precision, order, [precise], [order[2]]),
+        Group(
+            "counter-9",
+            "numbers as versions",
+            [count_9, count_10, count_2],
+            [count_3, count_11],
+            [count_11],
+        ),
+        *once,
+    ]
+
+
+def bursts() -> Group:
+    """Return shuffled bursts of events of ten ids: what debouncing is for."""
+    carts = [
+        [
+            decode(
+                f'{{"event_id":"cart-{cart}","items":{n},"timestamp":"2025-03-30T03:00:{n:02}Z"}}'
+            )
+            for n in range(20)
+        ]
+        for cart in range(10)
+    ]
+    burst = [event for cart in carts for event in cart]
+    random.Random(1).shuffle(burst)  # noqa: S311 (a shuffle that is the same each time)
+    return Group("cart-0 … cart-9", "bursts of 20", burst, [], [cart[-1] for cart in carts])
+
+
+BROKEN: Final[Mapping[str, str]] = {
+    "not JSON": "event_id=evt-1001",
+    "no object": '["evt-1001"]',
+    "no event_id": '{"status":"active"}',
+    "empty event_id": '{"event_id":""}',
+    "event_id is a number": '{"event_id":1001}',
+    "event_id of 2049 bytes": json.dumps({"event_id": "x" * 2049}),
+    "NaN": '{"event_id":"broken","value":NaN}',
+    "39 digits": '{"event_id":"broken","value":123456789012345678901234567890123456789}',
+    "a member twice": '{"event_id":"broken","status":"a","status":"b"}',
+    "version in local time": '{"event_id":"broken","timestamp":"2025-03-30 01:00"}',
+    "item over 400 KB": json.dumps({"event_id": "broken", "blob": "x" * 450_000}),
+}
+"""Bodies that hold no event which DynamoDB could store, by what is wrong with them."""
