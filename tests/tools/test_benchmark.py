@@ -21,7 +21,8 @@ from tools.bench.measure import (
     sqs_event,
     state,
 )
-from tools.bench.stub import HOST, running_stub
+from tools.bench.server import HOST
+from tools.bench.stub import running_stub
 from tools.bench.variants import Handler, client_loop
 from tools.console import short
 
