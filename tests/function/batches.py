@@ -27,6 +27,13 @@ EXAMPLE_ITEM = {
     "timestamp": {"S": "2025-03-30T01:00:00Z"},
 }
 
+# What may be in the function's environment, beside TABLE_NAME.
+QUEUE, LETTERS = "https://sqs/1/events", "https://sqs/1/events-dlq"
+NEWEST = {"VERSION_ATTRIBUTE": "version"}
+FIRST = {"APPEND_ONLY": "true"}
+MANAGED = {"QUEUE_URL": QUEUE, "DEAD_LETTER_QUEUE_URL": LETTERS}
+READ = {"READ_BEFORE_WRITE": "true"}
+
 _numbers = itertools.count(1)
 
 

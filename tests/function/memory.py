@@ -17,17 +17,12 @@ from moto.sqs.models import Message
 from function.loop import Loop
 from function.request import Answer, NoAnswerError, Pause, Request, Task
 from function.upsert import Upsert
+from tests.function.batches import LETTERS, QUEUE
 
 Attributes = dict[str, dict[str, Any]]
 Step = Callable[[Request], Answer]
 """Answers a request; may raise NoAnswerError."""
 Reply = Answer | NoAnswerError
-
-QUEUE, LETTERS = "https://sqs/1/events", "https://sqs/1/events-dlq"
-NEWEST = {"VERSION_ATTRIBUTE": "version"}
-FIRST = {"APPEND_ONLY": "true"}
-MANAGED = {"QUEUE_URL": QUEUE, "DEAD_LETTER_QUEUE_URL": LETTERS}
-READ = {"READ_BEFORE_WRITE": "true"}
 
 
 def ok(said: object) -> Answer:

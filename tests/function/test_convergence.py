@@ -16,19 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from function.request import Answer, NoAnswerError, Request
-from tests.function.batches import invoke, record
-from tests.function.memory import (
-    FIRST,
-    MANAGED,
-    NEWEST,
-    READ,
-    Driver,
-    Memory,
-    error,
-    ok,
-    replying,
-    upsert,
-)
+from tests.function.batches import FIRST, MANAGED, NEWEST, READ, invoke, record
+from tests.function.memory import Driver, Memory, error, ok, replying, upsert
 from tests.function.test_policy import VERSIONS
 from tests.model import expected, rank
 from tools.event import decode, from_item, is_same

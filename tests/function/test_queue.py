@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from function.request import Answer, NoAnswerError, Request
-from tests.function.batches import EXAMPLE, deliver, invoke, record
-from tests.function.memory import MANAGED, NEWEST, Memory, Reply, Step, error, ok, replying, upsert
+from tests.function.batches import EXAMPLE, MANAGED, NEWEST, deliver, invoke, record
+from tests.function.memory import Memory, Reply, Step, error, ok, replying, upsert
 
 BROKEN, NO_NUMBER = '{"event_id": "evt-1", "x": NaN}', "NaN is not a JSON number"
 DOWN = replying(error("InternalServerError", 500))

@@ -12,8 +12,8 @@ from unittest.mock import Mock
 import pytest
 
 from function.request import Answer, Request
-from tests.function.batches import EXAMPLE, deliver, invoke, record
-from tests.function.memory import READ, Memory, Step, error, upsert
+from tests.function.batches import EXAMPLE, READ, deliver, invoke, record
+from tests.function.memory import Memory, Step, error, upsert
 
 TIMESTAMP = {"VERSION_ATTRIBUTE": "timestamp"}
 

@@ -11,20 +11,18 @@ from function import table
 from function.message import Message, Outcome
 from function.policy import Policy
 from function.request import Answer, NoAnswerError
-from tests.function.batches import EXAMPLE, EXAMPLE_ITEM, deliver, invoke, policy, record
-from tests.function.memory import (
+from tests.function.batches import (
+    EXAMPLE,
+    EXAMPLE_ITEM,
     FIRST,
     NEWEST,
     READ,
-    SUPERSEDED,
-    Driver,
-    Memory,
-    Reply,
-    error,
-    ok,
-    replying,
-    upsert,
+    deliver,
+    invoke,
+    policy,
+    record,
 )
+from tests.function.memory import SUPERSEDED, Driver, Memory, Reply, error, ok, replying, upsert
 
 OK = ok({})
 Result = tuple[Outcome, str]

@@ -6,19 +6,8 @@ from typing import Any
 import pytest
 
 from function.request import Answer, Request
-from tests.function.batches import Context, deliver, invoke, record
-from tests.function.memory import (
-    FIRST,
-    MANAGED,
-    READ,
-    SUPERSEDED,
-    TOO_LARGE,
-    Driver,
-    Memory,
-    error,
-    ok,
-    upsert,
-)
+from tests.function.batches import FIRST, MANAGED, READ, Context, deliver, invoke, record
+from tests.function.memory import SUPERSEDED, TOO_LARGE, Driver, Memory, error, ok, upsert
 
 GUARD = {"VERSION_ATTRIBUTE": "v"}
 SLOW = error("SlowDown")

@@ -19,8 +19,8 @@ from typing import Any, Final
 
 from function.request import Answer, Request
 from function.upsert import Upsert
-from tests.function.batches import invoke, record
-from tests.function.memory import MANAGED, Driver, Memory, error, upsert
+from tests.function.batches import MANAGED, invoke, record
+from tests.function.memory import Driver, Memory, error, upsert
 
 BATCH: Final = 10
 BEFORE_MINUTES: Final = 10
