@@ -41,12 +41,12 @@ class Proof:
         """Make each resource that the program registers with mocks, and no other."""
         step = self._up("up")
         registered = sorted(each.name for each in preview(load_stack(STACK)).resources)
-        self._expect(sorted(step.of("create")) == registered, f"created: {step.of('create')}")
-        self._expect(len(step.changes) == len(registered), "more was done than that")
+        done = sorted((each.operation, each.resource) for each in step.changes)
+        self._expect(done == [("create", name) for name in registered], f"done: {done}")
 
     def stores_an_event(self) -> None:
         """Store a message as the item of its event_id."""
-        began, flow = time.monotonic(), self._flow()
+        began, flow = time.monotonic(), self._under.flow()
         flow.send([EVENT])
         item = wait_for(lambda: flow.item("evt-1001"), SECONDS)
         self._say(f"event: {time.monotonic() - began:.1f} s, {item}")
@@ -54,15 +54,16 @@ class Proof:
 
     def changes_nothing_again(self) -> None:
         """Find nothing to do in a second `up` and a refresh, but what MiniStack forgets."""
-        for step in (self._up("up again"), self._show("refresh", self._under.refresh())):
-            self._expect(not step.ours, f"changed: {step.ours}")
+        step = self._up("up again")
+        self._expect(not step.changes, f"changed: {step.changes}")
+        step = self._show("refresh", self._under.take(self._under.stack.refresh))
+        self._expect(not step.changes, f"changed: {step.changes}")
 
     def changes_a_batch_size_in_place(self) -> None:
         """Update the mapping and nothing else."""
-        step = self._up("batchSize", {"batchSize": "5"})
-        mapping = [each for each in step.changes if "batchSize" in each.properties]
-        self._expect([each.operation for each in mapping] == ["update"], "it was not updated")
-        self._expect(not [each for each in step.ours if each not in mapping], "more was changed")
+        changes = self._up("batchSize", {"batchSize": "5"}).changes
+        is_so = [each.operation for each in changes if "batchSize" in each.properties] == ["update"]
+        self._expect(is_so and len(changes) == 1, f"changed: {changes}")
 
     def loses_nothing_to_a_taken_table_name(self) -> None:
         """Leave the table and what is in it; find nothing to do on the way back."""
@@ -72,7 +73,7 @@ class Proof:
             AttributeDefinitions=[{"AttributeName": "event_id", "AttributeType": "S"}],
             KeySchema=[{"AttributeName": "event_id", "KeyType": "HASH"}],
         )
-        self._refused("tableName", str(self._flow().outputs["tableName"]), "taken")
+        self._refused("tableName", str(self._under.flow().outputs["tableName"]), "taken")
 
     def loses_nothing_to_another_key_attribute(self) -> None:
         """Change nothing: the new table would be made first, and its name is taken."""
@@ -80,7 +81,7 @@ class Proof:
 
     def loses_nothing_of_what_flows_when_the_function_is_renamed(self) -> None:
         """Deliver to the new function what the old one was at."""
-        flow = self._flow()
+        flow = self._under.flow()
         with self._traffic(flow, "functionName") as sent:
             self._made_first(self._up("functionName, events flow", {"functionName": "renamed"}))
         self._expect(not self._missing(sent, flow), "events are lost")
@@ -88,10 +89,11 @@ class Proof:
 
     def loses_nothing_of_what_flows_when_the_table_is_renamed(self) -> None:
         """Store each event in the old table, which then goes with what is in it, or in the new."""
-        flow = self._flow()
-        with self._traffic(flow, "tableName") as sent, self._watched(flow) as in_old:
+        flow, in_old = self._under.flow(), set[str]()
+        look = _repeated(lambda: in_old.update(_ids(flow)))
+        with self._traffic(flow, "tableName") as sent, look:
             self._made_first(self._up("tableName, events flow", {"tableName": "renamed"}))
-        missing = self._missing([each for each in sent if each not in in_old], self._flow())
+        missing = self._missing([each for each in sent if each not in in_old], self._under.flow())
         self._say(
             f"  {len(sent)} events, {len(in_old.intersection(sent))} of them in the old table"
         )
@@ -99,11 +101,12 @@ class Proof:
 
     def loses_nothing_to_a_taken_queue_name(self) -> None:
         """Leave both queues and what is in them working; the way on is forward."""
-        sqs, flow = self._under.aws.client("sqs"), self._flow()
+        sqs, flow = self._under.aws.client("sqs"), self._under.flow()
         sqs.create_queue(QueueName="taken", Attributes={"VisibilityTimeout": "77"})
         sqs.send_message(QueueUrl=flow.outputs["deadLetterQueueUrl"], MessageBody="broken")
         step = self._up("queueName, taken", {"queueName": "taken"}, fails=True)
-        self._expect(bool(step.error) and not _gone(step), f"deleted: {_gone(step)}")
+        gone = [each for each in step.changes if "delete" in each.operation]
+        self._expect(bool(step.error) and not gone, f"deleted: {gone}")
         self._expect(flow.dead() == 1, "the dead letter is gone")
         with self._traffic(flow, "taken") as sent:
             wait_for(lambda: len(sent) == TRIED, SECONDS)
@@ -111,11 +114,11 @@ class Proof:
 
     def loses_what_the_old_queues_hold_when_the_queue_is_renamed(self) -> None:
         """Store what is sent until the mapping moves; delete the old queues with the rest."""
-        flow = self._flow()
+        flow = self._under.flow()
         with self._traffic(flow, "queueName") as sent:
             step = self._up("queueName, events flow", {"queueName": "renamed"})
         self._made_first(step)
-        after = self._flow()
+        after = self._under.flow()
         missing = self._missing(sent, after, seconds=5)
         self._say(f"  {len(sent)} events, the last {len(missing)} deleted with the old queue")
         # Not one here and one there: from the move on, all of them.
@@ -131,19 +134,19 @@ class Proof:
             "protectData", self._under.up({"protectData": "true"}, go_on=True), fails=True
         )
         self._expect("PutLogGroupDeletionProtection" in step.error, step.error[-1500:])
-        items, everything = self._flow().items(), self._everything()
+        items, everything = self._under.flow().items(), self._everything()
         refused: Mapping[str, Callable[[], Step]] = {
             "tableName, protected": lambda: self._under.up({"tableName": "other"}),
             "queueName, protected": lambda: self._under.up(
                 {"tableName": "renamed", "queueName": "other"}
             ),
-            "destroy, protected": self._under.preview_destroy,
+            "destroy, protected": lambda: self._under.take(self._under.stack.preview_destroy),
         }
         for what, act in refused.items():
             step = self._show(what, act(), fails=True)
             self._expect("protect" in step.error, f"the error is {step.error[-300:]!r}")
             self._expect(self._everything() == everything, "something was made or deleted")
-            self._expect(self._flow().items() == items, "items are gone")
+            self._expect(self._under.flow().items() == items, "items are gone")
         off = {"protectData": "false", "queueName": "renamed"}
         step = self._show("protectData off", self._under.up(off, go_on=True), fails=True)
         said = "PutLogGroupDeletionProtection" in step.error or not step.error
@@ -151,7 +154,7 @@ class Proof:
 
     def leaves_nothing(self) -> None:
         """Delete everything that the stack made."""
-        self._show("destroy", self._under.destroy())
+        self._show("destroy", self._under.take(self._under.stack.destroy))
         left = [each for each in self._everything() if not each.endswith("taken")]
         self._expect(not left, f"left: {left}")
 
@@ -176,15 +179,15 @@ class Proof:
 
     def _refused(self, key: str, before: str, other: str) -> None:
         """See another value of a key fail, and leave the items; then there is nothing to undo."""
-        items = self._flow().items()
+        items = self._under.flow().items()
         step = self._up(f"{key}, {other}", {key: other}, fails=True)
-        self._expect(bool(step.error) and not step.ours, f"not only an error: {step.ours}")
-        self._expect(self._flow().items() == items, "items are gone")
+        self._expect(bool(step.error) and not step.changes, f"not only an error: {step.changes}")
+        self._expect(self._under.flow().items() == items, "items are gone")
         step = self._up(f"{key} as before", {key: before})
-        self._expect(not step.ours, f"changed: {step.ours}")
+        self._expect(not step.changes, f"changed: {step.changes}")
 
     def _show(self, what: str, step: Step, *, fails: bool = False) -> Step:
-        counts = Counter(each.operation for each in step.ours)
+        counts = Counter(each.operation for each in step.changes)
         done = ", ".join(f"{count} {operation}" for operation, count in counts.items())
         self._say(f"{what}: {step.seconds:.0f} s, {done or 'nothing'}")
         if step.error and not fails:
@@ -204,9 +207,6 @@ class Proof:
         made = [place for place, each in enumerate(order) if each.startswith("create")]
         gone = [place for place, each in enumerate(order) if each.startswith("delete")]
         self._expect(bool(made and gone) and max(made) < min(gone), f"the order was {order}")
-
-    def _flow(self) -> Deployed:
-        return Deployed(self._under.outputs())
 
     def _missing(self, sent: list[str], flow: Deployed, seconds: float = SECONDS) -> list[str]:
         """Return the ids that are not in the table, once all are or time is up."""
@@ -228,13 +228,6 @@ class Proof:
         with _repeated(send):
             yield sent
 
-    @contextmanager
-    def _watched(self, flow: Deployed) -> Iterator[set[str]]:
-        """Tell which ids are in the table at one moment or another, until the block ends."""
-        seen: set[str] = set()
-        with _repeated(lambda: seen.update(_ids(flow))):
-            yield seen
-
 
 @contextmanager
 def _repeated(act: Callable[[], None]) -> Iterator[None]:
@@ -253,10 +246,6 @@ def _repeated(act: Callable[[], None]) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
-
-
-def _gone(step: Step) -> list[str]:
-    return [each.resource for each in step.changes if "delete" in each.operation]
 
 
 def _ids(flow: Deployed) -> set[str]:

@@ -66,7 +66,7 @@ def main() -> int:
         under.stack.preview(refresh=True)
         reads = set(calls[seen:])
         _change(under)
-        under.destroy()
+        under.take(under.stack.destroy)
     lines = [f"{'read ' if call in reads else 'write'} {call}" for call in sorted(set(calls))]
     LIST.write_text("\n".join(lines) + "\n", "utf-8")
     return 0

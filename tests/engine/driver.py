@@ -9,15 +9,16 @@ import runpy
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 from pulumi import automation
 
+from tools.deployed import Deployed
 from tools.emulator import Emulator
 from tools.errors import ToolError
 from tools.stacks import PROJECT, load_stack
@@ -27,42 +28,27 @@ CONFIGURED_ENDPOINT: Final = "http://127.0.0.1:4566"
 
 # What MiniStack answers otherwise than it was told, so that each `up` tells it again: it invents a
 # statistic beside an extended one, and keeps no metrics config.
-OF_THE_EMULATOR: Final = frozenset(
-    {("alarm-function-duration", "statistic"), ("event-source-mapping", "metricsConfig")}
-)
+OF_THE_EMULATOR: Final = {
+    "alarm-function-duration": "statistic",
+    "event-source-mapping": "metricsConfig",
+}
 
 
-@dataclass(frozen=True, order=True)
-class Change:
-    """One operation of the engine: (queue, update, (visibilityTimeoutSeconds,))."""
+class Change(NamedTuple):
+    """One operation of the engine: (queue, update, {visibilityTimeoutSeconds})."""
 
     resource: str
     operation: str
-    properties: tuple[str, ...] = ()
-
-    @property
-    def is_the_emulators(self) -> bool:
-        """Whether only MiniStack is the reason."""
-        known = {name for end, name in OF_THE_EMULATOR if self.resource.endswith(end)}
-        return self.operation == "update" and set(self.properties) <= known
+    properties: Set[str]
 
 
-@dataclass(kw_only=True)
-class Step:
-    """What one command of the engine did, in the order in which each operation ended."""
+class Step(NamedTuple):
+    """What one command of the engine did."""
 
-    seconds: float = 0.0
-    changes: list[Change] = field(default_factory=list)
-    error: str = ""
-
-    def of(self, operation: str) -> list[str]:
-        """Return the resources that this was done to."""
-        return [each.resource for each in self.changes if each.operation == operation]
-
-    @property
-    def ours(self) -> list[Change]:
-        """The changes that are not the emulator's doing."""
-        return [each for each in self.changes if not each.is_the_emulators]
+    changes: list[Change]
+    """In the order in which each ended, without those of which only MiniStack is the reason."""
+    error: str
+    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,47 +62,33 @@ class Engine:
         """Set config keys as `pulumi config set` does, then `pulumi up`; go on after an error."""
         for key, value in config.items():
             self.stack.set_config(key, automation.ConfigValue(value))
-        return self._take(partial(self.stack.up, continue_on_error=go_on))
+        return self.take(partial(self.stack.up, continue_on_error=go_on))
 
-    def refresh(self) -> Step:
-        """Compare the state with what AWS tells."""
-        return self._take(self.stack.refresh)
-
-    def preview_destroy(self) -> Step:
-        """Tell what would be deleted, as `pulumi destroy` does before it begins."""
-        return self._take(self.stack.preview_destroy)
-
-    def destroy(self) -> Step:
-        """Delete everything, without a preview."""
-        return self._take(self.stack.destroy)
-
-    def outputs(self) -> dict[str, Any]:
+    def flow(self) -> Deployed:
         """Read the stack's outputs."""
-        return {name: output.value for name, output in self.stack.outputs().items()}
+        return Deployed({name: output.value for name, output in self.stack.outputs().items()})
 
-    def _take(self, command: Callable[..., object]) -> Step:
-        step, began = Step(), time.monotonic()
+    def take(self, command: Callable[..., object]) -> Step:
+        """Run one of the stack's own commands."""
+        changes, error, began = list[Change](), "", time.monotonic()
 
         def see(event: automation.events.EngineEvent) -> None:
             told = event.res_outputs_event
             if not told or told.metadata.type.startswith("pulumi:"):
                 return  # the stack itself, or its provider
-            if told.metadata.op.value not in ("same", "refresh", "read"):
-                changed = told.metadata.detailed_diff or told.metadata.diffs or []
-                step.changes.append(
-                    Change(
-                        told.metadata.urn.split("::")[-1],
-                        told.metadata.op.value,
-                        tuple(sorted({path.split(".")[0].split("[")[0] for path in changed})),
-                    )
-                )
+            name, operation = told.metadata.urn.split("::")[-1], told.metadata.op.value
+            changed = told.metadata.detailed_diff or told.metadata.diffs or []
+            properties = {path.split(".")[0].split("[")[0] for path in changed}
+            forgotten = {prop for end, prop in OF_THE_EMULATOR.items() if name.endswith(end)}
+            is_ours = operation != "update" or not properties <= forgotten
+            if is_ours and operation not in ("same", "refresh", "read"):
+                changes.append(Change(name, operation, properties))
 
         try:
             command(on_event=see)
-        except automation.CommandError as error:
-            step.error = str(error)
-        step.seconds = time.monotonic() - began
-        return step
+        except automation.CommandError as failure:
+            error = str(failure)
+        return Step(changes, error, time.monotonic() - began)
 
 
 @contextmanager
