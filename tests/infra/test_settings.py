@@ -23,6 +23,7 @@ PAGE: Final = "an address https://... of at most 500 characters"
 POLICY: Final = "the ARN of an IAM policy (arn:aws:iam::...:policy/NAME)"
 EVENTS: Final = "the ARN of an EventBridge rule (arn:aws:events:...:rule/NAME)"
 QUEUE_ARN: Final = "arn:aws:sqs:us-east-1:123456789012:queue"
+FLAG: Final = (False, "true or false", ["true", "", 1], [True])
 
 # Each key's default, what it must be, what it must not and what it may be at most or at least.
 KEYS: Final[dict[str, tuple[Any, str, list[Any], list[Any]]]] = {
@@ -36,19 +37,19 @@ KEYS: Final[dict[str, tuple[Any, str, list[Any], list[Any]]]] = {
     "maximum_concurrency": (None, "a whole number from 2 to 1000", [0, 1, 1001], [None, 2, 1000]),
     "function_timeout_seconds": (30, "a whole number from 1 to 900", [0, 901], [1, 900]),
     "function_memory_mb": (512, "a whole number from 128 to 10240", [127, 10_241], [128, 10_240]),
-    "managed_retries": (False, "true or false", ["true"], [True]),
+    "managed_retries": FLAG,
     "max_receive_count": (5, "a whole number from 1 to 1000", [0, 1001], [1, 1000]),
-    "append_only": (False, "true or false", [1], [True]),
+    "append_only": FLAG,
     "version_attribute": (
         "timestamp",
         VERSION,
         ["v" * 256, "a\nb", "timestamp ", "\u00a0timestamp"],
         ["", "v" * 255],
     ),
-    "require_version": (False, "true or false", ["yes"], [True]),
-    "read_before_write": (False, "true or false", ["yes"], [True]),
+    "require_version": FLAG,
+    "read_before_write": FLAG,
     "log_retention_days": (30, RETENTION, [31], [1, 3653]),
-    "protect_data": (False, "true or false", ["yes"], [True]),
+    "protect_data": FLAG,
     "kms_key_arn": (
         None,
         KMS,
@@ -80,7 +81,7 @@ KEYS: Final[dict[str, tuple[Any, str, list[Any], list[Any]]]] = {
         [RULE],
         [[RULE, RULE.replace("bus/", "")]],
     ),
-    "change_stream": (False, "true or false", [""], [True]),
+    "change_stream": FLAG,
     "expiry_attribute": (None, MEMBER, ["", "v" * 256], ["expires"]),
     "permissions_boundary_arn": (
         None,
