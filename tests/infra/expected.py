@@ -1,10 +1,9 @@
-"""What prod registers without managed retries, in full; the tests of keys say what each changes."""
+"""What prod registers, in full; the tests of keys say what each changes."""
 
 from typing import Any, Final
 
-from tests.infra.registered import Registered, registered
+from tests.infra.registered import Registered
 
-PLAIN: Final = {"managedRetries": "false", "maxReceiveCount": "5"}
 ACCOUNT: Final = "us-east-1:123456789012"
 QUEUE: Final = f"arn:aws:sqs:{ACCOUNT}:event-state-queue"
 QUEUE_URL: Final = "https://sqs.us-east-1.amazonaws.com/123456789012/event-state-queue"
@@ -154,8 +153,3 @@ def inputs(program: Registered) -> dict[str, dict[str, Any]]:
     }
     assert found.pop("event-state") == {}
     return found
-
-
-def plain(**config: str) -> Registered:
-    """Run the program for prod, without managed retries."""
-    return registered(**{**PLAIN, **config})

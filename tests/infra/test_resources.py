@@ -11,7 +11,6 @@ from infra.arguments import EventStateArgs
 from tests.infra.expected import (
     ACCOUNT,
     ALARM_TOPIC,
-    PLAIN,
     PROD,
     QUEUE,
     QUEUE_URL,
@@ -21,7 +20,6 @@ from tests.infra.expected import (
     allow,
     document,
     inputs,
-    plain,
     send,
     without_tls,
 )
@@ -120,7 +118,10 @@ KEYS: Final[list[tuple[dict[str, str], Changes]]] = [
             **_permissions(allow("ReadVersions", ["dynamodb:BatchGetItem"], TABLE)),
         },
     ),
-    ({"managedRetries": "true"}, {**_variables(**QUEUES), **_permissions(*RETRIES)}),
+    (
+        {"managedRetries": "true"},
+        {**_variables(**QUEUES), **_permissions(*RETRIES), **_receives(30)},
+    ),
     (
         {"managedRetries": "true", "maxReceiveCount": "9", "kmsKeyArn": KEY},
         {
@@ -167,7 +168,7 @@ def changes_of(program: Registered, base: Registered) -> Changes:
 
 @pytest.mark.parametrize(("config", "changes"), KEYS)
 def test_a_key_changes_exactly_this(config: dict[str, str], changes: Changes) -> None:
-    assert changes_of(plain(**config), plain()) == changes
+    assert changes_of(registered(**config), registered()) == changes
 
 
 def test_every_key_that_is_no_name_and_no_alarms_is_among_these() -> None:
@@ -178,14 +179,14 @@ def test_every_key_that_is_no_name_and_no_alarms_is_among_these() -> None:
 
 
 def test_prod_registers_exactly_these_resources_with_exactly_these_inputs() -> None:
-    found = inputs(plain())
+    found = inputs(registered())
     others = {name for name in found if name.startswith("alarm-")} | {"dashboard"}
     assert {name: found[name] for name in found.keys() - others} == PROD
 
 
 def test_the_local_stack_has_short_timeouts_and_few_deliveries() -> None:
     local = registered("local", managedRetries="false", batchSize="10", batchWindowSeconds="0")
-    assert changes_of(local, plain(protectData="false")) == {
+    assert changes_of(local, registered(protectData="false")) == {
         "queue": {
             "visibilityTimeoutSeconds": 6,
             "redrivePolicy": {"deadLetterTargetArn": f"{QUEUE}-dlq", "maxReceiveCount": 2},
@@ -198,14 +199,14 @@ def test_the_local_stack_has_short_timeouts_and_few_deliveries() -> None:
 
 def test_the_dev_stack_differs_in_names_alone() -> None:
     """Every name of dev ends in -dev; without that it is prod, unprotected."""
-    text = json.dumps(inputs(registered("dev", **PLAIN)))
+    text = json.dumps(inputs(registered("dev")))
     for name in ("event-state-queue", "event-state-target-table", "EventUpsertLambda"):
         assert text.count(name) == text.count(f"{name}-dev")
-    assert json.loads(text.replace("-dev", "")) == inputs(plain(protectData="false"))
+    assert json.loads(text.replace("-dev", "")) == inputs(registered(protectData="false"))
 
 
 def test_an_e_mail_address_adds_a_topic_for_these_alarms_alone() -> None:
-    program, base = plain(kmsKeyArn=KEY, alarmEmail=EMAIL), plain(kmsKeyArn=KEY)
+    program, base = registered(kmsKeyArn=KEY, alarmEmail=EMAIL), registered(kmsKeyArn=KEY)
     alarms = {each.name.removeprefix("event-state-") for each in program.of_type("MetricAlarm")}
     policy = program.inputs("alarm-topic-policy")["policy"]
     sources = policy["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"]
@@ -285,7 +286,7 @@ def test_region_and_partition_are_the_providers(region: str, console: str) -> No
 def test_the_redrive_policy_is_written_as_sqs_writes_it_back() -> None:
     """The provider compares the text: a space in it would be a change in each `pulumi up`."""
     text = f'{{"deadLetterTargetArn":"{QUEUE}-dlq","maxReceiveCount":5}}'
-    assert plain()["queue"].inputs["redrivePolicy"] == text
+    assert registered()["queue"].inputs["redrivePolicy"] == text
 
 
 @pytest.mark.parametrize("name", STACKS)
