@@ -20,7 +20,7 @@ demo: .venv/installed ## Deploy to a local AWS and watch real events flow
 
 check: lint ## While editing: format, lint, types, and the tests that need no embedded AWS
 	@$(IN_OWN_TMP) HYPOTHESIS_PROFILE=check $(BIN)/pytest --numprocesses auto \
-		tests/function tests/infra tests/test_docs.py tests/test_model.py
+		tests/function tests/infra tests/test_docs.py
 
 test: lint ## Format check, lint, strict types, and all tests
 	@echo 'Not in here: make engine (the real Pulumi engine), make prove (the long proofs)' >&2

@@ -70,28 +70,22 @@ def test_parliament_finds_nothing(title: str) -> None:
 @pytest.mark.parametrize("title", ["The deploy role", "The preview role"])
 def test_they_name_what_the_stack_prod_makes(title: str) -> None:
     program = registered("prod", alarmEmail="operations@example.com")
-    queue, letters, table, group, function, dashboard, topic = (
-        program[name].inputs
-        for name in ("queue", "dead-letter-queue", "table", "log-group", "function", "dashboard",
-                     "alarm-topic")
-    )  # fmt: skip
+    queue, letters, table, group, function, topic = (
+        program[each].inputs["name"]
+        for each in ("queue", "dead-letter-queue", "table", "log-group", "function", "alarm-topic")
+    )
     resources = [each["Resource"] for each in _policy(title)["Statement"]]
-    named = {
-        arn.split(":", 5)[5]
-        for each in resources
-        for arn in ([each] if isinstance(each, str) else each)
-        if arn != "*"
-    }
-    assert {name.removesuffix(":*") if "log-group" in name else name for name in named} == {
-        queue["name"],
-        letters["name"],
-        f"table/{table['name']}",
-        f"log-group:{group['name']}",
-        "role/event-state-role-*",
-        f"function:{function['name']}",
+    arns = {arn for each in resources for arn in ([each] if isinstance(each, str) else each)}
+    assert {arn.split(":", 5)[5].removesuffix(":*") for arn in arns - {"*"}} == {
+        queue,
+        letters,
+        topic,
+        f"table/{table}",
+        f"log-group:{group}",
+        f"function:{function}",
+        f"alarm:{function}-*",
+        f"dashboard/{program['dashboard'].inputs['dashboardName']}",
+        "event-source-mapping",
         "key/*",
-        "event-source-mapping:*",
-        f"alarm:{function['name']}-*",
-        f"dashboard/{dashboard['dashboardName']}",
-        topic["name"],
+        "role/event-state-role-*",
     }

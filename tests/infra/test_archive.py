@@ -3,24 +3,10 @@
 import runpy
 import shutil
 from pathlib import Path
-from typing import Final
 
 import pytest
 
-from tests.infra.registered import registered
 from tools.stacks import PROJECT
-from tools.template import zip_of
-
-MOST_BYTES: Final = 100_000
-
-
-def test_the_archive_is_small_and_holds_the_handler() -> None:
-    function = registered()["function"].inputs
-    files = {name: Path(asset.path) for name, asset in function["code"].assets.items()}
-    assert len(zip_of(files)) < MOST_BYTES
-    module, _, handler = function["handler"].rpartition(".")
-    entry = files[f"{module.replace('.', '/')}.py"]
-    assert f"\ndef {handler}(" in entry.read_text("utf-8")
 
 
 def test_it_is_each_source_file_of_the_function_whatever_else_lies_in_the_folder(
