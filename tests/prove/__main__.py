@@ -23,6 +23,7 @@ SEEDS: Final = 1_000_000
 SEEN_WITH: Final[Mapping[str, Mapping[str, Any]]] = {
     "read-taken-for-a-write": {"read": True},
     "conflict-acknowledged": {"policy": "first"},
+    "letter-before-it-is-confirmed": {"messages": 1600},  # few of them are letters
 }
 # `--everything`: the fault run with each option, and then with each fault put into the function.
 RUNS: Final = (
@@ -30,7 +31,10 @@ RUNS: Final = (
     Options(messages=20_000, policy="first"),
     Options(messages=20_000, read=True),
     Options(messages=20_000, managed=False),
-    *(Options(messages=800, sabotage=name, **SEEN_WITH.get(name, {})) for name in SABOTAGES),
+    *(
+        Options(**{"messages": 800, "sabotage": name, **SEEN_WITH.get(name, {})})
+        for name in SABOTAGES
+    ),
 )
 
 

@@ -35,8 +35,9 @@ BACKLOG: Final = 300
 POLL_SECONDS: Final = 0.1
 DRAIN_SECONDS: Final = 120.0
 
-# What these faults in the function are only seen by.
+# What these faults in the function are only, or mostly, seen by.
 MET_BY: Final = {
+    "letter-before-it-is-confirmed": Fault.CUT_BEFORE,
     "any-length": Fault.WRONG_LENGTH,
     "swallow-an-exception": Fault.SERVER_ERROR,
 }
