@@ -7,9 +7,6 @@ import botocore.session
 import pytest
 from botocore.retries import standard
 
-from function import table
-from function.message import Message, Outcome
-from function.policy import Policy
 from function.request import Answer, NoAnswerError
 from tests.function.batches import (
     EXAMPLE,
@@ -19,40 +16,35 @@ from tests.function.batches import (
     READ,
     deliver,
     invoke,
-    policy,
     record,
 )
 from tests.function.memory import SUPERSEDED, Driver, Memory, Reply, error, ok, replying, upsert
 
 OK = ok({})
-Result = tuple[Outcome, str]
-WRITTEN = Outcome.WRITTEN, ""
+WRITTEN = "Written", ""
 
 
-def write(driver: Driver, of: Policy | None = None) -> Result:
-    """Write the example and return what became of it."""
-    chosen = of or policy()
-    message = Message(record(EXAMPLE), "event_id", chosen.version)
-    driver.run([table.Table("table", "event_id", chosen).write([message])], 0, 0)
-    return message.outcome, message.reason
+def write(driver: Driver, **environment: str) -> tuple[str, str]:
+    """Write the example; return what became of it, and the reason that is logged."""
+    told = deliver(upsert(driver, **environment), record(EXAMPLE))
+    ((outcome, _),) = told.counts.items()
+    if not told.lines:
+        return outcome, ""
+    (line,) = told.lines
+    return "Unusable" if line.get("messages") else outcome, line["reason"]
 
 
-def written(*replies: Reply) -> tuple[Outcome, str, int]:
+def written(*replies: Reply) -> tuple[str, str, int]:
     """Return what became of the example by such answers, and by how many requests."""
     driver = Driver(replying(*replies))
     return *write(driver), len(driver.begun)
 
 
-def failed(reason: str, requests: int = 1) -> tuple[Outcome, str, int]:
-    return Outcome.FAILED, reason, requests
-
-
-def test_an_item_is_put_with_its_condition() -> None:
-    driver, newest = Driver(replying(OK)), policy("timestamp")
-    assert write(driver, newest) == write(driver, newest) == WRITTEN
+def test_each_write_is_a_request_of_its_own() -> None:
+    driver = Driver(replying(OK))
+    assert write(driver) == write(driver) == WRITTEN
     request, other = driver.begun
-    condition = newest.condition(Message(record(EXAMPLE), "event_id", newest.version))
-    assert json.loads(request.body) == {"TableName": "table", "Item": EXAMPLE_ITEM, **condition}
+    assert json.loads(request.body) == {"TableName": "events", "Item": EXAMPLE_ITEM}
     assert request._replace(body=b"") == (
         *("dynamodb", "DynamoDB_20120810.PutItem", b"", request.invocation_id, 4_000_000, 1, False),
     )
@@ -90,38 +82,49 @@ OTHER_FAULTS = [
     "something new",
 ]
 OTHER_ERRORS = "SerializationException ExpiredTokenException NeverHeardOf"
+FIXES = {
+    "AccessDeniedException": "allow the function's role dynamodb:PutItem on the table, and its key",
+    "ResourceNotFoundException": "create the table, or point TABLE_NAME and the region at it",
+    "UnrecognizedClientException": "give the function valid credentials",
+    "InvalidSignatureException": "give the function valid credentials",
+    "IncompleteSignatureException": "give the function valid credentials",
+    "MissingAuthenticationTokenException": "give the function valid credentials",
+}
+KEY_FIX = "give the table the key that KEY_ATTRIBUTE names, of type S"
 
 
 @pytest.mark.parametrize(
     ("answer", "outcome", "reason"),
     [
-        (SUPERSEDED, Outcome.SUPERSEDED, ""),
-        *(
-            (refused(each), Outcome.REJECTED, f"ValidationException: {each}")
-            for each in ITEM_FAULTS
-        ),
+        (SUPERSEDED, "Superseded", ""),
+        *((refused(each), "Rejected", f"ValidationException: {each}") for each in ITEM_FAULTS),
         (
             Answer(400, b'{"__type": "ValidationException", "Message": "Item size"}', "id"),
-            Outcome.REJECTED,
+            "Rejected",
             "ValidationException: Item size",
         ),
-        *((refused(each), Outcome.FAILED, f"ValidationException: {each}") for each in OTHER_FAULTS),
-        *((error(each), Outcome.FAILED, f"{each}: because") for each in OTHER_ERRORS.split()),
+        *((error(code), "Unusable", f"{code}: because; {fix}") for code, fix in FIXES.items()),
+        *(
+            (refused(each), "Unusable", f"ValidationException: {each}; {KEY_FIX}")
+            for each in KEY_FAULTS
+        ),
+        *((refused(each), "Failed", f"ValidationException: {each}") for each in OTHER_FAULTS),
+        *((error(each), "Failed", f"{each}: because") for each in OTHER_ERRORS.split()),
         (
             error("ConditionalCheckFailedException", status=409),
-            Outcome.FAILED,
+            "Failed",
             "ConditionalCheckFailedException: because",
         ),
-        (Answer(413, b"\xff[1]"), Outcome.FAILED, "413: \ufffd[1]"),
-        (Answer(404, b"{}", "id"), Outcome.FAILED, "404: "),
-        (Answer(307, b"", "id"), Outcome.FAILED, "307: "),
-        (Answer(204, b"{}", "id"), Outcome.FAILED, "204: "),
-        (Answer(400, b'{"__type": 7, "message": {}}', "id"), Outcome.FAILED, "7: {}"),
-        (error("Odd", message="item size" * 99), Outcome.FAILED, f"Odd: {'item size' * 99}"[:300]),
+        (Answer(413, b"\xff[1]"), "Failed", "413: \ufffd[1]"),
+        (Answer(404, b"{}", "id"), "Failed", "404: "),
+        (Answer(307, b"", "id"), "Failed", "307: "),
+        (Answer(204, b"{}", "id"), "Failed", "204: "),
+        (Answer(400, b'{"__type": 7, "message": {}}', "id"), "Failed", "7: {}"),
+        (error("Odd", message="item size" * 99), "Failed", f"Odd: {'item size' * 99}"[:300]),
     ],
 )
 def test_what_would_come_again_is_not_tried_again(
-    answer: Answer, outcome: Outcome, reason: str
+    answer: Answer, outcome: str, reason: str
 ) -> None:
     assert written(answer, OK) == (outcome, reason, 1)
 
@@ -138,7 +141,7 @@ def test_what_would_come_again_is_not_tried_again(
     ],
 )
 def test_nothing_is_acknowledged_that_dynamodb_did_not_say(answer: Answer) -> None:
-    assert written(answer) == failed("an answer that is not DynamoDB's", 3)
+    assert written(answer) == ("Failed", "an answer that is not DynamoDB's", 3)
     assert written(answer, OK) == (*WRITTEN, 2)
 
 
@@ -164,7 +167,7 @@ def test_nothing_else_is_tried_again() -> None:
     for code in {shape.name for shape in MODEL.error_shapes} - tried - {*FIXES}:
         assert written(error(code), OK)[2] == 1
     for status in {*range(300, 600)} - STATUSES:
-        assert written(Answer(status, b"oh"), OK) == failed(f"{status}: oh")
+        assert written(Answer(status, b"oh"), OK) == ("Failed", f"{status}: oh", 1)
 
 
 @pytest.mark.parametrize(
@@ -183,14 +186,14 @@ def test_what_passes_is_tried_three_times_with_full_jitter(
 ) -> None:
     monkeypatch.setattr("random.random", lambda: 0.25)
     driver = Driver(replying(reply))
-    assert write(driver) == (Outcome.FAILED, reason)
+    assert write(driver) == ("Failed", reason)
     assert driver.pauses == [0.25 * longest, 0.5 * longest]
     first, *_ = driver.begun
     is_fresh = isinstance(reply, Exception)
     again = [first._replace(attempt=each, is_fresh=is_fresh) for each in (2, 3)]
     assert driver.begun == [first, *again]
     # When time is up, the reason of the last attempt stands.
-    assert write(Driver(replying(reply, OK), requests=1)) == (Outcome.FAILED, reason)
+    assert write(Driver(replying(reply, OK), requests=1)) == ("Failed", reason)
 
 
 def test_what_has_passed_is_written() -> None:
@@ -202,60 +205,33 @@ def test_what_has_passed_is_written() -> None:
 def test_a_throttled_write_says_what_throttled_it() -> None:
     reasons = [{"reason": "TableWriteKeyRangeThroughputExceeded", "resource": "arn:aws:..."}]
     said = "ThrottlingException: because, TableWriteKeyRangeThroughputExceeded"
-    assert written(error("ThrottlingException", ThrottlingReasons=reasons)) == failed(said, 3)
-
-
-FIXES = {
-    "AccessDeniedException": "allow the function's role dynamodb:PutItem on the table, and its key",
-    "ResourceNotFoundException": "create the table, or point TABLE_NAME and the region at it",
-    "UnrecognizedClientException": "give the function valid credentials",
-    "InvalidSignatureException": "give the function valid credentials",
-    "IncompleteSignatureException": "give the function valid credentials",
-    "MissingAuthenticationTokenException": "give the function valid credentials",
-}
-KEY_FIX = "give the table the key that KEY_ATTRIBUTE names, of type S"
-LATE = ["Signature expired: 1 is now earlier", "Signature not yet current"]
+    assert written(error("ThrottlingException", ThrottlingReasons=reasons)) == ("Failed", said, 3)
 
 
 @pytest.mark.parametrize(
-    ("answer", "reason", "requests"),
-    [
-        *((error(code), f"{code}: because; {fix}", 1) for code, fix in FIXES.items()),
-        *((refused(each), f"ValidationException: {each}; {KEY_FIX}", 1) for each in KEY_FAULTS),
-        *(
-            (
-                error("InvalidSignatureException", message=each),
-                f"InvalidSignatureException: {each}; give the function valid credentials",
-                3,
-            )
-            for each in LATE
-        ),
-    ],
+    "message", ["Signature expired: 1 is now earlier", "Signature not yet current"]
 )
-def test_a_table_out_of_reach_says_what_to_fix(answer: Answer, reason: str, requests: int) -> None:
-    driver = Driver(replying(answer))
-    with pytest.raises(table.TableUnusableError) as unusable:
-        write(driver)
-    assert (str(unusable.value), len(driver.begun)) == (reason, requests)
-
-
-@pytest.mark.parametrize("message", LATE)
-def test_an_expired_signature_is_signed_anew(message: str) -> None:
-    assert written(error("InvalidSignatureException", message=message), OK) == (*WRITTEN, 2)
+def test_an_expired_signature_is_signed_anew_before_credentials_are_blamed(message: str) -> None:
+    expired = error("InvalidSignatureException", message=message)
+    assert written(expired, OK) == (*WRITTEN, 2)
+    driver = Driver(replying(expired))
+    told = deliver(upsert(driver), *(record({"event_id": str(each)}) for each in range(9)))
+    reason = f"InvalidSignatureException: {message}; give the function valid credentials"
+    assert (told.reasons[0], told.counts) == (reason, {"Failed": 9})
+    assert driver.begun[-1].attempt == 3
 
 
 def test_append_only_judges_by_the_item_that_stands_and_fails_without_it() -> None:
-    first, stands = policy(**FIRST), {**EXAMPLE_ITEM, "user_id": {"N": "4.2E1"}}
+    stands = {**EXAMPLE_ITEM, "user_id": {"N": "4.2E1"}}
     conflict = "another event is stored under its id, and the table is append-only"
     without = "ConditionalCheckFailedException without the item that is stored"
     for standing, result in (
-        (stands, (Outcome.SUPERSEDED, "")),
-        ({**stands, "user_id": {"N": "43"}}, (Outcome.REJECTED, conflict)),
-        (None, (Outcome.FAILED, without)),
+        (stands, ("Superseded", "")),
+        ({**stands, "user_id": {"N": "43"}}, ("Rejected", conflict)),
+        (None, ("Failed", without)),
     ):
         driver = Driver(replying(error("ConditionalCheckFailedException", Item=standing)))
-        assert write(driver, first) == result
-        assert driver.begun[0].most_bytes == 4_000_000
+        assert write(driver, **FIRST) == result
 
 
 def states(*versions: int) -> list[dict[str, Any]]:
