@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 import yaml
@@ -40,7 +40,10 @@ Stack = Annotated[
     str | None,
     Option(metavar="NAME", help="A stack of the project in this folder, on its AWS account."),
 ]
-Outputs = Annotated[Path | None, Option(metavar="FILE", help="What `python -m tools up` printed.")]
+Outputs = Annotated[
+    typer.FileText | None,
+    Option(metavar="FILE", help="What `python -m tools up` printed.", errors="replace"),
+]
 Json = Annotated[bool, Option("--json", help="Print JSON, with every figure or input.")]
 
 
@@ -124,7 +127,7 @@ def smoke(stack: Stack = None, outputs: Outputs = None) -> int:
 def load(
     queue_url: Annotated[str, Option(metavar="URL", help="Where to: the stack's output queueUrl.")],
     file: Annotated[
-        str | None,
+        typer.FileBinaryRead | None,
         typer.Argument(metavar="FILE|-", help="JSON objects, one a line; - is standard input."),
     ] = None,
     from_table: Annotated[
@@ -137,9 +140,10 @@ def load(
     """Send a file's lines or a table's items to a queue."""
     with explained():
         if file and not from_table:
-            tools.load.load_file(queue_url, file, key_attribute)
+            tools.load.load(queue_url, tools.load.lines(file), key_attribute)
         elif from_table and not file:
-            tools.load.load_table(queue_url, from_table, key_attribute)
+            items = tools.load.items(from_table, key_attribute)
+            tools.load.load(queue_url, items, key_attribute)
         else:
             raise typer.BadParameter("name one of them: FILE, or --from-table TABLE")
 
@@ -169,7 +173,7 @@ def capacity(
 
 
 @contextmanager
-def _deployed(stack: str | None, outputs: Path | None) -> Iterator[Deployed]:
+def _deployed(stack: str | None, outputs: TextIO | None) -> Iterator[Deployed]:
     """Give the stack that is named, and raise ToolError for what its AWS refuses."""
     with explained():
         if stack and not outputs:

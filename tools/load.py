@@ -4,7 +4,6 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import boto3
@@ -17,32 +16,11 @@ from tools.event import UnsendableError, event_body, from_item, to_json
 from tools.sending import send_messages
 
 PROBLEMS_SHOWN: Final = 20
-STDIN: Final = "-"
 _REGION_IN_URL: Final = re.compile(r"https://(?:sqs\.)?([a-z]+(?:-[a-z]+)+-\d)\.")
 
 
-def load_file(queue_url: str, file: str, key: str) -> None:
-    """Send a file's lines, or those of standard input."""
-    if file == STDIN:
-        load(queue_url, lines(sys.stdin.buffer), key)
-        return
-    try:
-        stream = Path(file).open("rb")  # noqa: SIM115 (closed below)
-    except OSError as error:
-        raise ToolError(f"{file} cannot be read: {error.strerror}.") from None
-    with stream:
-        load(queue_url, lines(stream), key)
-
-
-def load_table(queue_url: str, table: str, key: str) -> None:
-    """Send the items of a table, its name or ARN."""
-    region = table.split(":")[3] if table.startswith("arn:") else None
-    dynamodb = client(boto3.Session(region_name=region), "dynamodb", attempts=8)
-    load(queue_url, items(dynamodb, table, key), key)
-
-
 def load(queue_url: str, named: Iterable[tuple[str, object]], key: str) -> None:
-    """Send events, each a line or an item with its name for people.
+    """Send events: the lines of a file or the items of a table, each with its name for people.
 
     Raises ToolError: some make no message; or one was not sent, and neither are those after it.
     """
@@ -98,14 +76,14 @@ def lines(stream: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
             yield f"line {number}", line
 
 
-def items(dynamodb: Any, table: str, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the items of a table, each the event that it was made of.
-
-    dynamodb: a client.
+def items(table: str, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the items of a table, its name or ARN, each the event that it was made of.
 
     Raises ClientError: the table cannot be read.
     Raises ToolError: its key is another.
     """
+    region = table.split(":")[3] if table.startswith("arn:") else None
+    dynamodb = client(boto3.Session(region_name=region), "dynamodb", attempts=8)
     pages = dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
     for item in pages.search("Items[]"):
         if "S" not in item.get(key, {}):

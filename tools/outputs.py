@@ -3,8 +3,7 @@
 import json
 import shutil
 import subprocess
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from tools.errors import ToolError
 
@@ -32,16 +31,10 @@ def of_stack(name: str) -> dict[str, Any]:
     return _checked(asked.stdout, f"The stack {name}", f"run `pulumi up --stack {name}`")
 
 
-def of_file(path: Path) -> dict[str, Any]:
-    """Read the line that `python -m tools up` prints.
-
-    Raises ToolError: the file cannot be read, or holds something else.
-    """
-    try:
-        text = path.read_text("utf-8", "replace")
-    except OSError as error:
-        raise ToolError(f"{path} cannot be read: {error.strerror}.") from None
-    return _checked(text, str(path), "keep in it what `python -m tools up` prints when it is ready")
+def of_file(file: TextIO) -> dict[str, Any]:
+    """Read the line that `python -m tools up` prints; raise ToolError if it is something else."""
+    how = "keep in it what `python -m tools up` prints when it is ready"
+    return _checked(file.read(), file.name, how)
 
 
 def _checked(text: str, owner: str, fix: str) -> dict[str, Any]:

@@ -16,9 +16,7 @@ from tools.bench.measure import (
     BenchmarkError,
     cpu_quota,
     difference,
-    repeated,
     run,
-    sqs_event,
     state,
 )
 from tools.bench.server import HOST
@@ -92,21 +90,6 @@ def test_the_stub_returns_each_request_once_in_order_and_no_earlier_than_its_lat
 )
 def test_a_table_that_is_not_as_sent_is_described(puts: list[dict[str, Any]], words: str) -> None:
     assert difference([state(1), state(2), state(2, 1)], puts) == words
-
-
-def test_repeated_ids_come_in_the_share_that_was_asked_for() -> None:
-    for percent, distinct in ((0, 100), (50, 50), (90, 10)):
-        states = repeated(100, percent, first=7)
-        assert len(states) == 100
-        ids = {state(7 + i)["event_id"] for i in range(distinct)}
-        assert {s["event_id"] for s in states} == ids
-        versions = [s["timestamp"] for s in states if s["event_id"] == states[0]["event_id"]]
-        assert versions == sorted(set(versions))
-
-
-def test_an_event_is_of_the_stated_size() -> None:
-    body = sqs_event([state(12345)])["Records"][0]["body"]
-    assert 600 <= len(body.encode()) <= 630
 
 
 PLAN = Plan(
@@ -186,13 +169,6 @@ def test_a_variant_that_fails_ends_the_benchmark_and_is_named(
 def test_a_variant_that_does_less_is_found_out(build: str, words: str) -> None:
     with running_stub(latency_ms=0) as stub, pytest.raises(BenchmarkError, match=words):
         run(f"{HERE}:{build}", [[state(1000), state(1001)]], stub)
-
-
-def test_settings_of_the_host_do_not_reach_a_variant(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_PROFILE", "HTTP_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:1")
-    with running_stub(latency_ms=0) as stub:
-        assert run(LOOP, [[state(1000)]], stub).writes_per_message == 1.0
 
 
 def test_a_missing_package_is_named_with_the_command_that_installs_it(

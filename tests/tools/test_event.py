@@ -50,12 +50,6 @@ def test_a_text_that_makes_no_event_is_refused_with_the_functions_reason(
     assert str(refused.value).startswith(reason)
 
 
-@pytest.mark.parametrize("text", ["", "x" * (MESSAGE_BYTES + 1), "\x00", "\ud800"])
-def test_a_text_that_sqs_does_not_take_is_refused(text: str) -> None:
-    with pytest.raises(UnsendableError):
-        message_body(text)
-
-
 @pytest.mark.parametrize(
     ("value", "kind"),
     [

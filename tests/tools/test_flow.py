@@ -109,19 +109,6 @@ def test_a_broken_event_is_said_to_be_at_once(outputs: str, capsys: Captured) ->
     assert capsys.readouterr().out.startswith("Rejected: event_id is not a string. It ")
 
 
-def test_dead_letters_are_shown_with_their_reason_and_kept(
-    outputs: str, deployment: Deployment, capsys: Captured
-) -> None:
-    body = f'{{"{uuid.uuid4().hex}":1}}'
-    (message_id,) = deployment.deployed.send([body])
-    deployment.drain()
-    for _ in range(2):
-        assert main(["dead-letters", "--outputs", outputs]) == 0
-        told = capsys.readouterr()
-        assert told.err.endswith(" dead letters. None is removed.\n")
-        assert f"Z {message_id} event_id is missing\n    {body}\n" in told.out
-
-
 def test_the_program_keeps_its_promises_and_no_canary_is_left(
     deployment: Deployment, outputs: str, capsys: Captured
 ) -> None:

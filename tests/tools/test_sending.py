@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, NoCredentialsError
+from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -103,26 +103,6 @@ def test_what_an_answer_does_not_name_is_not_sent() -> None:
 def _error(code: str) -> ClientError:
     told: Any = {"Error": {"Code": code, "Message": "words"}}
     return ClientError(told, "SendMessageBatch")
-
-
-@pytest.mark.parametrize(
-    ("error", "reason"),
-    [
-        (_error("AccessDenied"), "AWS refused SendMessageBatch: words (AccessDenied)"),
-        (
-            NoCredentialsError(),
-            "Unable to locate credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY.",
-        ),
-    ],
-)
-def test_what_the_whole_request_is_refused_for_is_told(error: Exception, reason: str) -> None:
-    def refuse(**_: Any) -> None:
-        raise error
-
-    with pytest.raises(ToolError) as told:
-        _sent(refuse, BODIES)
-    assert str(told.value) == reason
 
 
 @settings(max_examples=10, deadline=None)  # each starts the threads
