@@ -27,9 +27,11 @@ def message_body(text: str) -> str:
     Raises UnsendableError: it is empty, too long, or holds a character that SQS refuses.
     """
     if found := _REFUSED_BY_SQS.search(text):
-        raise UnsendableError(f"it has the character U+{ord(found[0]):04X}, which SQS refuses")
+        raise UnsendableError(
+            f"the message has the character U+{ord(found[0]):04X}, which SQS refuses"
+        )
     if not 1 <= (size := len(text.encode())) <= MESSAGE_BYTES:
-        raise UnsendableError(f"it has {size} bytes, SQS takes 1 to {MESSAGE_BYTES}")
+        raise UnsendableError(f"the message has {size} bytes, SQS takes 1 to {MESSAGE_BYTES}")
     return text
 
 
@@ -77,7 +79,7 @@ def to_json(value: object) -> str:
             return str(value)
         case None | bool() | int():
             return json.dumps(value)
-    raise UnsendableError(f"it holds a {type(value).__name__} that JSON has no form for")
+    raise UnsendableError(f"the message holds a {type(value).__name__} that JSON has no form for")
 
 
 def from_item(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -39,7 +39,8 @@ def groups(key: str = "event_id", attribute: str = "timestamp", prefix: str = ""
         """Write an event; a version in text is a time of one day."""
         version = f"2025-03-30T{version}" if isinstance(version, str) else version
         stamp = {attribute: version} if attribute else {}
-        made: Event = decode(json.dumps({key: f"{prefix}{name}", **members, **stamp}))
+        own = {key: f"{prefix}{name}", **stamp}  # whatever else may have these names
+        made: Event = decode(json.dumps({key: "", **members, **own}))
         return made
 
     old, example, suspended, active, closed = (
@@ -62,7 +63,7 @@ def groups(key: str = "event_id", attribute: str = "timestamp", prefix: str = ""
     balance = decode(
         '{"balance":12345678901234567890123456789012345678,"rate":0.1,"tiny":-1.5E-130}'
     )
-    ledger = {**event("ledger-1", "01:00:00Z"), **balance}
+    ledger = {**balance, **event("ledger-1", "01:00:00Z")}
     once = [
         Group(sensor, "text in any script, nested", [reading], [], [reading]),
         Group("ledger-1", "big and precise numbers, twice", [ledger], [ledger], [ledger]),

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tools import capacity
-from tools.capacity import PRICES, QUOTAS, Load, estimate, messages_per_invocation, units
+from tools.capacity import PRICES, QUOTAS, Load, estimate, messages_per_invocation
 from tools.commands import app
 from tools.console import short
 from tools.stacks import PROJECT
@@ -29,14 +29,6 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let an invocation take 80 ms and all around it 20, so that the arithmetic is plain."""
     monkeypatch.setattr(capacity, "duration_ms", lambda *_: 80.0)
     monkeypatch.setattr(capacity, "POLL_MS", 20.0)
-
-
-def test_an_item_is_billed_as_in_awss_own_examples() -> None:
-    # "a write request of a 3 KB item requires three", "a strongly consistent read of an 8 KB item
-    # requires two read request units": DynamoDB's price page.
-    sizes = [1, 1024, 1025, 3 * 1024, 8192, 400 * 1024]
-    assert [units(size, capacity.WRITE_UNIT_BYTES) for size in sizes] == [1, 1, 2, 3, 8, 400]
-    assert [units(size, capacity.READ_UNIT_BYTES) for size in sizes] == [1, 1, 1, 1, 2, 100]
 
 
 @pytest.mark.parametrize(

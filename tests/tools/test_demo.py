@@ -82,11 +82,20 @@ def test_each_promise_is_checked(
     ]
 
 
-def test_what_must_remain_is_what_the_model_says_and_ids_begin_with_the_prefix() -> None:
-    for group in [bursts(), *groups("order.id", 'v"n', "run-")]:
-        key, attribute = (
-            ("event_id", "timestamp") if len(group.remains) > 1 else ("order.id", 'v"n')
-        )
-        remains = {each[key]: each for each in group.remains}
-        assert remains == expected([*group.first, *group.late], "newest", attribute, key)
-        assert key == "event_id" or [each[:4] for each in remains] == ["run-"]
+@pytest.mark.parametrize(
+    ("key", "attribute"), [("event_id", "timestamp"), ("order.id", 'v"n'), ("user_id", "balance")]
+)
+def test_what_must_remain_is_what_the_model_says(key: str, attribute: str) -> None:
+    made = groups(key, attribute, "run-")
+    for group in made:
+        (remains,) = group.remains
+        sent = [*group.first, *group.late]
+        assert expected(sent, "newest", attribute, key) == {remains[key]: remains}
+        assert remains[key].startswith("run-")
+    assert len({group.remains[0][key] for group in made}) == len(made)
+
+
+def test_the_bursts_end_at_the_newest_of_each_cart() -> None:
+    assert expected(bursts().first, "newest") == {
+        each["event_id"]: each for each in bursts().remains
+    }

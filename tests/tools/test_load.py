@@ -118,8 +118,8 @@ def test_an_item_that_is_no_event_is_named_and_the_others_sent(load: Loading) ->
         1,
         [
             "error: 2 were refused, and not sent.",
-            "item 'b': it holds a Binary that JSON has no form for",
-            r"item 's\x9b': it holds a set that JSON has no form for",
+            "item 'b': the message holds a Binary that JSON has no form for",
+            r"item 's\x9b': the message holds a set that JSON has no form for",
         ],
     )
     assert load.waiting() == ['{"order_id":"a","m":"b"}']
