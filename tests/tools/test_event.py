@@ -65,9 +65,7 @@ def test_a_text_that_makes_no_event_is_refused_with_the_functions_reason(
     ],
 )
 def test_what_json_has_no_form_for_is_refused_by_its_kind(value: object, kind: str) -> None:
-    with pytest.raises(
-        UnsendableError, match=f"holds a {kind} that JSON has no form for$"
-    ):
+    with pytest.raises(UnsendableError, match=f"holds a {kind} that JSON has no form for$"):
         to_json({"event_id": "a", "deep": [{"value": value}]})
 
 
