@@ -126,6 +126,8 @@ def test_a_rejected_message_is_put_aside_as_it_was_sent_with_the_reason() -> Non
 
 
 REASON = "ValidationException: Item size has exceeded"
+NO_JSON = "body is not JSON: Expecting value: line 1 column 1 (char 0)"
+ROOM = 1_048_576 - len(f"reasonString{NO_JSON}")  # for a body beside its reason
 REFUSED = {"event_id": "a", "poison": 1}
 OURS = {"reason": REASON, "sourceMessageId": "m", "sentTimestamp": "1743296400000", "eventId": "a"}
 
@@ -146,9 +148,20 @@ OURS = {"reason": REASON, "sourceMessageId": "m", "sentTimestamp": "174329640000
                 " number or an RFC 3339 timestamp in UTC such as 2025-03-30T01:00:00.5Z"
             },
         ),
-        ("{" + "x" * 1_048_575, {}, [*OURS], {}),
+        ("x" * 1_048_576, {}, [*OURS], {}),
+        ("x" * ROOM, {}, [*OURS][1:], {"reason": NO_JSON}),
+        ("x" * (ROOM + 1), {}, ["reason", "eventId"], {}),
     ],
-    ids=["whole", "not sent when", "NUL in the id", "tab in the id", "in the reason", "full size"],
+    ids=[
+        "whole",
+        "not sent when",
+        "NUL",
+        "tab",
+        "in the reason",
+        "full",
+        "just room",
+        "a byte more",
+    ],
 )
 def test_a_letter_tells_of_its_message_what_it_can(
     body: object, more: dict[str, Any], left_out: list[str], changed: dict[str, str]
