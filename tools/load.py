@@ -25,7 +25,7 @@ def load(queue_url: str, named: Iterable[tuple[str, object]], key: str) -> None:
     Raises ToolError: some make no message; or one was not sent, and neither are those after it.
     """
     console = Console(stderr=True, soft_wrap=True, highlight=False)
-    sqs = _sqs(queue_url)
+    sqs = queue_client(queue_url)
     sent = refused = 0
 
     def bodies() -> Iterator[str]:
@@ -54,7 +54,7 @@ def load(queue_url: str, named: Iterable[tuple[str, object]], key: str) -> None:
         raise ToolError(f"{refused} were refused, and not sent.")
 
 
-def _sqs(queue_url: str) -> Any:
+def queue_client(queue_url: str) -> Any:
     """Make a client for a queue: of its own region, or at its URL if that is an emulator's."""
     region = _REGION_IN_URL.match(queue_url)
     endpoint_url = queue_url.rsplit("/", 2)[0] if queue_url.startswith("http://") else None

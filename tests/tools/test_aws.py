@@ -4,7 +4,7 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 from botocore.httpsession import URLLib3Session
 
 from tools.aws import client, emulator_session, explained, is_loopback
@@ -88,6 +88,11 @@ REFUSAL: Any = {"Error": {"Code": "Throttling", "Message": "not you"}}
         (
             EndpointConnectionError(endpoint_url=NOWHERE),
             f'AWS cannot be used: Could not connect to the endpoint URL: "{NOWHERE}"',
+        ),
+        (
+            NoCredentialsError(),
+            "Unable to locate credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY.",
         ),
     ],
 )

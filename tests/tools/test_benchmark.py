@@ -107,6 +107,8 @@ def printed() -> str:
     """Measure once, each variant in turn; return what `--json` prints."""
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as out:
         patch.setattr("tools.bench.handler.cpu_quota", lambda _: contextlib.nullcontext())
+        for name in ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_PROFILE", "HTTPS_PROXY"):  # the host's
+            patch.setenv(name, "http://127.0.0.1:1")
         assert main(["--json", "--latency-ms", "0"], PLAN) == 0
     return out.getvalue()
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.tools.conftest import REGION, MockedStack
 from tools.__main__ import main
+from tools.load import queue_client
 
 EXACT = "12345678901234567890123456789012345.678"
 AGAIN = "At least 0 messages were sent. Send all of it again: what comes twice does no harm."
@@ -170,3 +171,16 @@ def test_ctrl_c_says_what_to_do(load: Loading) -> None:
 def test_a_usage_error_names_the_value(arguments: list[str], reason: str, capsys: Captured) -> None:
     assert main(["load", *arguments]) == 2
     assert reason in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("url", "region"),
+    [
+        ("https://sqs.us-east-1.amazonaws.com/123456789012/q", "us-east-1"),
+        ("https://sqs.eusc-de-east-1.amazonaws.eu/1/q", "eusc-de-east-1"),
+        ("https://sqs.us-gov-west-1.amazonaws.com/1/q", "us-gov-west-1"),
+        ("https://eu-west-1.queue.amazonaws.com/1/q", "eu-west-1"),
+    ],
+)
+def test_the_region_is_the_queues(url: str, region: str) -> None:
+    assert queue_client(url).meta.region_name == region
