@@ -117,10 +117,16 @@ def dead_letters(stack: Stack = None, outputs: Outputs = None) -> None:
 
 
 @app.command()
-def smoke(stack: Stack = None, outputs: Outputs = None) -> int:
+def smoke(
+    stack: Stack = None,
+    outputs: Outputs = None,
+    broken: Annotated[
+        bool, Option("--broken", help="Send a broken one, too: alarms ring.")
+    ] = False,
+) -> int:
     """Check a deployed stack's promises with canaries."""
     with _deployed(stack, outputs) as deployed:
-        return tools.smoke.smoke(deployed)
+        return tools.smoke.smoke(deployed, broken=broken)
 
 
 @app.command()

@@ -74,6 +74,15 @@ class Deployed:
         """Return how long a message that is delivered stays hidden from the next delivery."""
         return int(self._attributes("queueUrl", "VisibilityTimeout")["VisibilityTimeout"])
 
+    def deliveries(self) -> int:
+        """Return how often a message is delivered before SQS makes it a dead letter; 0: forever."""
+        policy = json.loads(
+            self._attributes("queueUrl", "RedrivePolicy").get("RedrivePolicy", "{}")
+        )
+        target = policy.get("deadLetterTargetArn", "").rpartition(":")[2]
+        is_ours = target == self.outputs["deadLetterQueueUrl"].rpartition("/")[2]
+        return int(policy["maxReceiveCount"]) if is_ours else 0
+
     def waiting(self, output: str = "queueUrl", *, in_flight: bool = True) -> int:
         """Count the messages in the queue; those in flight wait for an answer or a redelivery."""
         names = ["ApproximateNumberOfMessages"]

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from tools.console import printable
-from tools.deployed import Deployed, wait_for
+from tools.deployed import DeadLetter, Deployed, wait_for
 from tools.event import is_same, to_json
 from tools.groups import Event, Group, groups
 from tools.send import GRACE_SECONDS, SKEW_SECONDS
@@ -21,14 +21,15 @@ LOOK_SECONDS: Final = 0.25
 SETTLE_SECONDS: Final = 5.0
 
 
-def smoke(deployed: Deployed) -> int:
+def smoke(deployed: Deployed, *, broken: bool = False) -> int:
     """Send canaries; print the promises that are not kept, and return 1 if there are any.
 
+    broken: send a broken message, too, which rings the alarms.
     Raises ClientError: AWS refuses something, before anything is sent if it can be known.
     Raises ToolError: a message was not sent.
     """
     started = time.monotonic()
-    failures = _Smoke(deployed).run()
+    failures = _Smoke(deployed).run(broken=broken)
     print("\n".join(failures) or f"All promises are kept ({time.monotonic() - started:.0f} s).")
     return 1 if failures else 0
 
@@ -42,7 +43,7 @@ class _Smoke:
         self._under_way: dict[str, str] = {}
         """Bodies by message id, of what may yet become an item or a dead letter."""
 
-    def run(self) -> list[str]:
+    def run(self, *, broken: bool) -> list[str]:
         """Return a line for each promise that is not kept; what is sent is cleaned up."""
         patience = 2 * self._deployed.visibility_seconds() + GRACE_SECONDS
         # All that will be needed is asked for once, while nothing is there yet.
@@ -60,7 +61,8 @@ class _Smoke:
             # What loses leaves no trace: it has come when the queue is empty.
             if wait_for(lambda: not self._deployed.waiting(), SETTLE_SECONDS):
                 self._under_way.clear()
-            return self._differences(self._groups)
+            failures = self._differences(self._groups)
+            return [*failures, *self._broken()] if broken else failures
         finally:
             _say("deleting what is left of the canaries")
             self._delete_items()
@@ -108,13 +110,38 @@ class _Smoke:
             "queue: is the event source mapping enabled?"
         )
 
-    def _delete_dead_letters(self) -> None:
-        """Remove this run's own from the dead-letter queue."""
+    def _broken(self) -> Iterator[str]:
+        """Send what is no event; yield a line if it is no dead letter with a reason in the end."""
+        promise = "a broken message becomes a dead letter, with its reason"
+        if not (deliveries := self._deployed.deliveries()):
+            yield f"{promise}: no redrive policy leads to the dead-letter queue; none was sent"
+            return
+        self._send([{"smoke": self._run}])
+        seconds = (deliveries + 1) * self._deployed.visibility_seconds() + GRACE_SECONDS
+        _say(f"waiting up to {seconds:.0f} s for the broken one to be a dead letter")
+        seen = -1
+
+        def look() -> list[DeadLetter]:
+            # A look hides others' dead letters for a while: only if there are other ones.
+            nonlocal seen
+            before, seen = seen, self._deployed.dead()
+            return [] if seen == before else self._delete_dead_letters()
+
+        if not (letters := wait_for(look, seconds, LOOK_SECONDS)):
+            yield f"{promise}: it is not there after {seconds:.0f} s"
+        elif not (letters[0].reason or self._deployed.reasons(self._since)):
+            yield f"{promise}: neither the letter nor the log tells one"
+
+    def _delete_dead_letters(self) -> list[DeadLetter]:
+        """Remove this run's own from the dead-letter queue, and return them."""
+        own = []
         for letter in self._deployed.dead_letters():
             # By id and by body: what a letter says of itself, anybody may have written.
             if self._under_way.get(letter.message_id) == letter.body:
                 self._deployed.delete_dead_letter(letter)
                 del self._under_way[letter.message_id]
+                own.append(letter)
+        return own
 
     def _delete_items(self) -> None:
         for group in self._groups:

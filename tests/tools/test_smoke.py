@@ -18,6 +18,7 @@ Item = dict[str, Any]
 Keeps = Callable[[Item | None, Item], bool]
 """Whether what is stored stays, when an event comes."""
 Run = Callable[..., tuple[list[str], list[str]]]
+LETTER = "a broken message becomes a dead letter, with its reason: "
 DELETING = "deleting what is left of the canaries"
 
 
@@ -33,6 +34,9 @@ class Working(Deployed):
         self._stack, self._keeps = stack, keeps
         self.changed: Callable[[Item], Item] = lambda event: event
         self.bodies: list[str] = []
+        self.reject: Callable[[str, str], object] = lambda message_id, body: stack.letter(
+            body, reason="no id", sourceMessageId=message_id
+        )
 
     def send(self, bodies: Iterable[str]) -> list[str]:
         """Send, and store what is newer."""
@@ -47,7 +51,9 @@ class Working(Deployed):
     def work(self, message_id: str, body: str) -> None:
         """Do what the function does with a message."""
         event = decode(body)
-        if not self._keeps(self.item(event[self.key]), event):
+        if self.key not in event:
+            self.reject(message_id, body)
+        elif not self._keeps(self.item(event[self.key]), event):
             item = TypeSerializer().serialize(self.changed(event))["M"]
             self._stack.dynamodb.put_item(TableName="t", Item=item)
 
@@ -59,8 +65,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     monkeypatch.setattr(tools_smoke, "SETTLE_SECONDS", 0.2)
     monkeypatch.setattr(tools_smoke, "LOOK_SECONDS", 0.02)
 
-    def run(deployed: Deployed) -> tuple[list[str], list[str]]:
-        status = smoke(deployed)
+    def run(deployed: Deployed, **options: bool) -> tuple[list[str], list[str]]:
+        status = smoke(deployed, **options)
         told = capsys.readouterr()
         assert status == (not told.out.startswith("All promises are kept ("))
         return told.out.splitlines() if status else [], told.err.splitlines()
@@ -157,6 +163,43 @@ def test_the_log_says_why_nothing_is_stored_and_own_dead_letters_go(
     assert failures[5:] == [r"The log says: no\x9bright"]
     assert said[-1] == DELETING
     assert stack.letters() == ["forged"] * 14 + ['{"other":1}']
+
+
+def test_a_broken_message_is_a_dead_letter_with_a_reason_and_goes(
+    stack: MockedStack, run: Run
+) -> None:
+    stack.letter('{"other":1}', reason="no id", sourceMessageId="m-1")
+    working = Working(stack)
+    assert run(working, broken=True) == (
+        [],
+        [
+            "sending canaries of 5 ids; they have 0 s",
+            "waiting up to 14 s for the broken one to be a dead letter",
+            DELETING,
+        ],
+    )
+    assert stack.letters() == ['{"other":1}']
+    working.reject = lambda message_id, body: stack.letter(body, sourceMessageId=message_id)
+    silent = f"{LETTER}neither the letter nor the log tells one"
+    assert run(working, broken=True)[0] == [silent]
+    stack.log(messageId="m", outcome="rejected", reason="no id")
+    assert run(working, broken=True)[0] == []
+
+
+def test_a_broken_message_that_is_acknowledged_or_has_nowhere_to_go_is_named(
+    stack: MockedStack, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    working = Working(stack)
+    elsewhere: Any = {"RedrivePolicy": stack.redrive.replace(":dead", ":q")}
+    stack.sqs.set_queue_attributes(QueueUrl=stack.url, Attributes=elsewhere)
+    nowhere = f"{LETTER}no redrive policy leads to the dead-letter queue; none was sent"
+    assert run(working, broken=True)[0] == [nowhere]
+    assert len(working.bodies) == 21
+    own: Any = {"RedrivePolicy": stack.redrive}
+    stack.sqs.set_queue_attributes(QueueUrl=stack.url, Attributes=own)
+    monkeypatch.setattr(tools_smoke, "GRACE_SECONDS", -13.5 - 14)
+    working.reject = lambda *_: ""
+    assert run(working, broken=True)[0] == [f"{LETTER}it is not there after 0 s"]
 
 
 @pytest.mark.parametrize(
