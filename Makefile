@@ -10,7 +10,7 @@ empty :=
 space := $(empty) $(empty)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test lint prove engine bench up smoke lock clean
+.PHONY: help demo check test lint prove pictures engine bench up smoke lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -44,6 +44,11 @@ prove: .venv/installed ## The long proofs; exit status 1 on any loss or divergen
 
 bench: .venv/bench ## Measure the handler against its peers
 	@$(BIN)/python -m tools.bench.handler --plot docs/handler.png
+
+pictures: .venv/bench ## Draw the pictures of README and docs
+	@$(IN_OWN_TMP) $(BIN)/python -m tests.prove.outage > "$$TMPDIR/outage.json" && \
+		$(BIN)/python -m tools.bench.pictures --outage "$$TMPDIR/outage.json"
+	@$(BIN)/python -m tools demo --svg docs/demo.svg > /dev/null
 
 engine: .venv/installed ## The program under the real Pulumi engine, on the local AWS; a quarter of an hour
 	@$(BIN)/python -m tests.engine

@@ -186,9 +186,9 @@ def main(arguments: Sequence[str] | None = None, plan: Plan = Plan()) -> int:  #
     except KeyboardInterrupt:
         return 130
     if options.plot:
-        from tools.bench.plot import plot
+        from tools.bench.pictures import peers
 
-        plot(figures, options.plot)
+        peers(figures, options.plot)
     if options.json:
         print(json.dumps(figures, indent=2))
         return 0
