@@ -74,10 +74,10 @@ class Upsert:
             self._run(self._table.read(groups), report, read_until, read_until)
         unsettled = [group for group in groups if group[0].outcome is Outcome.FAILED]
         unusable = self._run(map(self._table.write, unsettled), report, begin_until, wait_until)
-        why = unusable or "; ".join(report.unexpected) or "not confirmed before time ran out"
+        why = "; ".join(report.unexpected) or "not confirmed before time ran out"
         for message in messages:
             if message.outcome is Outcome.FAILED:
-                message.reason = message.reason or why
+                message.reason = unusable or message.reason or why
         if self._queue:
             troubles = set[str]()
             calls = self._queue.retry(messages, troubles)
