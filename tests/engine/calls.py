@@ -8,14 +8,12 @@ checked against the list (tests/test_policies.py). Eight minutes.
 import json
 import re
 import sys
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from email.message import Message
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from unittest.mock import patch
 from urllib.parse import parse_qs
 
@@ -24,6 +22,7 @@ import pulumi
 from pulumi import automation
 
 import infra.function
+from tests.function.server import Conversation, Server, answer
 from tools.emulator import Emulator
 from tools.errors import ToolError
 
@@ -59,8 +58,9 @@ _ROUTES: Final = [
 
 def main() -> int:
     """Record, and write the list."""
-    with engine() as under, _recorded(under.aws) as (endpoint_url, calls):
-        _point(under, endpoint_url)
+    with engine() as under, Recorder(under.aws) as recorder:
+        calls = recorder.calls
+        _point(under, recorder.url)
         _up(under, EVERYTHING)
         seen = len(calls)
         under.stack.preview(refresh=True)
@@ -104,42 +104,30 @@ def _point(under: Engine, endpoint_url: str) -> None:
         under.stack.set_config(f"aws:endpoints[0].{service}", value, path=True)
 
 
-@contextmanager
-def _recorded(aws: Emulator) -> Iterator[tuple[str, list[str]]]:
-    """Serve a proxy before the embedded AWS; tell its URL, and the calls as they come."""
-    calls: list[str] = []
+class Recorder(Server):
+    """Stands before the embedded AWS, as a context manager, and notes the calls as they come."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def __init__(self, aws: Emulator) -> None:
+        super().__init__()
+        self.RequestHandlerClass = _Recorded
+        self.aws = aws
+        self.calls: list[str] = []
 
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
 
-        def _forward(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            call = _name(self.command, self.path, self.headers, body)
-            calls.append(call)
-            status, headers, answer = 200, Message(), b"{}"
-            if call.partition(":")[2] not in UNKNOWN:
-                aws_itself = HTTPConnection(aws.endpoint_url.removeprefix("http://"))
-                with closing(aws_itself):
-                    aws_itself.request(self.command, self.path, body or None, dict(self.headers))
-                    got = aws_itself.getresponse()
-                    status, headers, answer = got.status, got.headers, got.read()
-            self.send_response(status)
-            for name, value in headers.items():
-                if name.lower() not in ("content-length", "transfer-encoding", "connection"):
-                    self.send_header(name, value)
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
+class _Recorded(Conversation):
+    server: Recorder
 
-        do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = _forward  # noqa: N815
+    def do_POST(self) -> None:  # noqa: N802 (http.server's name)
+        """Ask the embedded AWS, and note the call."""
+        body = self.body()
+        self.server.calls.append(call := _name(self.command, self.path, self.headers, body))
+        if call.partition(":")[2] in UNKNOWN:
+            self.connection.sendall(answer())
+            return
+        with closing(HTTPConnection(self.server.aws.endpoint_url.removeprefix("http://"))) as aws:
+            self.connection.sendall(self.forward(aws, self.path, body))
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}", calls
-        server.shutdown()
+    do_GET = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_POST  # noqa: N815
 
 
 def _name(method: str, path: str, headers: Message, body: bytes) -> str:

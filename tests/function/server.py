@@ -8,6 +8,7 @@ import ssl
 import threading
 import zlib
 from collections.abc import Callable
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -62,7 +63,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, *steps: Step, folder: Path | None = None) -> None:
         """folder: where to put an authority's certificate, ca.pem; then it speaks TLS."""
-        super().__init__((HOST, 0), _Conversation)
+        super().__init__((HOST, 0), Conversation)
         self.url = f"http{'s' if folder else ''}://{HOST}:{self.server_port}"
         if folder:
             authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -104,18 +105,21 @@ def end(conversation: socket.socket) -> None:
         conversation.shutdown(socket.SHUT_RDWR)
 
 
-class _Conversation(BaseHTTPRequestHandler):
+class Conversation(BaseHTTPRequestHandler):
+    """What is said on one connection."""
+
     protocol_version = "HTTP/1.1"
     server: Server
 
     def setup(self) -> None:
+        """Count it among the server's."""
         self.server.conversations.append(self.request)
         self.number = len(self.server.conversations)
         super().setup()
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        step = self.server.next_step(Request(self.number, self.path, body))
+        """Take the next step."""
+        step = self.server.next_step(Request(self.number, self.path, self.body()))
         if step is None:
             self.close_connection = True
         elif callable(step):
@@ -123,5 +127,22 @@ class _Conversation(BaseHTTPRequestHandler):
         else:
             self.connection.sendall(step)
 
+    def body(self) -> bytes:
+        """Read the request to its end."""
+        return self.rfile.read(int(self.headers.get("content-length", 0)))
+
+    def forward(self, to: HTTPConnection, path: str, body: bytes) -> bytes:
+        """Ask another server the same, and return its whole answer."""
+        to.request(self.command, path, body, dict(self.headers))
+        answered = to.getresponse()
+        content = answered.read()
+        head = "".join(
+            f"{name}: {value}\r\n"
+            for name, value in answered.headers.items()
+            if name.lower() not in ("content-length", "transfer-encoding")
+        )
+        length = f"Content-Length: {len(content)}\r\n\r\n"
+        return f"HTTP/1.1 {answered.status} {answered.reason}\r\n{head}{length}".encode() + content
+
     def log_request(self, *_: object) -> None:
-        pass
+        """Say nothing."""

@@ -5,28 +5,26 @@ request. Which calls, which faults: decided by the seed for the first call, the 
 in order of arrival.
 """
 
-import asyncio
 import contextlib
 import itertools
 import json
 import os
 import re
 import signal
-import ssl
+import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from http.client import HTTPConnection
 from pathlib import Path
 from random import Random
-from typing import Final, Self
+from typing import Final
 
-import trustme
+from tests.function.server import HOST, Conversation, Server, answer
 
-from tests.function.server import answer
-
-HOST: Final = "127.0.0.1"
 # Out of so many writes, the first ones meet a storm: half of them fail. The others, one in fifty.
 PERIOD: Final = 1000
 STORM: Final = 150
@@ -103,8 +101,8 @@ Step = Piece | Callable[[bytes], list[Piece]]
 """A piece; or the call is forwarded, and this is what becomes of the real answer."""
 
 
-def _steps(plan: Plan, target: bytes, function_seconds: float) -> list[Step]:
-    """Return what happens to a call of this operation; the function has so many seconds."""
+def _steps(plan: Plan, operation: str, function_seconds: float) -> list[Step]:
+    """Return what happens to a call; operation: its; function_seconds: the function's time."""
     dice, is_half = plan.dice, plan.dice < 0.5
     too_long = function_seconds + 0.5 + 4 * dice
     throttled = ("ProvisionedThroughputExceededException", "ThrottlingException")[is_half]
@@ -112,9 +110,9 @@ def _steps(plan: Plan, target: bytes, function_seconds: float) -> list[Step]:
     expired = "Signature expired: 20250330T010000Z is now earlier than it may be"
     garbled = answer(b"<html>", x_amzn_RequestId=None, x_amz_crc32=None)
     refused = {"Id": "0", "Code": "InternalError", "SenderFault": False}
-    in_part: dict[bytes, object] = {
-        b"BatchGetItem": {"Responses": {}, "UnprocessedKeys": {"x": {}}},
-        b"ChangeMessageVisibilityBatch": {"Successful": [], "Failed": [refused]},
+    in_part: dict[str, object] = {
+        "BatchGetItem": {"Responses": {}, "UnprocessedKeys": {"x": {}}},
+        "ChangeMessageVisibilityBatch": {"Successful": [], "Failed": [refused]},
     }
     table: dict[Fault, list[Step]] = {
         Fault.THROTTLED: [_error(400, throttled)],
@@ -137,17 +135,17 @@ def _steps(plan: Plan, target: bytes, function_seconds: float) -> list[Step]:
         Fault.DARK: [too_long, None],
         Fault.LAST: [lambda real: [_ending(real), 10 * too_long, None]],
         Fault.EXPIRED: [_error(400, "InvalidSignatureException", expired)],
-        Fault.IN_PART: [_said(in_part[target]) if target in in_part else _pass],
+        Fault.IN_PART: [_said(in_part[operation]) if operation in in_part else _pass],
         Fault.FROZEN: [signal.SIGSTOP, _pass],
     }
     return table[plan.fault]
 
 
-class Proxy:
-    """A DynamoDB endpoint that forwards to the real one, as a context manager in its own thread.
+class Proxy(Server):
+    """A DynamoDB endpoint that forwards to the real one, as a context manager.
 
-    A function reaches it at `endpoint_url`, followed by a slash and its own process id, which
-    tells whom to kill, if it trusts the authority whose certificate is in `ca_bundle`.
+    A function reaches it at `url`, followed by a slash and its own process id, which tells whom to
+    kill, if it trusts the authority whose certificate is ca.pem.
     """
 
     def __init__(
@@ -155,149 +153,108 @@ class Proxy:
         target_port: int,
         seed: int,
         function_seconds: float,
-        ca_bundle: Path,
+        folder: Path,
         often: Fault | None = None,
     ) -> None:
-        authority = trustme.CA()
-        authority.cert_pem.write_to_path(str(ca_bundle))
-        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert(HOST).configure_cert(self._tls)
-        self._target_port = target_port
-        self._schedule = schedule(seed, often)
-        self._function_seconds = function_seconds
-        self._plans: dict[bytes, Plan | None] = {}
-        self._handshakes_to_stop = 0
-        self._dark_since: dict[int, float] = {}  # by process
-        self._under_way: Counter[bytes] = Counter()
-        self._tasks: set[asyncio.Task[None] | None] = set()
-        self._is_up = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
-        self.endpoint_url = ""
-        """Where a function reaches it."""
+        """folder: for ca.pem. often: a fault that comes more often than all others together."""
+        super().__init__(folder=folder)
+        self.RequestHandlerClass = _Calls
+        self.target_port = target_port
+        self.lock = threading.Lock()
+        self.handshakes_to_stop = 0
+        self.dark: dict[int, int] = {}
+        """By process, the last of the connections that are."""
+        self.under_way: Counter[object] = Counter()
         self.faults: Counter[Fault] = Counter()
         self.writes = 0
         self.concurrent = 0
         """How many writes began while another one of the same event_id was under way."""
         self.calm = False
         """Set it to let everything pass."""
+        self._schedule = schedule(seed, often)
+        self._function_seconds = function_seconds
+        self._plans: dict[str, Plan | None] = {}
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        self._is_up.wait()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join()
-
-    async def _run(self) -> None:
-        """Serve until the end, when all that is still under way is cancelled."""
-        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._serve, HOST, 0, limit=1 << 20)
-        self.endpoint_url = f"https://{HOST}:{server.sockets[0].getsockname()[1]}"
-        self._is_up.set()
-        await self._over.wait()
-        server.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        opened, upstream = self._loop.time(), None
-        self._tasks.add(task := asyncio.current_task())  # the loop itself holds them only weakly
-        try:
-            if self._handshakes_to_stop:
-                self._handshakes_to_stop -= 1
-                await reader.read(1)
-                writer.write(b"\x16\x03\x03\x00\x7a")  # the beginning of a record
-                await reader.read()
-                return
-            await writer.start_tls(self._tls)  # at once: it would not see what has been read
-            upstream = await asyncio.open_connection(HOST, self._target_port, limit=1 << 20)
-            while await self._exchange(opened, reader, writer, *upstream):
-                pass
-        except (asyncio.IncompleteReadError, OSError):
-            pass  # the client is gone
-        except asyncio.CancelledError:
-            pass  # the run is over
-        finally:
-            self._tasks.discard(task)
-            if upstream:
-                upstream[1].close()
-            writer.transport.abort()  # closing waits for the other side's part of TLS
-
-    async def _exchange(
-        self,
-        opened: float,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        from_table: asyncio.StreamReader,
-        to_table: asyncio.StreamWriter,
-    ) -> bool:
-        """Answer one request, or not; return whether the connection, opened then, goes on."""
-        head, body = await _message(reader)
-        pid = int(_field(_PROCESS, head))
-        if opened <= self._dark_since.get(pid, 0):
-            await reader.read()
-            return False
-        found = _EVENT_ID.search(body)
-        event_id = found[1] if found else _field(_CALL, head)
-        self.concurrent += bool(self._under_way[event_id])
-        self._under_way[event_id] += 1
-        try:
-            left = self._meet(head, pid)
-            while left:
-                step = left.pop(0)
-                if callable(step):
-                    to_table.write(_PROCESS.sub(b"POST / ", head, count=1) + body)
-                    left = [*step(b"".join(await _message(from_table))), *left]
-                elif isinstance(step, signal.Signals):
-                    with contextlib.suppress(ProcessLookupError):  # it ended in the meantime
-                        os.kill(pid, step)
-                elif isinstance(step, float):
-                    await asyncio.sleep(step)
-                elif step is None or writer.is_closing():
-                    return False
-                else:
-                    writer.write(step)
-                    await writer.drain()
-        finally:
-            self._under_way[event_id] -= 1
-        return True
-
-    def _meet(self, head: bytes, pid: int) -> list[Step]:
-        """Return what happens to a request."""
-        call = _field(_CALL, head)
+    def meet(self, call: str, operation: str) -> tuple[Fault | None, list[Step]]:
+        """Return which fault meets a request, and what happens to it."""
         is_first = call not in self._plans
         if is_first:
             self.writes += 1
             self._plans[call] = None if self.calm else next(self._schedule)
         plan = self._plans[call]
         if plan is None or self.calm or not (is_first or plan.persistent):
-            return [_pass]
+            return None, [_pass]
         self.faults[plan.fault] += 1
-        self._handshakes_to_stop += plan.fault is Fault.HANDSHAKE
-        if plan.fault is Fault.DARK:
-            self._dark_since[pid] = self._loop.time()
-        return _steps(plan, _field(_TARGET, head), self._function_seconds)
+        return plan.fault, _steps(plan, operation, self._function_seconds)
 
 
-_PROCESS: Final = re.compile(rb"^POST /(\d+)/? ")
-_CALL: Final = re.compile(rb"\r\namz-sdk-invocation-id: *([^\r]+)", re.IGNORECASE)
-_TARGET: Final = re.compile(rb"\r\nx-amz-target: *\w+\.(\w+)", re.IGNORECASE)
-_LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+class _Calls(Conversation):
+    """What a function asks on one connection."""
+
+    server: Proxy
+
+    def handle(self) -> None:
+        """Answer until the connection ends."""
+        with self.server.lock:
+            is_stopped = self.server.handshakes_to_stop > 0
+            self.server.handshakes_to_stop -= is_stopped
+        if is_stopped:
+            with socket.socket(fileno=os.dup(self.request.fileno())) as raw:
+                raw.recv(1)
+                raw.sendall(b"\x16\x03\x03\x00\x7a")  # the beginning of a record
+                _outlive(raw)
+        else:
+            with contextlib.closing(HTTPConnection(HOST, self.server.target_port)) as self.table:
+                super().handle()
+
+    def do_POST(self) -> None:  # noqa: N802 (http.server's name)
+        """Answer one request, or not."""
+        proxy, pid, body = self.server, int(self.path.strip("/")), self.body()
+        call = self.headers["amz-sdk-invocation-id"]
+        if self.number <= proxy.dark.get(pid, 0):
+            _outlive(self.connection)
+            self.close_connection = True
+            return
+        found = _EVENT_ID.search(body)
+        event_id = found[1] if found else call
+        with proxy.lock:
+            proxy.concurrent += bool(proxy.under_way[event_id])
+            proxy.under_way[event_id] += 1
+            fault, left = proxy.meet(call, self.headers["x-amz-target"].rpartition(".")[2])
+            proxy.handshakes_to_stop += fault is Fault.HANDSHAKE
+            if fault is Fault.DARK:
+                proxy.dark[pid] = len(proxy.conversations)
+        try:
+            while left and not self.close_connection:
+                left = self._take(left.pop(0), pid, body) + left
+        finally:
+            with proxy.lock:
+                proxy.under_way[event_id] -= 1
+
+    def _take(self, step: Step, pid: int, body: bytes) -> list[Step]:
+        """Take a step, and return what follows from it."""
+        if callable(step):
+            return [*step(self.forward(self.table, "/", body))]
+        if isinstance(step, signal.Signals):
+            with contextlib.suppress(ProcessLookupError):  # it ended in the meantime
+                os.kill(pid, step)
+        elif isinstance(step, float):
+            time.sleep(step)
+        elif step is None:
+            self.close_connection = True
+        else:
+            self.connection.sendall(step)
+        return []
+
+
 _CONNECTION: Final = re.compile(rb"(?<=\r\n)connection: keep-alive\r\n", re.IGNORECASE)
 _EVENT_ID: Final = re.compile(rb'"event_id": ?\{"S": ?("[^"]*")')
 
 
-def _field(pattern: re.Pattern[bytes], text: bytes) -> bytes:
-    found = pattern.search(text)
-    if found is None:
-        raise ValueError(f"the function's request does not match {pattern.pattern!r}: {text!r}")
-    return found[1]
-
-
-async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
-    """Read a request or an answer: its head and its body."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    return head, await reader.readexactly(int(_field(_LENGTH, head)))
+def _outlive(client: socket.socket) -> None:
+    """Read until the client is gone."""
+    while client.recv(65536):
+        pass
 
 
 def _pass(real: bytes) -> list[Piece]:

@@ -95,12 +95,12 @@ def prove(options: Options, tell: Tell) -> Report:
     started = time.monotonic()
     load = messages(options.messages, options.seed, versioned=options.policy == "newest")
     with tempfile.TemporaryDirectory() as folder, Emulator(region=options.stack.region) as aws:
-        watched_file, bundle = Path(folder) / "watched", Path(folder) / "ca.pem"
+        watched_file = Path(folder) / "watched"
         port, often = int(aws.endpoint_url.rpartition(":")[2]), MET_BY.get(options.sabotage)
-        with Proxy(port, options.seed, FUNCTION_SECONDS, bundle, often) as proxy:
+        with Proxy(port, options.seed, FUNCTION_SECONDS, Path(folder), often) as proxy:
             variables = {
-                "AWS_ENDPOINT_URL_DYNAMODB": proxy.endpoint_url,
-                "AWS_CA_BUNDLE": str(bundle),
+                "AWS_ENDPOINT_URL_DYNAMODB": proxy.url,
+                "AWS_CA_BUNDLE": f"{folder}/ca.pem",
                 "WATCHED_FILE": str(watched_file),
                 "SABOTAGE": options.sabotage,
             }
