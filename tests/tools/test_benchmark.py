@@ -19,8 +19,7 @@ from tools.bench.measure import (
     run,
     state,
 )
-from tools.bench.server import HOST
-from tools.bench.stub import running_stub
+from tools.bench.stub import HOST, running_stub
 from tools.bench.variants import Handler, client_loop
 from tools.console import short
 

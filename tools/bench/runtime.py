@@ -3,51 +3,75 @@
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Queue
 from statistics import median
-from typing import Any
+from typing import Any, Self
 
 from tools.bench.measure import environment, sqs_event, state
-from tools.bench.server import HOST, Headers, Server
-from tools.bench.stub import Stub
+from tools.bench.stub import HOST, Stub
 from tools.stacks import PROJECT
 
 SECONDS = 20.0
 TRIVIAL = "tools.bench.trivial"
 
 
-class Runtime(Server):
+class Runtime:
     """Lambda's side of the Runtime API: hands events out, and keeps what comes back.
 
     https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
     """
 
     def __init__(self) -> None:
-        super().__init__()
-        self.address = f"{HOST}:{self.port}"
         self._events: Queue[tuple[float, object]] = Queue()
         self.said: Queue[tuple[str, Any]] = Queue()
         """What the function's process sent: the end of a path, and the body."""
 
-    def answer(self, path: str, headers: Headers, body: bytes) -> bytes:
-        """Hand out the next event, or keep what the function's process says."""
-        end = path.rpartition("/")[2]
-        self.said.put((end, json.loads(body or b"null")))
-        deadline, event = self._events.get() if end == "next" else (0.0, {})
-        text = json.dumps(event)
-        head = {
-            "Lambda-Runtime-Aws-Request-Id": time.time_ns(),
-            "Lambda-Runtime-Deadline-Ms": int(deadline * 1000),
-            "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:x:1:f",
-            "Content-Type": "application/json",
-            "Content-Length": len(text),
-        }
-        lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
-        status = "200 OK" if end == "next" else "202 Accepted"
-        return f"HTTP/1.1 {status}\r\n{lines}\r\n{text}".encode()
+    def __enter__(self) -> Self:
+        """Listen."""
+        events, said = self._events, self.said
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def do_GET(self) -> None:
+                said.put(("next", None))
+                deadline, event = events.get()
+                self._answer(200, json.dumps(event).encode(), int(deadline * 1000))
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                said.put((self.path.rpartition("/")[2], json.loads(body or b"null")))
+                self._answer(202)
+
+            def _answer(self, status: int, body: bytes = b"", deadline_ms: int = 0) -> None:
+                self.send_response(status)
+                self.send_header("Lambda-Runtime-Aws-Request-Id", str(time.time_ns()))
+                self.send_header("Lambda-Runtime-Deadline-Ms", str(deadline_ms))
+                self.send_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:x:1:f")
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer((HOST, 0), Handler)
+        self._server.daemon_threads = True
+        self.address = f"{HOST}:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Listen no more."""
+        self._server.shutdown()
+        self._server.server_close()
 
     def heard(self) -> tuple[str, Any]:
         """Return what the process said next."""
