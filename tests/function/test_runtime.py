@@ -101,6 +101,20 @@ def test_a_table_that_hangs_is_answered_before_the_deadline(shipped: Path) -> No
         assert time.monotonic() - started < 1
 
 
+def test_a_kill_between_two_batches_answers_nothing_and_the_next_process_begins_anew(
+    shipped: Path,
+) -> None:
+    with Server(answer_anew, answer_anew) as server:
+        for _ in range(2):
+            with environment(shipped, server.url) as runtime:
+                assert runtime.heard() == ("next", None)
+                answered = runtime.invoke(batch(record(EXAMPLE)))
+                assert answered == ("response", {"batchItemFailures": []})
+            assert runtime.said.empty()
+    items = [json.loads(request.body)["Item"] for request in server.requests]
+    assert items == [EXAMPLE_ITEM] * 2
+
+
 def test_a_mistake_in_the_environment_is_told_when_the_function_initialises(shipped: Path) -> None:
     with environment(shipped, "localhost:8000") as runtime:
         kind, said = runtime.heard()
