@@ -18,7 +18,7 @@ help: ## Show this list
 demo: .venv/installed ## Deploy to a local AWS and watch real events flow
 	@$(BIN)/python -m tools demo
 
-check: lint ## While editing: format, lint, types, and the tests that need no embedded AWS
+check: lint ## While editing: format, lint, types, and the tests of function/, infra/ and docs
 	@$(IN_OWN_TMP) HYPOTHESIS_PROFILE=check $(BIN)/pytest --numprocesses auto \
 		tests/function tests/infra tests/test_docs.py
 

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from json.encoder import encode_basestring as _quoted
+from json.encoder import encode_basestring as _quoted  # what json.dumps calls, without its frames
 from typing import Any, NoReturn
 
 from function.number import Number, RejectedError, number

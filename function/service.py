@@ -106,7 +106,7 @@ class Service:
         return start.replace("\n", "\r\n"), canonical, signature
 
 
-_signing = lru_cache(maxsize=4)(Service._sign)
+_signing = lru_cache(maxsize=4)(Service._sign)  # for each target its latest second
 
 
 def _url_of_region(name: str, region: str, environment: Mapping[str, str]) -> str:

@@ -47,8 +47,8 @@ WRITE_UNIT_BYTES: Final = 1024
 READ_UNIT_BYTES: Final = 4096
 # Of the function, by `python -m tools.bench.handler`: milliseconds of a whole core on x86-64, for
 # events of 615 bytes; requests at once; and the metrics line, with an assumption for Lambda's own.
-CPU_MS_PER_INVOCATION: Final = 0.5
-CPU_MS_PER_EVENT: Final = 0.2
+CPU_MS_PER_INVOCATION: Final = 0.1
+CPU_MS_PER_EVENT: Final = 0.17
 CONNECTIONS: Final = 32
 READ_KEYS: Final = 100
 LOG_BYTES: Final = 1000

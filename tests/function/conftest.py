@@ -5,13 +5,13 @@ HYPOTHESIS_PROFILE is check, test (the default) or prove.
 
 import gc
 import os
-import time
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.function.looping import open_files
+from tools.deployed import wait_for
 
 _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile(
@@ -29,7 +29,5 @@ def closes_all() -> Iterator[None]:
     before = open_files()
     yield
     gc.collect()
-    deadline = time.monotonic() + 10  # the server's threads end a little later
-    while open_files() > before and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert open_files() <= before
+    # The server's threads end a little later.
+    assert wait_for(lambda: open_files() <= before, 10, every=0.01)

@@ -61,6 +61,7 @@ def test_the_table_says_when_alarms_ring(managed: bool) -> None:
 
     alone = {
         rings("failed-messages", {int(second // 60): 1 for second in accumulate([begin, *pauses])})
+        or 0
         for begin in range(60)
         for pauses in product(*([share * each for share in shares] for each in longest[:4]))
     }
@@ -76,7 +77,7 @@ def test_the_table_says_when_alarms_ring(managed: bool) -> None:
         **{alarm: [str(rings(alarm, series))] for alarm, series in STEADY.items()},
         "failed-messages": [
             str(rings("failed-messages", ALL)),
-            " to ".join(str(each) for each in sorted({min(alone), max(alone)})),  # type: ignore[type-var]
+            " to ".join(str(each) for each in sorted({min(alone), max(alone)})),
         ],
         "dead-letters": [
             f"{first / 60:.1f} to {last / 60:.1f} hours" if managed else str(last),

@@ -18,7 +18,7 @@ from importlib.metadata import version
 from math import ceil
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from rich.console import Console
 
@@ -53,6 +53,9 @@ class Plan(NamedTuple):
     limited: tuple[int, int] = (5, 20)  # of batches of 10
     first_large: int = 5  # rounds of a first batch of 100, and of the runtime client
     repeated_percent: Sequence[int] = (0, 50, 90)
+
+
+FULL: Final = Plan()
 
 
 class Compared:
@@ -164,7 +167,7 @@ def benchmark(latency_ms: float, plan: Plan) -> dict[str, Any]:
     return report
 
 
-def main(arguments: Sequence[str] | None = None, plan: Plan = Plan()) -> int:  # noqa: B008 (a constant)
+def main(arguments: Sequence[str] | None = None, plan: Plan = FULL) -> int:
     """Run the benchmark; 1 if a variant failed or wrote less than it was given."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench.handler", description=main.__doc__)
     parser.add_argument("--json", action="store_true", help="print JSON, with every figure")
