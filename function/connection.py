@@ -30,13 +30,17 @@ _CHUNK = 16_384  # a TLS record
 class Connection:
     """A connection to a service, for one exchange after another."""
 
+    steps: Generator[Wish, None, Answer]
+    """The exchange under way, and when it has to end; both, and `wish`, are function.loop's."""
+    deadline: float
+
     def __init__(self, service: Service) -> None:
         """Connect to nothing yet."""
         self.service = service
         self.state = "resolving its name"  # what it is doing, for people
         self.is_open = False
         self.is_fit = False  # whether it may serve another exchange
-        self.wish: Wish = (-1, 0)  # what is waited for: function.loop
+        self.wish: Wish = (-1, 0)
         self._socket: Any = None
         self._last_id = ""
 

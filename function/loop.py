@@ -13,11 +13,10 @@ import math
 import select
 import time
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Iterable
 from itertools import count
-from typing import NamedTuple
 
-from function.connection import Connection, Wish
+from function.connection import Connection
 from function.request import Answer, NoAnswerError, Pause, Request, Task
 from function.service import Service
 
@@ -25,12 +24,6 @@ SECONDS = 2.0
 """For one attempt: name, connection, TLS and answer."""
 AT_ONCE = 32  # exchanges; `python -m tools.bench.handler` measures it
 OPENING = 4  # connections: at 128 MB, with a fourteenth of a core, more would time out together
-
-
-class _Exchange(NamedTuple):
-    task: Task
-    deadline: float
-    steps: Generator[Wish, None, Answer]
 
 
 class Loop:
@@ -43,7 +36,7 @@ class Loop:
         self._polled: dict[int, Connection] = {}  # by file descriptor
         # The last used comes last, and is used again first.
         self._idle: dict[Service, list[Connection]] = {service: [] for service in services}
-        self._under_way: dict[Connection, _Exchange] = {}  # by deadline, the earliest first
+        self._under_way: dict[Connection, Task] = {}  # by deadline, the earliest first
         self._waiting: deque[tuple[Task, Request]] = deque()
         self._pausing: list[tuple[float, int, Task]] = []  # a heap
         self._order = count()
@@ -103,13 +96,14 @@ class Loop:
             else:
                 return
             self._waiting.popleft()
-            deadline = time.monotonic() + SECONDS
-            self._under_way[connection] = _Exchange(task, deadline, connection.converse(request))
+            connection.deadline = time.monotonic() + SECONDS
+            connection.steps = connection.converse(request)
+            self._under_way[connection] = task
             self._move(connection)
 
     def _wait(self, until: float) -> None:
         """Wait for the next event or deadline, at most until a moment; move on what it concerns."""
-        first = next(iter(self._under_way.values()), None)
+        first = next(iter(self._under_way), None)
         seconds = max(0, min(until, first.deadline if first else until) - time.monotonic())
         for descriptor, _ in self._poll.poll(math.ceil(seconds * 1000)):
             connection = self._polled[descriptor]
@@ -118,20 +112,17 @@ class Loop:
             else:  # it ended, or brings what nobody asked for
                 self._idle[connection.service].remove(connection)
                 self._close(connection)
-        now = time.monotonic()
-        if first and first.deadline <= now:
-            for late in [each for each, it in self._under_way.items() if it.deadline <= now]:
-                idle = self._idle[late.service]  # where one went dark, the others may have
-                while idle:
-                    self._close(idle.pop())
-                slow = NoAnswerError(f"none within {SECONDS:g} s, {late.state}")
-                self._resume(self._end(late), slow)
+        if first in self._under_way and first.deadline <= time.monotonic():
+            while idle := self._idle[first.service]:  # where one went dark, the others may have
+                self._close(idle.pop())
+            slow = NoAnswerError(f"none within {SECONDS:g} s, {first.state}")
+            self._resume(self._end(first), slow)
 
     def _move(self, connection: Connection) -> None:
         """Let an exchange go as far as it can."""
         news: Answer | NoAnswerError
         try:
-            wish = next(self._under_way[connection].steps)
+            wish = next(connection.steps)
         except StopIteration as stop:
             news = stop.value
         except NoAnswerError as error:
@@ -149,13 +140,12 @@ class Loop:
 
     def _end(self, connection: Connection) -> Task:
         """End an exchange, and return the task that it was for."""
-        exchange = self._under_way.pop(connection)
-        exchange.steps.close()
+        connection.steps.close()
         if connection.is_fit and connection.wish[1] == select.POLLIN:
             self._idle[connection.service].append(connection)
         else:
             self._close(connection)
-        return exchange.task
+        return self._under_way.pop(connection)
 
     def _close(self, connection: Connection) -> None:
         self._forget(connection)

@@ -7,17 +7,33 @@ from enum import StrEnum
 from json.encoder import encode_basestring as _quoted  # what json.dumps calls, without its frames
 from typing import Any, NoReturn
 
-from function.number import Number, RejectedError, number
-from function.version import Version
+from function.values import Number, RejectedError, Version, number
 
-KEY_BYTES = 2048
-"""The longest partition key: DynamoDB, "Quotas", partition keys and sort keys."""
-NESTING = 32
-"""How deep lists and maps nest in an item: DynamoDB, "Quotas", attributes."""
+# DynamoDB, "Quotas": partition keys and sort keys; attributes.
+KEY_BYTES, NESTING = 2048, 32
 _TOO_DEEP = f"body nests deeper than the {NESTING} levels that DynamoDB holds"
 
-Item = dict[str, dict[str, Any]]
-"""Attribute values by name: {"user_id": {"N": "42"}}."""
+# What a body is that is no event, by its form alone, and what to do about it.
+_FORMS = {
+    "\ufeff": "it begins with a byte order mark; send it as UTF-8 without one",
+    r'\s*"\s*\{': "it is JSON in a JSON string; serialise the event once",
+    r"(?:ey[IJ]|ewog|ew0K)[A-Za-z0-9+/]*=*\s*\Z": "it looks like base64; send the JSON itself",
+    # https://github.com/awslabs/amazon-sqs-java-extended-client-lib
+    r'\s*\[\s*"[\w.]*PayloadS3Pointer"': "it is the extended client library's pointer to S3; send "
+    "the event itself, for DynamoDB stores no more than SQS carries",
+}
+# Envelopes, by the members that each always holds.
+# https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
+# https://docs.aws.amazon.com/eventbridge/latest/ref/events-structure.html
+# https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
+_ENVELOPES = {
+    "Type MessageId TopicArn Message Timestamp": "it is wrapped in an SNS notification; turn on raw"
+    " message delivery for the subscription",
+    "id detail-type source account time region detail": "it is wrapped in an EventBridge event;"
+    ' give the rule\'s target the input path "$.detail"',
+    "specversion id source type": "it is wrapped in a CloudEvent; send its data, or put the key"
+    " beside it",
+}
 
 
 class Outcome(StrEnum):
@@ -34,10 +50,7 @@ class Message:
     """A record of an SQS batch, parsed, and what became of it: failed until more is known."""
 
     def __init__(
-        self,
-        record: Mapping[str, Any],
-        key: str,
-        read_version: Callable[[Mapping[str, Any]], Version],
+        self, record: Mapping[str, Any], key: str, read_version: Callable[[Any], Version]
     ) -> None:
         """key: the table's, the member that identifies the state.
 
@@ -48,7 +61,7 @@ class Message:
         self.attributes: dict[str, Any] = attributes if isinstance(attributes, dict) else {}
         self.event_id: str | None = None  # if it tells a usable one
         self.version: Version = None
-        self.item = b""  # the event as an Item in JSON; empty if there is none
+        self.item = b""  # by DynamoDB's types, in JSON: {"user_id":{"N":"42"}}; empty if rejected
         self.outcome = Outcome.FAILED
         self.reason = ""  # of what is not acknowledged, for people; tells form, not content
         self.is_put_aside = False  # whether SQS confirmed its dead letter
@@ -80,44 +93,20 @@ def _members(body: object) -> dict[str, Any]:
     try:
         members = _JSON.decode(body)
     except json.JSONDecodeError as error:
-        raise RejectedError(f"body is not JSON: {error}{_hint(body)}") from None
-    if not isinstance(members, dict):
-        raise RejectedError(f"body is not a JSON object{_hint(body)}")
-    return members
-
-
-# What a body is that is no event, by its form alone, and what to do about it.
-_TEXTS = {
-    "\ufeff": "it begins with a byte order mark; send it as UTF-8 without one",
-    r'\s*"\s*\{': "it is JSON in a JSON string; serialise the event once",
-    r"(?:ey[IJ]|ewog|ew0K)[A-Za-z0-9+/]*=*\s*\Z": "it looks like base64; send the JSON itself",
-    # https://github.com/awslabs/amazon-sqs-java-extended-client-lib
-    r'\s*\[\s*"[\w.]*PayloadS3Pointer"': "it is the extended client library's pointer to S3; send "
-    "the event itself, for DynamoDB stores no more than SQS carries",
-}
-# Envelopes, by the members that each always holds.
-# https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
-# https://docs.aws.amazon.com/eventbridge/latest/ref/events-structure.html
-# https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
-_ENVELOPES = {
-    "Type MessageId TopicArn Message Timestamp": "it is wrapped in an SNS notification; turn on raw"
-    " message delivery for the subscription",
-    "id detail-type source account time region detail": "it is wrapped in an EventBridge event;"
-    ' give the rule\'s target the input path "$.detail"',
-    "specversion id source type": "it is wrapped in a CloudEvent; send its data, or put the key"
-    " beside it",
-}
-
-
-def _hint(body: str) -> str:
-    return next((f"; {hint}" for form, hint in _TEXTS.items() if re.match(form, body)), "")
+        problem = f"body is not JSON: {error}"
+    else:
+        if isinstance(members, dict):
+            return members
+        problem = "body is not a JSON object"
+    hints = (f"; {hint}" for form, hint in _FORMS.items() if re.match(form, body))
+    raise RejectedError(problem + next(hints, ""))
 
 
 def _event_id(members: dict[str, Any], key: str) -> str:
     if key not in members:
-        envelopes = _ENVELOPES.items()
-        hints = (f": {hint}" for names, hint in envelopes if members.keys() >= {*names.split()})
-        raise RejectedError(f"{key} is missing{next(hints, '')}")
+        names = members.keys()
+        hints = (f": {hint}" for each, hint in _ENVELOPES.items() if names >= {*each.split()})
+        raise RejectedError(f"{key} is missing" + next(hints, ""))
     event_id = members[key]
     if type(event_id) is not str:  # a Number is one, too
         raise RejectedError(f"{key} is not a string")
@@ -129,7 +118,7 @@ def _event_id(members: dict[str, Any], key: str) -> str:
 
 
 def _attributes(members: Mapping[str, Any], levels: int) -> str:
-    """Return members as attribute values by name, in JSON; so many levels may still nest in them.
+    """Return members by DynamoDB's types, in JSON; so many levels may still nest in them.
 
     Written at once, because a json.dumps of dictionaries takes three times as long.
     """

@@ -18,11 +18,11 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from function.message import Item, Message
-from function.number import Number, RejectedError
-from function.version import Timestamp, Version, parse_version
+from function.message import Message
+from function.values import Number, RejectedError, Timestamp, Version, parse_version
 
 _SECOND = len("2025-03-30T01:00:00")
+_CONFLICT = "another event is stored under its id, and the table is append-only"
 
 
 class Policy:
@@ -37,7 +37,7 @@ class Policy:
 
     def order(self, messages: Sequence[Message]) -> Sequence[Message]:
         """Return a batch's messages of one id in the order in which they are tried."""
-        return messages[::-1]
+        return sorted(messages, key=lambda each: rank(each.version))[::-1]  # of equals the last
 
     def condition(self, message: Message) -> dict[str, Any]:
         """Return the parameters of PutItem under which an event is stored."""
@@ -47,9 +47,14 @@ class Policy:
         """Return why an event is rejected beside the item that the table holds, or nothing."""
         return ""
 
-    def is_settled(self, message: Message, stored: Item) -> bool:
+    def is_settled(self, message: Message, stored: Mapping[str, Any]) -> bool:
         """Tell whether what a read found stored proves that no write is needed."""
-        return False
+        kept = stored.get(self.attribute, {})
+        try:
+            version = Number(kept["N"]) if "N" in kept else parse_version(kept["S"])
+        except (KeyError, RejectedError):  # nothing, or what an event would not bring
+            return False
+        return rank(version) >= rank(message.version)  # equal ones are taken for one state
 
 
 def choose_policy(environment: Mapping[str, str], key: str) -> Policy:
@@ -78,9 +83,14 @@ class _First(Policy):
     def conflict(self, message: Message, standing: bytes) -> str:
         if message.item == standing:  # as its own is, once it is written
             return ""
-        one, other = (comparable({"M": json.loads(item)}) for item in (message.item, standing))
-        conflict = "another event is stored under its id, and the table is append-only"
-        return "" if one == other else conflict
+        one, other = (json.loads(each, object_hook=_in_value) for each in (message.item, standing))
+        return "" if one == other else _CONFLICT
+
+
+def _in_value(attribute: dict[str, Any]) -> dict[str, Any]:
+    """Return what is equal for equal numbers: to DynamoDB, 1.0 is 1."""
+    number = attribute.get("N")  # a member of that name holds no text
+    return {"N": Decimal(number)} if isinstance(number, str) else attribute
 
 
 class _Newest(Policy):
@@ -98,24 +108,10 @@ class _Newest(Policy):
         except RejectedError as error:
             raise RejectedError(f"{self.attribute} {error}") from None
 
-    def order(self, messages: Sequence[Message]) -> Sequence[Message]:
-        if len(messages) == 1:
-            return messages
-        # Of equal ones the last to arrive comes first.
-        return sorted(messages, key=lambda each: rank(each.version))[::-1]
-
-    def is_settled(self, message: Message, stored: Item) -> bool:
-        kept = stored.get(self.attribute, {})
-        try:
-            version = Number(kept["N"]) if "N" in kept else parse_version(kept["S"])
-        except (KeyError, RejectedError):  # nothing, or what an event would not bring
-            return False
-        return rank(version) >= rank(message.version)  # equal ones are taken for one state
-
     def condition(self, message: Message) -> dict[str, Any]:
         # Comparing values of two types is never true in DynamoDB: no comparison checks the type.
         version, expression = message.version, "attribute_not_exists(#version)"
-        values: Item = {}
+        values = {}
         if isinstance(version, Number):
             foreign = "NOT (attribute_type(#version, :number) OR attribute_type(#version, :string))"
             expression += f" OR #version <= :version OR {foreign}"
@@ -147,15 +143,3 @@ def rank(version: Version) -> tuple[Any, ...]:
     if isinstance(version, Timestamp):
         return (2, version.instant)
     return (0,) if version is None else (1, Decimal(version))
-
-
-def comparable(attribute: Mapping[str, Any]) -> tuple[str, Any]:
-    """Return an attribute value so that equal ones are those equal to DynamoDB: 1.0 is 1."""
-    ((kind, value),) = attribute.items()
-    if kind == "N":
-        return kind, Decimal(value)
-    if kind == "L":
-        return kind, [comparable(each) for each in value]
-    if kind == "M":
-        return kind, {name: comparable(each) for name, each in value.items()}
-    return kind, value

@@ -16,16 +16,14 @@ from function.request import NoAnswerError, Pause, Request, Task, make_request
 FIRST_SECONDS, LONGEST_SECONDS = 30, 900
 """A failed message's pause, doubled by each delivery. What waits is in flight, of which a queue has
 120,000; so not longer."""
-ENTRIES = 10
-"""In one ChangeMessageVisibilityBatch: its API reference."""
-ATTRIBUTES, MESSAGE_BYTES = 10, 1_048_576
-"""What a message may have: SQS developer guide, "Message quotas"; its attributes count."""
-
-# What a message may hold: API reference, SendMessage.
+_ENTRIES = 10  # in one ChangeMessageVisibilityBatch: its API reference
+# What a message may have, its attributes included: SQS developer guide, "Message quotas". And what
+# it may not hold: API reference, SendMessage.
+_ATTRIBUTES, _MESSAGE_BYTES = 10, 1_048_576
 _REFUSED = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-Attributes = dict[str, dict[str, str]]
-"""Message attributes by name: {"reason": {"DataType": "String", "StringValue": "..."}}."""
+# Message attributes by name: {"reason": {"DataType": "String", "StringValue": "..."}}.
+_Attributes = dict[str, dict[str, str]]
 
 
 class Queue:
@@ -33,8 +31,7 @@ class Queue:
 
     def __init__(self, url: str, dead_letter_url: str) -> None:
         """Keep where they are."""
-        self._url = url
-        self._dead_letter_url = dead_letter_url
+        self._url, self._dead_letter_url = url, dead_letter_url
 
     def retry(self, messages: Sequence[Message], troubles: set[str]) -> Iterator[Task]:
         """Return the tasks that put aside what was rejected, and let wait what failed.
@@ -45,11 +42,10 @@ class Queue:
             if message.outcome is Outcome.REJECTED:
                 yield self.put_aside(message, troubles)
         failed = [message for message in messages if message.outcome is Outcome.FAILED]
-        for start in range(0, len(failed), ENTRIES):
-            yield self.pause(failed[start : start + ENTRIES], troubles)
+        for start in range(0, len(failed), _ENTRIES):
+            yield self._pause(failed[start : start + _ENTRIES], troubles)
 
-    def pause(self, messages: Sequence[Message], troubles: set[str]) -> Task:
-        """Let failed messages wait, of which there may be ENTRIES."""
+    def _pause(self, messages: Sequence[Message], troubles: set[str]) -> Task:
         entries = [
             {
                 "Id": str(place),
@@ -67,7 +63,7 @@ class Queue:
             troubles.add(f"failed messages keep the queue's visibility timeout: {cause}")
 
     def put_aside(self, message: Message, troubles: set[str]) -> Task:
-        """Send a rejected message to the dead-letter queue, as it was sent, with its reason."""
+        """Send a message to the dead-letter queue, as it was sent, with its reason."""
         body, attributes = message.record["body"], _letter_attributes(message)
         asked = {
             "QueueUrl": self._dead_letter_url,
@@ -77,7 +73,7 @@ class Queue:
         said, trouble = yield from _ask("SendMessage", asked)
         if not trouble and said.get("MD5OfMessageBody") != _md5(body.encode()):
             trouble = "another body than it was sent"
-        if not trouble and said.get("MD5OfMessageAttributes") != md5_of_attributes(attributes):
+        if not trouble and said.get("MD5OfMessageAttributes") != _md5_of_attributes(attributes):
             trouble = "other attributes than it was sent"
         message.is_put_aside = not trouble
         if trouble:
@@ -106,10 +102,10 @@ def pause_seconds(message: Message) -> int:
     return round(random.uniform(seconds / 2, seconds))  # noqa: S311 (jitter)
 
 
-def _letter_attributes(message: Message) -> Attributes:
+def _letter_attributes(message: Message) -> _Attributes:
     """Return the producer's attributes and, as far as they fit, ours, the most needed first."""
     record = message.record
-    attributes: Attributes = {  # Lambda spells dataType, and has lists that are always empty
+    attributes: _Attributes = {  # Lambda spells dataType, and has lists that are always empty
         name: {part[0].upper() + part[1:]: text for part, text in given.items() if text}
         for name, given in (record.get("messageAttributes") or {}).items()
     }
@@ -124,27 +120,22 @@ def _letter_attributes(message: Message) -> Attributes:
             continue
         more = {**attributes, name: {"DataType": "String", "StringValue": text}}
         texts = [record["body"], *more, *(part for each in more.values() for part in each.values())]
-        if len(more) <= ATTRIBUTES and sum(len(each.encode()) for each in texts) <= MESSAGE_BYTES:
+        if len(more) <= _ATTRIBUTES and sum(len(each.encode()) for each in texts) <= _MESSAGE_BYTES:
             attributes = more
     return attributes
 
 
-def md5_of_attributes(attributes: Attributes) -> str:
+def _md5_of_attributes(attributes: _Attributes) -> str:
     """Return MD5OfMessageAttributes: SQS developer guide, "Calculating the MD5 message digest"."""
     digested = b""
     for name, value in sorted(attributes.items()):
-        kind = value["DataType"]
-        if is_binary := kind.startswith("Binary"):
-            content = binascii.a2b_base64(value["BinaryValue"])
-        else:
-            content = value["StringValue"].encode()
-        digested += _counted(name.encode()) + _counted(kind.encode())
-        digested += (b"\2" if is_binary else b"\1") + _counted(content)
+        kind, text = value["DataType"], value.get("StringValue", "")
+        is_binary = kind.startswith("Binary")
+        content = binascii.a2b_base64(value["BinaryValue"]) if is_binary else text.encode()
+        form = b"\2" if is_binary else b"\1"
+        for before, part in ((b"", name.encode()), (b"", kind.encode()), (form, content)):
+            digested += before + len(part).to_bytes(4, "big") + part
     return _md5(digested)
-
-
-def _counted(content: bytes) -> bytes:
-    return len(content).to_bytes(4, "big") + content
 
 
 def _md5(content: bytes) -> str:

@@ -43,16 +43,28 @@ class Service:
             raise ValueError("AWS_REGION is not set; outside of Lambda, name the table's region")
         variable = f"AWS_ENDPOINT_URL_{name.upper()}"
         variable = variable if environment.get(variable) else "AWS_ENDPOINT_URL"
-        url = environment.get(variable) or _url_of_region(name, region, environment)
+        suffix = next(suffix for start, suffix in _SUFFIXES.items() if region.startswith(start))
+        is_fips = environment.get("AWS_USE_FIPS_ENDPOINT", "").lower() == "true"
+        # GovCloud has no other than FIPS's.
+        fips = "-fips" if is_fips and not region.startswith("us-gov-") else ""
+        url = environment.get(variable) or f"https://{name}{fips}.{region}.{suffix}"
         match = _URL.fullmatch(url)
         if match is None:
             raise ValueError(f"{variable} is {url!r}; it has to be http[s]://HOST[:PORT][/PATH]")
         scheme, host, port, path = match.groups("")
-        own_port = 443 if scheme.lower() == "https" else 80
+        self.tls = None
+        if scheme.lower() == "https":
+            bundle = environment.get("AWS_CA_BUNDLE") or None
+            try:
+                self.tls = ssl.create_default_context(cafile=bundle)
+            except OSError as error:
+                problem = f"AWS_CA_BUNDLE is {bundle!r}, no file of CAs: {error}"
+                raise ValueError(problem) from None
+            self.tls.minimum_version = ssl.TLSVersion.TLSv1_2
+        own_port = 443 if self.tls else 80
         self.name = name
         self.host = host.lower().strip("[]")
         self.port = int(port or own_port)
-        self.tls = _make_tls(environment.get("AWS_CA_BUNDLE")) if own_port == 443 else None
         self._authority = host.lower() + (f":{self.port}" if self.port != own_port else "")
         self._path = f"{path}/"
         self._scope = f"{region}/{name}/aws4_request"
@@ -66,7 +78,7 @@ class Service:
 
         https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
         """
-        start, canonical, signature = _signing(self, int(time.time()), request.target)
+        start, canonical, signature = self._signing(int(time.time()), request.target)
         canonical, signature = canonical.copy(), signature.copy()
         canonical.update(hashlib.sha256(request.body).hexdigest().encode())
         signature.update(canonical.hexdigest().encode())
@@ -77,7 +89,8 @@ class Service:
         )
         return head.encode() + request.body
 
-    def _sign(self, seconds: int, target: str) -> tuple[str, Any, Any]:
+    @lru_cache(maxsize=4)  # noqa: B019 (for each target its latest second; services live as long)
+    def _signing(self, seconds: int, target: str) -> tuple[str, Any, Any]:
         """Return what the requests of a second have in common.
 
         The head's start, up to the signature; the hash of the canonical request without that of the
@@ -104,23 +117,3 @@ class Service:
             f"SignedHeaders={names}, Signature="
         )
         return start.replace("\n", "\r\n"), canonical, signature
-
-
-_signing = lru_cache(maxsize=4)(Service._sign)  # for each target its latest second
-
-
-def _url_of_region(name: str, region: str, environment: Mapping[str, str]) -> str:
-    suffix = next(suffix for start, suffix in _SUFFIXES.items() if region.startswith(start))
-    is_fips = environment.get("AWS_USE_FIPS_ENDPOINT", "").lower() == "true"
-    # GovCloud has no other than FIPS's.
-    fips = "-fips" if is_fips and not region.startswith("us-gov-") else ""
-    return f"https://{name}{fips}.{region}.{suffix}"
-
-
-def _make_tls(bundle: str | None) -> ssl.SSLContext:
-    try:
-        tls = ssl.create_default_context(cafile=bundle or None)
-    except OSError as error:
-        raise ValueError(f"AWS_CA_BUNDLE is {bundle!r}, no file of CAs: {error}") from None
-    tls.minimum_version = ssl.TLSVersion.TLSv1_2
-    return tls

@@ -20,30 +20,29 @@ _ITEM_BYTES, _READ_BYTES = 4_000_000, 32_000_000
 _REASON_LENGTH = 300
 
 # What the AWS SDKs try again: botocore, retries/standard.py, and its model of PutItem.
-THROTTLED = re.compile(
+_THROTTLED = re.compile(
     "Throttl|BandwidthLimit|RequestLimit|^LimitExceeded|ThroughputExceeded|TooManyRequests|SlowDown"
     "|PriorRequestNotComplete|TransactionInProgress"
 )
-TRANSIENT = re.compile("ReplicatedWriteConflict|RequestTimeout")
-TRANSIENT_STATUS = {500, 502, 503, 504}
+_TRANSIENT = re.compile("ReplicatedWriteConflict|RequestTimeout")
+_TRANSIENT_STATUS = (500, 502, 503, 504)
 # A ValidationException is the message's own fault if it is about the item's size, nesting, names
 # or numbers, and the table's if it is about its key; about anything else, who knows.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 _ITEM_FAULT = re.compile(
-    "item size|nesting level|attribute name|size of (hash|range) ?key|empty string value"
-    "|number overflow|number underflow|significant digits|to a numeric value",
-    re.IGNORECASE,
+    "ValidationException: .*(item size|nesting level|attribute name|size of (hash|range) ?key"
+    "|empty string value|number (over|under)flow|significant digits|to a numeric value)",
+    re.IGNORECASE | re.DOTALL,
 )
-_TABLE_FAULT = re.compile("type mismatch for key|missing the key|does not match the schema", re.I)
-_CREDENTIALS = "give the function valid credentials"
 _FIXES = {
-    "AccessDeniedException": "allow the function's role dynamodb:PutItem on the table, and its key",
-    "ResourceNotFoundException": "create the table, or point TABLE_NAME and the region at it",
-    "UnrecognizedClientException": _CREDENTIALS,
-    "InvalidSignatureException": _CREDENTIALS,
-    "IncompleteSignatureException": _CREDENTIALS,
-    "MissingAuthenticationTokenException": _CREDENTIALS,
-    "ValidationException": "give the table the key that KEY_ATTRIBUTE names, of type S",
+    "AccessDenied": "allow the function's role dynamodb:PutItem on the table, and its key",
+    "ResourceNotFound": "create the table, or point TABLE_NAME and the region at it",
+    "UnrecognizedClient|(Invalid|Incomplete)Signature|MissingAuthenticationToken": (
+        "give the function valid credentials"
+    ),
+    "ValidationException: .*(type mismatch for key|missing the key|does not match the schema)": (
+        "give the table the key that KEY_ATTRIBUTE names, of type S"
+    ),
 }
 
 
@@ -87,7 +86,7 @@ class Table:
         }
         asked = {"RequestItems": {self._name: table}}
         try:
-            answer = yield make_request("dynamodb", "BatchGetItem", asked, _READ_BYTES)
+            answer = yield make_request("dynamodb", "BatchGetItem", asked, most_bytes=_READ_BYTES)
         except NoAnswerError:
             return
         if answer.status == 200 and answer.request_id and answer.is_checked:
@@ -121,15 +120,16 @@ class Table:
         """Try to store the first of the messages; each failure is that of all of them."""
         parameters = {"TableName": self._name, **self._policy.condition(messages[0])}
         brings_item = "ReturnValuesOnConditionCheckFailure" in parameters
-        request = make_request("dynamodb", "PutItem", parameters, _ITEM_BYTES, messages[0].item)
+        request = make_request("dynamodb", "PutItem", parameters, most_bytes=_ITEM_BYTES)
+        body = b'{"Item":%b,%b' % (messages[0].item, request.body[1:])
+        request = request._replace(body=body)
         while True:
             try:
                 meant = _meaning((yield request), request.attempt, brings_item=brings_item)
                 is_fresh = False
             except NoAnswerError as error:
                 reason = f"no answer from DynamoDB: {error}"[:_REASON_LENGTH]
-                meant = _Meaning(Outcome.FAILED, reason, TRANSIENT_SECONDS)
-                is_fresh = True
+                meant, is_fresh = _Meaning(Outcome.FAILED, reason, TRANSIENT_SECONDS), True
             for message in messages if meant.outcome is Outcome.FAILED else ():
                 message.reason = meant.reason
             if not meant.pause or request.attempt == ATTEMPTS:
@@ -141,10 +141,9 @@ class Table:
 
 def _meaning(answer: Answer, attempt: int, *, brings_item: bool) -> _Meaning:
     said = answer.json()
-    if said is None:
-        code, message = str(answer.status), answer.body[:_REASON_LENGTH].decode(errors="replace")
-    else:
-        code = str(said.get("__type", answer.status)).rpartition("#")[2]
+    code, message = str(answer.status), answer.body[:_REASON_LENGTH].decode(errors="replace")
+    if said is not None:
+        code = str(said.get("__type", code)).rpartition("#")[2]
         message = str(said.get("message", said.get("Message", "")))
     is_superseded = (answer.status, code) == (400, "ConditionalCheckFailedException")
     if answer.status == 200 or is_superseded:
@@ -157,17 +156,18 @@ def _meaning(answer: Answer, attempt: int, *, brings_item: bool) -> _Meaning:
         if brings_item and not said.get("Item"):
             return _Meaning(Outcome.FAILED, f"{code} without the item that is stored")
         return _Meaning(Outcome.SUPERSEDED, stored=json.dumps(said.get("Item")).encode())
+    told = f"{code}: {message}"
     throttled = [str(each.get("reason")) for each in (said or {}).get("ThrottlingReasons") or ()]
-    reason = ", ".join([f"{code}: {message}"[:_REASON_LENGTH], *throttled])
-    if THROTTLED.search(code):
+    reason = ", ".join([told[:_REASON_LENGTH], *throttled])
+    if _THROTTLED.search(code):
         return _Meaning(Outcome.FAILED, reason, THROTTLED_SECONDS)
     # A process that was frozen between signing and sending, or a clock that is wrong for good.
-    is_late = "expired" in message or "not yet current" in message
-    is_transient = TRANSIENT.search(code) or answer.status in TRANSIENT_STATUS
-    if is_transient or (is_late and attempt < ATTEMPTS):
+    is_late = attempt < ATTEMPTS and ("expired" in message or "not yet current" in message)
+    if is_late or _TRANSIENT.search(code) or answer.status in _TRANSIENT_STATUS:
         return _Meaning(Outcome.FAILED, reason, TRANSIENT_SECONDS)
-    if code == "ValidationException" and _ITEM_FAULT.search(message):
+    if _ITEM_FAULT.match(told):
         return _Meaning(Outcome.REJECTED, reason)
-    if code in _FIXES and (code != "ValidationException" or _TABLE_FAULT.search(message)):
-        raise TableUnusableError(f"{reason}; {_FIXES[code]}")
+    for fault, fix in _FIXES.items():
+        if re.match(fault, told, re.IGNORECASE | re.DOTALL):
+            raise TableUnusableError(f"{reason}; {fix}")
     return _Meaning(Outcome.FAILED, reason)
