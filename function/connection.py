@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Generator
 from typing import Any
 
-from function.reader import Reader
+from function.reader import read
 from function.request import Answer, NoAnswerError, Request
 from function.service import Service
 
@@ -30,8 +30,9 @@ _CHUNK = 16_384  # a TLS record
 class Connection:
     """A connection to a service, for one exchange after another."""
 
+    # Of the exchange under way, for function.loop: its steps, what they wait for, until when.
     steps: Generator[Wish, None, Answer]
-    """The exchange under way, and when it has to end; both, and `wish`, are function.loop's."""
+    wish: Wish = (-1, 0)
     deadline: float
 
     def __init__(self, service: Service) -> None:
@@ -40,7 +41,6 @@ class Connection:
         self.state = "resolving its name"  # what it is doing, for people
         self.is_open = False
         self.is_fit = False  # whether it may serve another exchange
-        self.wish: Wish = (-1, 0)
         self._socket: Any = None
         self._last_id = ""
 
@@ -55,19 +55,21 @@ class Connection:
         unsent = memoryview(self.service.write(request))
         while unsent:
             unsent = unsent[(yield from self._try(select.POLLOUT, self._socket.send, unsent)) :]
-        reader, answer, self.state = Reader(request.most_bytes), None, "waiting for its answer"
+        self.state = "waiting for its answer"
         yield self._socket.fileno(), select.POLLIN
-        while answer is None:
-            chunk = yield from self._try(select.POLLIN, self._socket.recv, _CHUNK)
-            if not chunk:
-                raise ConnectionResetError("closed before the end of an answer")
-            self.state = "receiving its answer"
-            answer = reader.feed(chunk)
+        answer = yield from read(self._receive, request.most_bytes)
         if answer.request_id == self._last_id != "":
             raise NoAnswerError("an answer that came before")
         self._last_id = answer.request_id
-        self.is_fit = answer.status in (200, 400) and answer.request_id != "" and not reader.is_last
+        self.is_fit = answer.status in (200, 400) and answer.request_id != "" and not answer.is_last
         return answer
+
+    def _receive(self) -> Generator[Wish, None, bytes]:
+        chunk: bytes = yield from self._try(select.POLLIN, self._socket.recv, _CHUNK)
+        if not chunk:
+            raise ConnectionResetError("closed before the end of an answer")
+        self.state = "receiving its answer"
+        return chunk
 
     def _open(self, attempt: int) -> Generator[Wish, None, None]:
         """Resolve the name, connect, shake hands. Each attempt takes the next address."""

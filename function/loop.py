@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from itertools import count
 
 from function.connection import Connection
-from function.request import Answer, NoAnswerError, Pause, Request, Task
+from function.request import Answer, Request, Task
 from function.service import Service
 
 SECONDS = 2.0
@@ -72,17 +72,17 @@ class Loop:
             while self._under_way:
                 self._end(next(iter(self._under_way))).close()
 
-    def _resume(self, task: Task, news: Answer | NoAnswerError | None = None) -> None:
+    def _resume(self, task: Task, answer: Answer | None = None) -> None:
         """Tell a task what it waited for, and put it where it waits next."""
         try:
-            wish = task.throw(news) if isinstance(news, NoAnswerError) else task.send(news)
+            wish = task.send(answer)
         except StopIteration:
             return
-        if isinstance(wish, Pause):
-            moment = time.monotonic() + wish.seconds
-            heapq.heappush(self._pausing, (moment, next(self._order), task))
-        else:
+        if isinstance(wish, Request):
             self._waiting.append((task, wish))
+        else:
+            moment = time.monotonic() + wish
+            heapq.heappush(self._pausing, (moment, next(self._order), task))
 
     def _assign(self) -> None:
         """Give connections to those that wait for one, in their order."""
@@ -115,20 +115,17 @@ class Loop:
         if first in self._under_way and first.deadline <= time.monotonic():
             while idle := self._idle[first.service]:  # where one went dark, the others may have
                 self._close(idle.pop())
-            slow = NoAnswerError(f"none within {SECONDS:g} s, {first.state}")
-            self._resume(self._end(first), slow)
+            slow = f"none within {SECONDS:g} s, {first.state}"
+            self._resume(self._end(first), Answer(0, slow.encode()))
 
     def _move(self, connection: Connection) -> None:
         """Let an exchange go as far as it can."""
-        news: Answer | NoAnswerError
         try:
             wish = next(connection.steps)
         except StopIteration as stop:
-            news = stop.value
-        except NoAnswerError as error:
-            news = error
+            answer = stop.value
         except OSError as error:
-            news = NoAnswerError(f"{type(error).__name__}: {error}")
+            answer = Answer(0, str(error).encode())
         else:
             if wish != connection.wish:
                 self._forget(connection)
@@ -136,7 +133,7 @@ class Loop:
                 self._polled[wish[0]] = connection
                 connection.wish = wish
             return
-        self._resume(self._end(connection), news)
+        self._resume(self._end(connection), answer)
 
     def _end(self, connection: Connection) -> Task:
         """End an exchange, and return the task that it was for."""

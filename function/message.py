@@ -3,16 +3,26 @@
 import json
 import re
 from collections.abc import Callable, Mapping
+from decimal import Context, DecimalException, Inexact, Overflow, Subnormal, Underflow
 from enum import StrEnum
 from json.encoder import encode_basestring as _quoted  # what json.dumps calls, without its frames
-from typing import Any, NoReturn
-
-from function.values import Number, RejectedError, Version, number
+from typing import Any
 
 # DynamoDB, "Quotas": partition keys and sort keys; attributes.
 KEY_BYTES, NESTING = 2048, 32
 _TOO_DEEP = f"body nests deeper than the {NESTING} levels that DynamoDB holds"
-
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
+SIGNIFICANT_DIGITS, SMALLEST_EXPONENT, LARGEST_EXPONENT = 38, -130, 125
+_SMALL = f"is too close to 0, DynamoDB holds 0 and from 1E{SMALLEST_EXPONENT}"
+_REASONS: dict[type[DecimalException], str] = {
+    Overflow: f"is too large, DynamoDB holds less than 1E+{LARGEST_EXPONENT + 1}",
+    Subnormal: _SMALL,
+    Underflow: _SMALL,
+    Inexact: f"has more than the {SIGNIFICANT_DIGITS} significant digits that DynamoDB holds",
+}
+_DYNAMODB = Context(
+    SIGNIFICANT_DIGITS, None, SMALLEST_EXPONENT, LARGEST_EXPONENT, traps=[*_REASONS]
+)
 # What a body is that is no event, by its form alone, and what to do about it.
 _FORMS = {
     "\ufeff": "it begins with a byte order mark; send it as UTF-8 without one",
@@ -36,6 +46,16 @@ _ENVELOPES = {
 }
 
 
+class RejectedError(Exception):
+    """Why a message can never be stored: for people, and telling no more of it than its form."""
+
+
+class Number(str):
+    """A number as DynamoDB takes it: 38 significant digits, 1E-130 to 9.9...E+125, or 0."""
+
+    __slots__ = ()
+
+
 class Outcome(StrEnum):
     """What became of a message; the first three acknowledge it."""
 
@@ -50,7 +70,7 @@ class Message:
     """A record of an SQS batch, parsed, and what became of it: failed until more is known."""
 
     def __init__(
-        self, record: Mapping[str, Any], key: str, read_version: Callable[[Any], Version]
+        self, record: Mapping[str, Any], key: str, read_version: Callable[[Any], object]
     ) -> None:
         """key: the table's, the member that identifies the state.
 
@@ -60,7 +80,7 @@ class Message:
         attributes = record.get("attributes")
         self.attributes: dict[str, Any] = attributes if isinstance(attributes, dict) else {}
         self.event_id: str | None = None  # if it tells a usable one
-        self.version: Version = None
+        self.version: Any = None  # what read_version returned
         self.item = b""  # by DynamoDB's types, in JSON: {"user_id":{"N":"42"}}; empty if rejected
         self.outcome = Outcome.FAILED
         self.reason = ""  # of what is not acknowledged, for people; tells form, not content
@@ -69,7 +89,8 @@ class Message:
             members = _members(record.get("body"))
             self.event_id = _event_id(members, key)
             self.version = read_version(members)
-            self.item = _attributes(members, NESTING).encode()
+            # An item is a map, but told without its type.
+            self.item = _attribute(members, NESTING + 1)[len('{"M":') : -1].encode()
         except UnicodeEncodeError:
             self.settle(Outcome.REJECTED, "a string holds half of a surrogate pair")
         except RecursionError:
@@ -117,16 +138,11 @@ def _event_id(members: dict[str, Any], key: str) -> str:
     return event_id
 
 
-def _attributes(members: Mapping[str, Any], levels: int) -> str:
-    """Return members by DynamoDB's types, in JSON; so many levels may still nest in them.
+def _attribute(value: Any, levels: int) -> str:
+    """Return a value by its DynamoDB type, in JSON; so many levels may still nest in it.
 
     Written at once, because a json.dumps of dictionaries takes three times as long.
     """
-    named = [f"{_quoted(name)}:{_attribute(value, levels)}" for name, value in members.items()]
-    return f"{{{','.join(named)}}}"
-
-
-def _attribute(value: Any, levels: int) -> str:
     if isinstance(value, str):
         return f'{{"{"N" if type(value) is Number else "S"}":{_quoted(value)}}}'
     if value is None:
@@ -137,7 +153,20 @@ def _attribute(value: Any, levels: int) -> str:
         raise RejectedError(_TOO_DEEP)
     if isinstance(value, list):
         return f'{{"L":[{",".join([_attribute(each, levels - 1) for each in value])}]}}'
-    return f'{{"M":{_attributes(value, levels - 1)}}}'
+    named = [f"{_quoted(name)}:{_attribute(each, levels - 1)}" for name, each in value.items()]
+    return f'{{"M":{{{",".join(named)}}}}}'
+
+
+def _number(literal: str) -> Number:
+    """Return a number of the same value, in time linear to its length."""
+    if not literal[-1].isdigit():
+        raise RejectedError(f"{literal} is not a JSON number")  # NaN, Infinity or -Infinity
+    if len(literal) <= SIGNIFICANT_DIGITS and "e" not in literal and "E" not in literal:
+        return Number(literal)  # too short to break a limit
+    try:
+        return Number(_DYNAMODB.create_decimal(literal).normalize(_DYNAMODB))
+    except DecimalException as error:
+        raise RejectedError(f"number {_REASONS[type(error)]}") from None
 
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -148,13 +177,9 @@ def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _no_number(constant: str) -> NoReturn:
-    raise RejectedError(f"{constant} is not a JSON number")
-
-
 _JSON = json.JSONDecoder(
     object_pairs_hook=_unique_members,
-    parse_int=number,
-    parse_float=number,
-    parse_constant=_no_number,
+    parse_int=_number,
+    parse_float=_number,
+    parse_constant=_number,
 )

@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 from function.message import Message, Outcome
-from function.request import NoAnswerError, Pause, Request, Task, make_request
+from function.request import Request, Task, make_request
 
 FIRST_SECONDS, LONGEST_SECONDS = 30, 900
 """A failed message's pause, doubled by each delivery. What waits is in flight, of which a queue has
@@ -82,14 +82,12 @@ class Queue:
 
 def _ask(
     operation: str, parameters: Mapping[str, Any]
-) -> Generator[Request | Pause, Any, tuple[dict[str, Any], str]]:
+) -> Generator[Request | float, Any, tuple[dict[str, Any], str]]:
     """Ask SQS; return what it said, and why that confirms nothing, if so."""
-    try:
-        answer = yield make_request("sqs", operation, parameters)
-    except NoAnswerError as error:
-        return {}, f"no answer from SQS: {error}"
-    if (said := answer.json()) is None:
-        return {}, "an answer that is not SQS's"
+    answer = yield make_request("sqs", operation, parameters)
+    said = answer.json()
+    if not answer.status:
+        return {}, f"no answer from SQS: {answer.body.decode()}"
     if answer.status != 200:
         return {}, str(said.get("__type", f"status {answer.status}")).rpartition("#")[2]
     return (said, "") if answer.request_id else ({}, "no request id")

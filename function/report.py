@@ -9,21 +9,15 @@ from typing import Any
 
 from function.message import Message, Outcome
 
-NAMESPACE = "EventState"
-"""The CloudWatch namespace of the counts: Written, Superseded, Coalesced, Rejected, Failed, ..."""
-
 
 class Report:
     """What one invocation has to tell, and the one place that writes it."""
 
     def __init__(self) -> None:
         """Nothing yet."""
-        self.unexpected: dict[str, str] = {}
-        """Tracebacks of this function's own errors, by the place that each comes from."""
-        self.unusable = ""
-        """Why the table cannot be used, told once for all messages that failed by it."""
-        self.troubles: set[str] = set()
-        """What SQS did not confirm."""
+        self.unexpected: dict[str, str] = {}  # tracebacks of our own errors, each by its place
+        self.unusable = ""  # why the table cannot be used, told once for all that failed by it
+        self.troubles: set[str] = set()  # what SQS did not confirm
 
     def note(self, error: Exception) -> None:
         """Note an error of this function's own, once for each place."""
@@ -50,7 +44,7 @@ class Report:
             for level, members in self._lines(messages)
         ]
         definition = {
-            "Namespace": NAMESPACE,
+            "Namespace": "EventState",
             "Dimensions": [["FunctionName"]],
             "Metrics": [{"Name": name, "Unit": "Count"} for name in counts],
         }

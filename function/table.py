@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from function.message import Message, Outcome
 from function.policy import Policy
-from function.request import Answer, NoAnswerError, Pause, Request, Task, make_request
+from function.request import Answer, Request, Task, make_request
 
 ATTEMPTS = 3
 THROTTLED_SECONDS, TRANSIENT_SECONDS = 1.0, 0.025
@@ -25,7 +25,7 @@ _THROTTLED = re.compile(
     "|PriorRequestNotComplete|TransactionInProgress"
 )
 _TRANSIENT = re.compile("ReplicatedWriteConflict|RequestTimeout")
-_TRANSIENT_STATUS = (500, 502, 503, 504)
+_TRANSIENT_STATUS = (0, 500, 502, 503, 504)
 # A ValidationException is the message's own fault if it is about the item's size, nesting, names
 # or numbers, and the table's if it is about its key; about anything else, who knows.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
@@ -71,7 +71,7 @@ class Table:
 
         What a read does not tell, as when it fails, stays to be written.
         """
-        versioned = [group for group in groups if group[0].version is not None]
+        versioned = [group for group in groups if group[0].version.rank[0]]
         for start in range(0, len(versioned), READ_KEYS):
             asked = versioned[start : start + READ_KEYS]
             yield self._read({str(group[0].event_id): group for group in asked})
@@ -85,12 +85,9 @@ class Table:
             "ExpressionAttributeNames": names,
         }
         asked = {"RequestItems": {self._name: table}}
-        try:
-            answer = yield make_request("dynamodb", "BatchGetItem", asked, most_bytes=_READ_BYTES)
-        except NoAnswerError:
-            return
+        answer = yield make_request("dynamodb", "BatchGetItem", asked, _READ_BYTES)
         if answer.status == 200 and answer.request_id and answer.is_checked:
-            for item in (answer.json() or {}).get("Responses", {}).get(self._name, ()):
+            for item in answer.json().get("Responses", {}).get(self._name, ()):
                 group = groups[item[self._key]["S"]]
                 if self._policy.is_settled(group[0], item):
                     self._settle(group, Outcome.SUPERSEDED, b"")
@@ -116,48 +113,43 @@ class Table:
             message.settle(Outcome.REJECTED if conflict else outcome, conflict)
             outcome = Outcome.COALESCED
 
-    def _put(self, messages: Sequence[Message]) -> Generator[Request | Pause, Any, _Meaning]:
+    def _put(self, messages: Sequence[Message]) -> Generator[Request | float, Any, _Meaning]:
         """Try to store the first of the messages; each failure is that of all of them."""
         parameters = {"TableName": self._name, **self._policy.condition(messages[0])}
         brings_item = "ReturnValuesOnConditionCheckFailure" in parameters
-        request = make_request("dynamodb", "PutItem", parameters, most_bytes=_ITEM_BYTES)
+        request = make_request("dynamodb", "PutItem", parameters, _ITEM_BYTES)
         body = b'{"Item":%b,%b' % (messages[0].item, request.body[1:])
         request = request._replace(body=body)
         while True:
-            try:
-                meant = _meaning((yield request), request.attempt, brings_item=brings_item)
-                is_fresh = False
-            except NoAnswerError as error:
-                reason = f"no answer from DynamoDB: {error}"[:_REASON_LENGTH]
-                meant, is_fresh = _Meaning(Outcome.FAILED, reason, TRANSIENT_SECONDS), True
+            answer = yield request
+            meant = _meaning(answer, request.attempt, brings_item=brings_item)
             for message in messages if meant.outcome is Outcome.FAILED else ():
                 message.reason = meant.reason
             if not meant.pause or request.attempt == ATTEMPTS:
                 return meant
             longest = meant.pause * 2 ** (request.attempt - 1)
-            yield Pause(longest * random.random())  # noqa: S311 (full jitter)
+            yield longest * random.random()  # noqa: S311 (full jitter)
+            is_fresh = not answer.status
             request = request._replace(attempt=request.attempt + 1, is_fresh=is_fresh)
 
 
 def _meaning(answer: Answer, attempt: int, *, brings_item: bool) -> _Meaning:
-    said = answer.json()
-    code, message = str(answer.status), answer.body[:_REASON_LENGTH].decode(errors="replace")
-    if said is not None:
-        code = str(said.get("__type", code)).rpartition("#")[2]
-        message = str(said.get("message", said.get("Message", "")))
+    said, body = answer.json(), answer.body[:_REASON_LENGTH].decode(errors="replace")
+    code = said.get("__type", answer.status or "no answer from DynamoDB")
+    code, message = str(code).rpartition("#")[2], str(said.get("message", said.get("Message", "")))
     is_superseded = (answer.status, code) == (400, "ConditionalCheckFailedException")
     if answer.status == 200 or is_superseded:
         # These acknowledge a message: nothing but DynamoDB's own word will do, which has an id and
         # a right CRC-32.
-        if said is None or not (answer.request_id and answer.is_checked):
+        if not (answer.request_id and answer.is_checked):
             return _Meaning(Outcome.FAILED, "an answer that is not DynamoDB's", TRANSIENT_SECONDS)
         if not is_superseded:
             return _Meaning(Outcome.WRITTEN)
         if brings_item and not said.get("Item"):
             return _Meaning(Outcome.FAILED, f"{code} without the item that is stored")
         return _Meaning(Outcome.SUPERSEDED, stored=json.dumps(said.get("Item")).encode())
-    told = f"{code}: {message}"
-    throttled = [str(each.get("reason")) for each in (said or {}).get("ThrottlingReasons") or ()]
+    told = f"{code}: {message if said else body}"
+    throttled = [str(each.get("reason")) for each in said.get("ThrottlingReasons") or ()]
     reason = ", ".join([told[:_REASON_LENGTH], *throttled])
     if _THROTTLED.search(code):
         return _Meaning(Outcome.FAILED, reason, THROTTLED_SECONDS)

@@ -3,28 +3,24 @@
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
+from function.loop import Loop
 from function.message import Message, Outcome
 from function.policy import choose_policy
 from function.queue import Queue
 from function.report import Report
 from function.request import Task
 from function.table import Table, TableUnusableError
-from function.values import Timestamp
 
 RETRY_SECONDS = 2.5
 """Kept back for the calls to SQS, where managed retries are on and the timeout is long enough."""
 
 
-class _Loop(Protocol):  # function.loop
-    def run(self, tasks: Iterable[Task], begin_until: float, wait_until: float) -> None: ...
-
-
 class Upsert:
     """Stores what a batch carries, and reports every message that was not confirmed."""
 
-    def __init__(self, environment: Mapping[str, str], loop: _Loop) -> None:
+    def __init__(self, environment: Mapping[str, str], loop: Loop) -> None:
         """environment: the function's contract; see docs/reliability.md.
 
         Raises ValueError, naming the variable, for what breaks it.
@@ -99,13 +95,12 @@ class Upsert:
 
     def _counts(self, messages: Sequence[Message]) -> dict[str, int]:
         outcomes = Counter(message.outcome for message in messages)
-        versions = [message.version for message in messages if message.item]
-        instants = [each.instant for each in versions if isinstance(each, Timestamp)]
+        ranks = [message.version.rank for message in messages if message.item]
         tomorrow = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 86_400))
         return {
             **{outcome.capitalize(): outcomes[outcome] for outcome in Outcome},
-            "Unversioned": versions.count(None) if self._policy.attribute else 0,
-            "FutureVersions": sum(each > tomorrow for each in instants),
+            "Unversioned": sum(kind == 0 for kind, _ in ranks) if self._policy.attribute else 0,
+            "FutureVersions": sum(kind == 2 and value > tomorrow for kind, value in ranks),
         }
 
 
