@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from decimal import Context, DecimalException, Inexact, Overflow, Subnormal, Underflow
+from decimal import Context, DecimalException, Inexact, Overflow, Subnormal
 from enum import StrEnum
 from json.encoder import encode_basestring as _quoted  # what json.dumps calls, without its frames
 from typing import Any
@@ -13,11 +13,9 @@ KEY_BYTES, NESTING = 2048, 32
 _TOO_DEEP = f"body nests deeper than the {NESTING} levels that DynamoDB holds"
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 SIGNIFICANT_DIGITS, SMALLEST_EXPONENT, LARGEST_EXPONENT = 38, -130, 125
-_SMALL = f"is too close to 0, DynamoDB holds 0 and from 1E{SMALLEST_EXPONENT}"
 _REASONS: dict[type[DecimalException], str] = {
     Overflow: f"is too large, DynamoDB holds less than 1E+{LARGEST_EXPONENT + 1}",
-    Subnormal: _SMALL,
-    Underflow: _SMALL,
+    Subnormal: f"is too close to 0, DynamoDB holds 0 and from 1E{SMALLEST_EXPONENT}",
     Inexact: f"has more than the {SIGNIFICANT_DIGITS} significant digits that DynamoDB holds",
 }
 _DYNAMODB = Context(
@@ -52,8 +50,6 @@ class RejectedError(Exception):
 
 class Number(str):
     """A number as DynamoDB takes it: 38 significant digits, 1E-130 to 9.9...E+125, or 0."""
-
-    __slots__ = ()
 
 
 class Outcome(StrEnum):

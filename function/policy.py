@@ -22,15 +22,13 @@ from typing import Any, NamedTuple
 
 from function.message import Message, Number, RejectedError
 
-_SECOND = len("2025-03-30T01:00:00")
-_CONFLICT = "another event is stored under its id, and the table is append-only"
-
 # RFC 3339, section 5.6, narrowed to UTC, upper case, and the nine digits of a nanosecond. Which
 # days had a leap second is not looked up: it sorts before the next day, so order holds.
 _TIMESTAMP = re.compile(
     r"(([0-9]{4}-[0-9]{2}-[0-9]{2})T(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]|23:59:60))"
     r"(\.[0-9]{1,9})?(?:Z|\+00:00)"
 )
+_SECOND = len("2025-03-30T01:00:00")
 _FIX = "send a JSON number or an RFC 3339 timestamp in UTC such as 2025-03-30T01:00:00.5Z"
 _KINDS = {type(None): "null", bool: "a boolean", dict: "an object", list: "an array"}
 
@@ -43,26 +41,40 @@ class Version(NamedTuple):
 
 
 class Policy:
-    """The last arrival stays; also what the other two have in common."""
+    """One of the three, as the function's environment says."""
 
-    attribute = ""
-    """The member that holds the version, if one counts."""
+    def __init__(self, environment: Mapping[str, str], key: str) -> None:
+        """key: the name of the table's key."""
+        self._key = key
+        self._is_first = environment.get("APPEND_ONLY") == "true"
+        self._is_required = environment.get("REQUIRE_VERSION") == "true"
+        attribute = environment.get("VERSION_ATTRIBUTE", "")
+        self.attribute = "" if self._is_first else attribute  # holds the version, if one counts
 
     def version(self, members: Mapping[str, Any]) -> Version:
         """Return the version in an event's members; RejectedError if what is there is none."""
+        if self.attribute and self.attribute in members:
+            try:
+                return parse_version(members[self.attribute])
+            except RejectedError as error:
+                raise RejectedError(f"{self.attribute} {error}") from None
+        if self.attribute and self._is_required:
+            raise RejectedError(f"{self.attribute} is missing, and every event needs a version")
         return Version()
 
     def order(self, messages: Sequence[Message]) -> Sequence[Message]:
         """Return a batch's messages of one id in the order in which they are tried."""
+        if self._is_first or len(messages) == 1:
+            return messages
         return sorted(messages, key=lambda each: each.version.rank)[::-1]  # of equals the last
-
-    def condition(self, message: Message) -> dict[str, Any]:
-        """Return the parameters of PutItem under which an event is stored."""
-        return {}
 
     def conflict(self, message: Message, standing: bytes) -> str:
         """Return why an event is rejected beside the item that the table holds, or nothing."""
-        return ""
+        if not self._is_first or message.item == standing:  # as its own is, once it is written
+            return ""
+        one, other = (json.loads(each, object_hook=_in_value) for each in (message.item, standing))
+        conflict = "another event is stored under its id, and the table is append-only"
+        return "" if one == other else conflict
 
     def is_settled(self, message: Message, stored: Mapping[str, Any]) -> bool:
         """Tell whether what a read found stored proves that no write is needed."""
@@ -73,62 +85,19 @@ class Policy:
             return False
         return bool(version.rank >= message.version.rank)  # equal ones are taken for one state
 
-
-def choose_policy(environment: Mapping[str, str], key: str) -> Policy:
-    """Return the policy of the function's environment. key: the name of the table's key."""
-    if environment.get("APPEND_ONLY") == "true":
-        return _First(key)
-    attribute = environment.get("VERSION_ATTRIBUTE")
-    is_required = environment.get("REQUIRE_VERSION") == "true"
-    return _Newest(attribute, is_required=is_required) if attribute else Policy()
-
-
-class _First(Policy):
-    def __init__(self, key: str) -> None:
-        self._condition = {
-            "ConditionExpression": "attribute_not_exists(#key)",
-            "ExpressionAttributeNames": {"#key": key},
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
-
-    def order(self, messages: Sequence[Message]) -> Sequence[Message]:
-        return messages
-
     def condition(self, message: Message) -> dict[str, Any]:
-        return self._condition
-
-    def conflict(self, message: Message, standing: bytes) -> str:
-        if message.item == standing:  # as its own is, once it is written
-            return ""
-        one, other = (json.loads(each, object_hook=_in_value) for each in (message.item, standing))
-        return "" if one == other else _CONFLICT
-
-
-def _in_value(attribute: dict[str, Any]) -> dict[str, Any]:
-    """Return what is equal for equal numbers: to DynamoDB, 1.0 is 1."""
-    number = attribute.get("N")  # a member of that name holds no text
-    return {"N": Decimal(number)} if isinstance(number, str) else attribute
-
-
-class _Newest(Policy):
-    def __init__(self, attribute: str, *, is_required: bool) -> None:
-        self.attribute = attribute
-        self._is_required = is_required
-
-    def version(self, members: Mapping[str, Any]) -> Version:
-        if self.attribute not in members:
-            if self._is_required:
-                raise RejectedError(f"{self.attribute} is missing, and every event needs a version")
-            return Version()
-        try:
-            return parse_version(members[self.attribute])
-        except RejectedError as error:
-            raise RejectedError(f"{self.attribute} {error}") from None
-
-    def condition(self, message: Message) -> dict[str, Any]:
-        # Comparing values of two types is never true in DynamoDB: no comparison checks the type.
+        """Return the parameters of PutItem under which an event is stored."""
+        if self._is_first:
+            return {
+                "ConditionExpression": "attribute_not_exists(#key)",
+                "ExpressionAttributeNames": {"#key": self._key},
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            }
+        if not self.attribute:
+            return {}
         (kind, instant), text = message.version
         expression, values = "attribute_not_exists(#version)", {}
+        # Comparing values of two types is never true in DynamoDB: no comparison checks the type.
         if kind == 1:
             foreign = "NOT (attribute_type(#version, :number) OR attribute_type(#version, :string))"
             expression += f" OR #version <= :version OR {foreign}"
@@ -175,3 +144,9 @@ def parse_version(value: object) -> Version:
     except ValueError:
         raise RejectedError(f"is no day of the calendar; {_FIX}") from None
     return Version((2, second + fraction.rstrip("0.")), value)
+
+
+def _in_value(attribute: dict[str, Any]) -> dict[str, Any]:
+    """Return what is equal for equal numbers: to DynamoDB, 1.0 is 1."""
+    number = attribute.get("N")  # a member of that name holds no text
+    return {"N": Decimal(number)} if isinstance(number, str) else attribute

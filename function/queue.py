@@ -30,7 +30,6 @@ class Queue:
     """The queue that the messages come from, and its dead-letter queue."""
 
     def __init__(self, url: str, dead_letter_url: str) -> None:
-        """Keep where they are."""
         self._url, self._dead_letter_url = url, dead_letter_url
 
     def retry(self, messages: Sequence[Message], troubles: set[str]) -> Iterator[Task]:

@@ -14,7 +14,6 @@ class Report:
     """What one invocation has to tell, and the one place that writes it."""
 
     def __init__(self) -> None:
-        """Nothing yet."""
         self.unexpected: dict[str, str] = {}  # tracebacks of our own errors, each by its place
         self.unusable = ""  # why the table cannot be used, told once for all that failed by it
         self.troubles: set[str] = set()  # what SQS did not confirm

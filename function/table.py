@@ -62,9 +62,7 @@ class Table:
 
     def __init__(self, name: str, key: str, policy: Policy) -> None:
         """name, key: the table's, and its key's."""
-        self._name = name
-        self._key = key
-        self._policy = policy
+        self._name, self._key, self._policy = name, key, policy
 
     def read(self, groups: Sequence[Sequence[Message]]) -> Iterator[Task]:
         """Return the tasks that settle the groups of which no message has to be written.

@@ -7,7 +7,7 @@ from typing import Any
 
 from function.loop import Loop
 from function.message import Message, Outcome
-from function.policy import choose_policy
+from function.policy import Policy
 from function.queue import Queue
 from function.report import Report
 from function.request import Task
@@ -30,7 +30,7 @@ class Upsert:
             raise ValueError("TABLE_NAME is not set; name the table of events")
         self._loop = loop
         self._key = environment.get("KEY_ATTRIBUTE") or "event_id"
-        self._policy = choose_policy(environment, self._key)
+        self._policy = Policy(environment, self._key)
         self._table = Table(table, self._key, self._policy)
         self._reads = environment.get("READ_BEFORE_WRITE") == "true"
         queue, letters = environment.get("QUEUE_URL"), environment.get("DEAD_LETTER_QUEUE_URL")
