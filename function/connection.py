@@ -1,8 +1,7 @@
 """One connection to a service, and what an exchange on it goes through, line by line.
 
-HTTP/1.1 as far as AWS's JSON protocol needs it. Nothing here waits: a generator yields the file
-descriptor and the poll event that it needs to go on (function.loop waits for many at once), and
-returns what it was for.
+Nothing here waits: a generator yields the file descriptor and the poll event that it needs to go on
+(function.loop waits for many at once), and returns what it was for.
 """
 
 import errno
@@ -16,7 +15,7 @@ import zlib
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
-from function.request import Answer, NoAnswerError, Request
+from function.request import Answer, Request
 from function.service import Service
 
 Wish = tuple[int, int]
@@ -49,10 +48,7 @@ class Connection:
         self._last_id = ""
 
     def converse(self, request: Request) -> Steps[Answer]:
-        """Open the connection if need be, send a request and return its answer.
-
-        Raises OSError if the connection failed, NoAnswerError for what is no answer.
-        """
+        """Open the connection if need be, send a request, return its answer; OSError if none."""
         if not self.is_open:
             yield from self._open(request.attempt)
         self.is_fit, self.state = False, "sending"
@@ -63,7 +59,7 @@ class Connection:
         yield self._socket.fileno(), select.POLLIN
         answer = yield from read(self._receive, request.most_bytes)
         if answer.request_id == self._last_id != "":
-            raise NoAnswerError("an answer that came before")
+            raise ConnectionError("an answer that came before")
         self._last_id = answer.request_id
         self.is_fit = answer.status in (200, 400) and answer.request_id != "" and not answer.is_last
         return answer
@@ -143,7 +139,7 @@ def read(receive: Callable[[], Steps[bytes]], most_bytes: int) -> Steps[Answer]:
 
     receive: returns more bytes. most_bytes: how many there may be, the answer's head included. What
     frames an answer (its length) or proves it (request id, checksum) has to be there once and
-    clear; NoAnswerError is raised for everything else. https://www.rfc-editor.org/rfc/rfc9112
+    clear; ConnectionError is raised for everything else. https://www.rfc-editor.org/rfc/rfc9112
     """
     received, looked_at = bytearray(), 0
     while (end := received.find(b"\r\n\r\n", looked_at)) < 0 and len(received) < _HEAD_BYTES:
@@ -151,28 +147,28 @@ def read(receive: Callable[[], Steps[bytes]], most_bytes: int) -> Steps[Answer]:
         received += yield from receive()
     match = _HEAD.fullmatch(received, 0, max(0, end))
     if match is None:
-        raise NoAnswerError("it is not HTTP/1.1")
+        raise ConnectionError("it is not HTTP/1.1")
     status, headers = int(match[1]), dict[bytes, bytes]()
     for line in bytes(match[2]).split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
         if (name := name.lower()) in headers and name not in _MAY_REPEAT:
-            raise NoAnswerError(f"{status}: it says {name.decode()} twice")
+            raise ConnectionError(f"{status}: it says {name.decode()} twice")
         headers[name] = value.strip(b" \t")
     if b"transfer-encoding" in headers:
-        raise NoAnswerError(f"{status}: it says transfer-encoding, and no length")
+        raise ConnectionError(f"{status}: it says transfer-encoding, and no length")
     length = headers.get(b"content-length", b"")
     if not _LENGTH.match(length):
-        raise NoAnswerError(f"{status}: its content-length is missing or no number")
+        raise ConnectionError(f"{status}: its content-length is missing or no number")
     whole = end + 4 + int(length)
     if whole > most_bytes:
-        raise NoAnswerError(f"{status}: it is too long, {whole} bytes")
+        raise ConnectionError(f"{status}: it is too long, {whole} bytes")
     while len(received) < whole:
         received += yield from receive()
     if len(received) > whole:
-        raise NoAnswerError(f"{status}: it is longer than it announced")
+        raise ConnectionError(f"{status}: it is longer than it announced")
     body, checksum = bytes(received[end + 4 :]), headers.get(b"x-amz-crc32")
     if checksum not in (None, b"%d" % zlib.crc32(body)):
-        raise NoAnswerError(f"{status}: its checksum is wrong")
+        raise ConnectionError(f"{status}: its checksum is wrong")
     request_id = headers.get(b"x-amzn-requestid", b"").decode("latin-1")
     is_last = b"close" in headers.get(b"connection", b"").lower()
     return Answer(status, body, request_id, checksum is not None, is_last)

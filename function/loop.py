@@ -12,16 +12,13 @@ import heapq
 import math
 import select
 import time
-from collections import deque
 from collections.abc import Iterable
-from itertools import count
 
 from function.connection import Connection
 from function.request import Answer, Request, Task
 from function.service import Service
 
-SECONDS = 2.0
-"""For one attempt: name, connection, TLS and answer."""
+SECONDS = 2.0  # for one attempt: name, connection, TLS and answer
 AT_ONCE = 32  # exchanges; `python -m tools.bench.handler` measures it
 OPENING = 4  # connections: at 128 MB, with a fourteenth of a core, more would time out together
 
@@ -37,16 +34,14 @@ class Loop:
         # The last used comes last, and is used again first.
         self._idle: dict[Service, list[Connection]] = {service: [] for service in services}
         self._under_way: dict[Connection, Task] = {}  # by deadline, the earliest first
-        self._waiting: deque[tuple[Task, Request]] = deque()
+        self._waiting: list[tuple[Task, Request]] = []
         self._pausing: list[tuple[float, int, Task]] = []  # a heap
-        self._order = count()
 
     def run(self, tasks: Iterable[Task], begin_until: float, wait_until: float) -> None:
         """Run tasks until all have ended; what one raises ends them all.
 
-        begin_until: when to begin no more requests and pauses; wait_until: when to wait no longer
-        for those under way; both in seconds of time.monotonic. Tasks that have not ended then are
-        closed.
+        begin_until: when no more requests and pauses begin; wait_until: when those under way are
+        given up; both in seconds of time.monotonic. Tasks that have not ended then are closed.
         """
         upcoming, is_more = iter(tasks), True
         try:
@@ -82,7 +77,7 @@ class Loop:
             self._waiting.append((task, wish))
         else:
             moment = time.monotonic() + wish
-            heapq.heappush(self._pausing, (moment, next(self._order), task))
+            heapq.heappush(self._pausing, (moment, id(task), task))
 
     def _assign(self) -> None:
         """Give connections to those that wait for one, in their order."""
@@ -95,7 +90,7 @@ class Loop:
                 connection = Connection(service)
             else:
                 return
-            self._waiting.popleft()
+            self._waiting.pop(0)
             connection.deadline = time.monotonic() + SECONDS
             connection.steps = connection.converse(request)
             self._under_way[connection] = task

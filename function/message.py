@@ -68,10 +68,7 @@ class Message:
     def __init__(
         self, record: Mapping[str, Any], key: str, read_version: Callable[[Any], object]
     ) -> None:
-        """key: the table's, the member that identifies the state.
-
-        read_version: returns the version in an event's members; raises RejectedError for a bad one.
-        """
+        """key: the member that identifies the state. read_version: may raise RejectedError."""
         self.record = record
         attributes = record.get("attributes")
         self.attributes: dict[str, Any] = attributes if isinstance(attributes, dict) else {}
@@ -135,10 +132,8 @@ def _event_id(members: dict[str, Any], key: str) -> str:
 
 
 def _attribute(value: Any, levels: int) -> str:
-    """Return a value by its DynamoDB type, in JSON; so many levels may still nest in it.
-
-    Written at once, because a json.dumps of dictionaries takes three times as long.
-    """
+    """Return a value by its DynamoDB type, in JSON; so many levels may still nest in it."""
+    # Written at once, because a json.dumps of dictionaries takes three times as long.
     if isinstance(value, str):
         return f'{{"{"N" if type(value) is Number else "S"}":{_quoted(value)}}}'
     if value is None:

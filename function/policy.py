@@ -55,7 +55,7 @@ class Policy:
         """Return the version in an event's members; RejectedError if what is there is none."""
         if self.attribute and self.attribute in members:
             try:
-                return parse_version(members[self.attribute])
+                return _parse(members[self.attribute])
             except RejectedError as error:
                 raise RejectedError(f"{self.attribute} {error}") from None
         if self.attribute and self._is_required:
@@ -80,7 +80,7 @@ class Policy:
         """Tell whether what a read found stored proves that no write is needed."""
         kept = stored.get(self.attribute, {})
         try:
-            version = parse_version(Number(kept["N"]) if "N" in kept else kept["S"])
+            version = _parse(Number(kept["N"]) if "N" in kept else kept["S"])
         except (KeyError, RejectedError):  # nothing, or what an event would not bring
             return False
         return bool(version.rank >= message.version.rank)  # equal ones are taken for one state
@@ -123,11 +123,8 @@ class Policy:
         return condition | ({"ExpressionAttributeValues": values} if values else {})
 
 
-def parse_version(value: object) -> Version:
-    """Return the version that a member of an event's JSON stands for.
-
-    Raises RejectedError with the value's form, never the value, and what to send instead.
-    """
+def _parse(value: object) -> Version:
+    """Return the version that a member stands for; RejectedError tells its form, never itself."""
     if isinstance(value, Number):
         return Version((1, Decimal(value)), value)
     if not isinstance(value, str):

@@ -1,7 +1,4 @@
-"""Managed retries: a failed message waits by how often it failed, a rejected one is put aside.
-
-SQS's own queue and dead-letter queue know one pause and one number of tries for whatever fails.
-"""
+"""Managed retries: a failed message waits by how often it failed, a rejected one is put aside."""
 
 import binascii
 import hashlib
@@ -22,9 +19,6 @@ _ENTRIES = 10  # in one ChangeMessageVisibilityBatch: its API reference
 _ATTRIBUTES, _MESSAGE_BYTES = 10, 1_048_576
 _REFUSED = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-# Message attributes by name: {"reason": {"DataType": "String", "StringValue": "..."}}.
-_Attributes = dict[str, dict[str, str]]
-
 
 class Queue:
     """The queue that the messages come from, and its dead-letter queue."""
@@ -33,10 +27,7 @@ class Queue:
         self._url, self._dead_letter_url = url, dead_letter_url
 
     def retry(self, messages: Sequence[Message], troubles: set[str]) -> Iterator[Task]:
-        """Return the tasks that put aside what was rejected, and let wait what failed.
-
-        troubles: takes what SQS did not confirm, for people; the queue's own rules hold then.
-        """
+        """Return the tasks that do so. troubles: takes, for people, what SQS did not confirm."""
         for message in messages:
             if message.outcome is Outcome.REJECTED:
                 yield self.put_aside(message, troubles)
@@ -55,10 +46,11 @@ class Queue:
         ]
         asked = {"QueueUrl": self._url, "Entries": entries}
         said, trouble = yield from _ask("ChangeMessageVisibilityBatch", asked)
-        refused = {each["Id"]: str(each["Code"]) for each in said.get("Failed", ())}
-        changed = {each["Id"] for each in said.get("Successful", ())}
-        for number in {entry["Id"] for entry in entries} - changed:
-            cause = trouble or refused.get(number, "not confirmed")
+        causes = {entry["Id"]: trouble or "not confirmed" for entry in entries}
+        causes |= {each["Id"]: each["Code"] for each in said.get("Failed", ())}
+        for each in said.get("Successful", ()):
+            causes.pop(each["Id"], None)
+        for cause in causes.values():
             troubles.add(f"failed messages keep the queue's visibility timeout: {cause}")
 
     def put_aside(self, message: Message, troubles: set[str]) -> Task:
@@ -70,10 +62,12 @@ class Queue:
             "MessageAttributes": attributes,
         }
         said, trouble = yield from _ask("SendMessage", asked)
-        if not trouble and said.get("MD5OfMessageBody") != _md5(body.encode()):
-            trouble = "another body than it was sent"
-        if not trouble and said.get("MD5OfMessageAttributes") != _md5_of_attributes(attributes):
-            trouble = "other attributes than it was sent"
+        digests = {
+            "MD5OfMessageBody": _md5(body.encode()),
+            "MD5OfMessageAttributes": _md5_of_attributes(attributes),
+        }
+        if not trouble and not digests.items() <= said.items():
+            trouble = "another message than it was sent"
         message.is_put_aside = not trouble
         if trouble:
             troubles.add(f"rejected messages come again, SQS confirmed no dead letter: {trouble}")
@@ -99,10 +93,14 @@ def pause_seconds(message: Message) -> int:
     return round(random.uniform(seconds / 2, seconds))  # noqa: S311 (jitter)
 
 
-def _letter_attributes(message: Message) -> _Attributes:
-    """Return the producer's attributes and, as far as they fit, ours, the most needed first."""
+def _letter_attributes(message: Message) -> dict[str, dict[str, str]]:
+    """Return the producer's attributes and, as far as they fit, ours, the most needed first.
+
+    By name: {"reason": {"DataType": "String", "StringValue": "..."}}.
+    """
     record = message.record
-    attributes: _Attributes = {  # Lambda spells dataType, and has lists that are always empty
+    # Lambda spells dataType, and has lists that are always empty.
+    attributes: dict[str, dict[str, str]] = {
         name: {part[0].upper() + part[1:]: text for part, text in given.items() if text}
         for name, given in (record.get("messageAttributes") or {}).items()
     }
@@ -122,16 +120,16 @@ def _letter_attributes(message: Message) -> _Attributes:
     return attributes
 
 
-def _md5_of_attributes(attributes: _Attributes) -> str:
+def _md5_of_attributes(attributes: Mapping[str, Mapping[str, str]]) -> str:
     """Return MD5OfMessageAttributes: SQS developer guide, "Calculating the MD5 message digest"."""
     digested = b""
     for name, value in sorted(attributes.items()):
         kind, text = value["DataType"], value.get("StringValue", "")
         is_binary = kind.startswith("Binary")
         content = binascii.a2b_base64(value["BinaryValue"]) if is_binary else text.encode()
-        form = b"\2" if is_binary else b"\1"
-        for before, part in ((b"", name.encode()), (b"", kind.encode()), (form, content)):
-            digested += before + len(part).to_bytes(4, "big") + part
+        for part in (name.encode(), kind.encode()):
+            digested += len(part).to_bytes(4, "big") + part
+        digested += (b"\2" if is_binary else b"\1") + len(content).to_bytes(4, "big") + content
     return _md5(digested)
 
 

@@ -28,12 +28,11 @@ class Report:
         self.unexpected.setdefault(place, traceback.format_exc())
 
     def write(self, messages: Sequence[Message], counts: Mapping[str, int], context: Any) -> None:
-        """Write lines to standard output, which Lambda carries to the log as they are.
+        """Write to standard output, which Lambda carries to the log, unless it cannot be written.
 
-        One for each message that was rejected or failed, telling nothing of its body; and one with
-        the counts by their metrics' names, in CloudWatch's embedded metric format (EMF):
+        A line for each message that was rejected or failed, telling nothing of its body; and one
+        with the counts by their metrics' names, in CloudWatch's embedded metric format:
         https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-        An output that cannot be written is let go: what DynamoDB confirmed has to be answered.
         """
         # Lambda takes a level only beside a timestamp of RFC 3339.
         # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
@@ -49,7 +48,7 @@ class Report:
         }
         emf = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [definition]}
         lines.append({"_aws": emf, "FunctionName": context.function_name, **counts})
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):  # what DynamoDB confirmed has its answer
             sys.stdout.write("".join(f"{json.dumps(line)}\n" for line in lines))
             sys.stdout.flush()
 

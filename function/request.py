@@ -11,7 +11,7 @@ from collections.abc import Generator, Mapping
 from typing import Any, NamedTuple
 
 _TARGETS = {"dynamodb": "DynamoDB_20120810", "sqs": "AmazonSQS"}
-# Made once, as json.dumps would not; and what is asked is a tree: a quarter less time.
+# Made once, unlike json.dumps's; and what is asked is a tree: a quarter less time.
 _encode = json.JSONEncoder(check_circular=False).encode
 
 
@@ -43,10 +43,6 @@ class Answer(NamedTuple):
         except (ValueError, RecursionError):
             return {}
         return said if isinstance(said, dict) else {}
-
-
-class NoAnswerError(OSError):
-    """Why what came is no answer, for people."""
 
 
 Task = Generator[Request | float, Any, None]

@@ -32,8 +32,7 @@ class Service:
         """name: dynamodb or sqs. environment: holds the credentials, too.
 
         AWS_ENDPOINT_URL_DYNAMODB (or _SQS) comes before AWS_ENDPOINT_URL, as in the AWS SDKs.
-        Raises ValueError, naming the variable, without a region, for a URL or a bundle of CAs that
-        is none, and for a setting that the SDKs heed and this does not.
+        Raises ValueError, naming the variable, for what is missing, wrong, or not supported.
         """
         for refused in _REFUSED:
             if environment.get(refused, "").lower() == "true":
@@ -45,8 +44,7 @@ class Service:
         variable = variable if environment.get(variable) else "AWS_ENDPOINT_URL"
         suffix = next(suffix for start, suffix in _SUFFIXES.items() if region.startswith(start))
         is_fips = environment.get("AWS_USE_FIPS_ENDPOINT", "").lower() == "true"
-        # GovCloud has no other than FIPS's.
-        fips = "-fips" if is_fips and not region.startswith("us-gov-") else ""
+        fips = "-fips" if is_fips and not region.startswith("us-gov-") else ""  # GovCloud's all are
         url = environment.get(variable) or f"https://{name}{fips}.{region}.{suffix}"
         match = _URL.fullmatch(url)
         if match is None:
@@ -58,12 +56,10 @@ class Service:
             try:
                 self.tls = ssl.create_default_context(cafile=bundle)
             except OSError as error:
-                problem = f"AWS_CA_BUNDLE is {bundle!r}, no file of CAs: {error}"
-                raise ValueError(problem) from None
+                raise ValueError(f"AWS_CA_BUNDLE is {bundle!r}, no file of CAs: {error}") from None
             self.tls.minimum_version = ssl.TLSVersion.TLSv1_2
         own_port = 443 if self.tls else 80
-        self.name = name
-        self.host = host.lower().strip("[]")
+        self.name, self.host = name, host.lower().strip("[]")
         self.port = int(port or own_port)
         self._authority = host.lower() + (f":{self.port}" if self.port != own_port else "")
         self._path = f"{path}/"
@@ -74,10 +70,8 @@ class Service:
         self._token = environment.get("AWS_SESSION_TOKEN", "")
 
     def write(self, request: Request) -> bytes:
-        """Return a request as it is sent, signed now.
-
-        https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
-        """
+        """Return a request as it is sent, signed now."""
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
         start, canonical, signature = self._signing(int(time.time()), request.target)
         canonical, signature = canonical.copy(), signature.copy()
         canonical.update(hashlib.sha256(request.body).hexdigest().encode())
@@ -91,11 +85,7 @@ class Service:
 
     @lru_cache(maxsize=4)  # noqa: B019 (for each target its latest second; services live as long)
     def _signing(self, seconds: int, target: str) -> tuple[str, Any, Any]:
-        """Return what the requests of a second have in common.
-
-        The head's start, up to the signature; the hash of the canonical request without that of the
-        body; and the signature without that of the canonical request.
-        """
+        """Return what a second's requests share: head, canonical request and signature, begun."""
         date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(seconds))
         headers = {  # by name, as they are signed
             "content-type": "application/x-amz-json-1.0",

@@ -13,19 +13,16 @@ from function.request import Answer, Request, Task, make_request
 ATTEMPTS = 3
 THROTTLED_SECONDS, TRANSIENT_SECONDS = 1.0, 0.025
 """The longest pauses before a second attempt, doubled before a third: botocore's for DynamoDB."""
-READ_KEYS = 100
-"""In one BatchGetItem: DynamoDB, "Quotas"."""
+READ_KEYS = 100  # in one BatchGetItem: DynamoDB, "Quotas"
 # An answer that brings items back: one of 400 KB and the names of its types, or 16 MB of them.
 _ITEM_BYTES, _READ_BYTES = 4_000_000, 32_000_000
 _REASON_LENGTH = 300
-
 # What the AWS SDKs try again: botocore, retries/standard.py, and its model of PutItem.
 _THROTTLED = re.compile(
     "Throttl|BandwidthLimit|RequestLimit|^LimitExceeded|ThroughputExceeded|TooManyRequests|SlowDown"
     "|PriorRequestNotComplete|TransactionInProgress"
 )
 _TRANSIENT = re.compile("ReplicatedWriteConflict|RequestTimeout")
-_TRANSIENT_STATUS = (0, 500, 502, 503, 504)
 # A ValidationException is the message's own fault if it is about the item's size, nesting, names
 # or numbers, and the table's if it is about its key; about anything else, who knows.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
@@ -65,10 +62,7 @@ class Table:
         self._name, self._key, self._policy = name, key, policy
 
     def read(self, groups: Sequence[Sequence[Message]]) -> Iterator[Task]:
-        """Return the tasks that settle the groups of which no message has to be written.
-
-        What a read does not tell, as when it fails, stays to be written.
-        """
+        """Return the tasks that settle what need not be written; if one fails, it is written."""
         versioned = [group for group in groups if group[0].version.rank[0]]
         for start in range(0, len(versioned), READ_KEYS):
             asked = versioned[start : start + READ_KEYS]
@@ -98,11 +92,12 @@ class Table:
         """
         for place, tried in enumerate(group):
             meant = yield from self._put(group[place:])
-            if meant.outcome is not Outcome.REJECTED:
-                if meant.outcome is not Outcome.FAILED:
-                    self._settle(group[place:], meant.outcome, meant.stored or tried.item)
-                return
-            tried.settle(Outcome.REJECTED, meant.reason)
+            if meant.outcome is Outcome.REJECTED:
+                tried.settle(Outcome.REJECTED, meant.reason)
+                continue
+            if meant.outcome is not Outcome.FAILED:
+                self._settle(group[place:], meant.outcome, meant.stored or tried.item)
+            return
 
     def _settle(self, messages: Sequence[Message], outcome: Outcome, standing: bytes) -> None:
         """Settle the first of the messages, and the rest beside what the table holds by it."""
@@ -116,8 +111,7 @@ class Table:
         parameters = {"TableName": self._name, **self._policy.condition(messages[0])}
         brings_item = "ReturnValuesOnConditionCheckFailure" in parameters
         request = make_request("dynamodb", "PutItem", parameters, _ITEM_BYTES)
-        body = b'{"Item":%b,%b' % (messages[0].item, request.body[1:])
-        request = request._replace(body=body)
+        request = request._replace(body=b'{"Item":%b,%b' % (messages[0].item, request.body[1:]))
         while True:
             answer = yield request
             meant = _meaning(answer, request.attempt, brings_item=brings_item)
@@ -127,8 +121,7 @@ class Table:
                 return meant
             longest = meant.pause * 2 ** (request.attempt - 1)
             yield longest * random.random()  # noqa: S311 (full jitter)
-            is_fresh = not answer.status
-            request = request._replace(attempt=request.attempt + 1, is_fresh=is_fresh)
+            request = request._replace(attempt=request.attempt + 1, is_fresh=not answer.status)
 
 
 def _meaning(answer: Answer, attempt: int, *, brings_item: bool) -> _Meaning:
@@ -153,7 +146,7 @@ def _meaning(answer: Answer, attempt: int, *, brings_item: bool) -> _Meaning:
         return _Meaning(Outcome.FAILED, reason, THROTTLED_SECONDS)
     # A process that was frozen between signing and sending, or a clock that is wrong for good.
     is_late = attempt < ATTEMPTS and ("expired" in message or "not yet current" in message)
-    if is_late or _TRANSIENT.search(code) or answer.status in _TRANSIENT_STATUS:
+    if is_late or _TRANSIENT.search(code) or answer.status in (0, 500, 502, 503, 504):
         return _Meaning(Outcome.FAILED, reason, TRANSIENT_SECONDS)
     if _ITEM_FAULT.match(told):
         return _Meaning(Outcome.REJECTED, reason)

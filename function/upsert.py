@@ -1,7 +1,6 @@
 """One batch from end to end: parse, one write per id, retries, answer."""
 
 import time
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,18 +12,14 @@ from function.report import Report
 from function.request import Task
 from function.table import Table, TableUnusableError
 
-RETRY_SECONDS = 2.5
-"""Kept back for the calls to SQS, where managed retries are on and the timeout is long enough."""
+RETRY_SECONDS = 2.5  # kept back for SQS, if managed retries are on and the timeout is long enough
 
 
 class Upsert:
     """Stores what a batch carries, and reports every message that was not confirmed."""
 
     def __init__(self, environment: Mapping[str, str], loop: Loop) -> None:
-        """environment: the function's contract; see docs/reliability.md.
-
-        Raises ValueError, naming the variable, for what breaks it.
-        """
+        """environment: as docs/reliability.md has it; ValueError names what is missing."""
         table = environment.get("TABLE_NAME")
         if not table:
             raise ValueError("TABLE_NAME is not set; name the table of events")
@@ -94,11 +89,11 @@ class Upsert:
             report.note(error)
 
     def _counts(self, messages: Sequence[Message]) -> dict[str, int]:
-        outcomes = Counter(message.outcome for message in messages)
+        outcomes = [message.outcome for message in messages]
         ranks = [message.version.rank for message in messages if message.item]
         tomorrow = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 86_400))
         return {
-            **{outcome.capitalize(): outcomes[outcome] for outcome in Outcome},
+            **{outcome.capitalize(): outcomes.count(outcome) for outcome in Outcome},
             "Unversioned": sum(kind == 0 for kind, _ in ranks) if self._policy.attribute else 0,
             "FutureVersions": sum(kind == 2 and value > tomorrow for kind, value in ranks),
         }
