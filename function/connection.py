@@ -23,8 +23,7 @@ Wish = tuple[int, int]
 Made = TypeVar("Made")
 Steps = Generator[Wish, None, Made]
 
-_CHUNK = 16_384  # a TLS record
-_HEAD_BYTES = 65_536
+_CHUNK, _HEAD_BYTES = 16_384, 65_536  # of a TLS record, and of an answer's head at most
 _HEAD = re.compile(rb"HTTP/1\.1 (\d{3})(?: [^\r\n]*)?((?:\r\n[\w!#$%&'*+.^`|~-]+:[^\r\n]*)*)")
 _LENGTH = re.compile(rb"\d{1,9}\Z")
 # They say nothing of the message, and proxies and test servers send them twice.

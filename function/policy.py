@@ -41,15 +41,14 @@ class Version(NamedTuple):
 
 
 class Policy:
-    """One of the three, as the function's environment says."""
+    """One of the three, as the environment says; `attribute` holds the version, if one counts."""
 
     def __init__(self, environment: Mapping[str, str], key: str) -> None:
         """key: the name of the table's key."""
         self._key = key
         self._is_first = environment.get("APPEND_ONLY") == "true"
         self._is_required = environment.get("REQUIRE_VERSION") == "true"
-        attribute = environment.get("VERSION_ATTRIBUTE", "")
-        self.attribute = "" if self._is_first else attribute  # holds the version, if one counts
+        self.attribute = "" if self._is_first else environment.get("VERSION_ATTRIBUTE", "")
 
     def version(self, members: Mapping[str, Any]) -> Version:
         """Return the version in an event's members; RejectedError if what is there is none."""

@@ -27,17 +27,14 @@ _TRANSIENT = re.compile("ReplicatedWriteConflict|RequestTimeout")
 # or numbers, and the table's if it is about its key; about anything else, who knows.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 _ITEM_FAULT = re.compile(
-    "ValidationException: .*(item size|nesting level|attribute name|size of (hash|range) ?key"
-    "|empty string value|number (over|under)flow|significant digits|to a numeric value)",
-    re.IGNORECASE | re.DOTALL,
+    "(?is)ValidationException: .*(item size|nesting level|attribute name|size of (hash|range) ?key"
+    "|empty string value|number (over|under)flow|significant digits|to a numeric value)"
 )
 _FIXES = {
     "AccessDenied": "allow the function's role dynamodb:PutItem on the table, and its key",
     "ResourceNotFound": "create the table, or point TABLE_NAME and the region at it",
-    "UnrecognizedClient|(Invalid|Incomplete)Signature|MissingAuthenticationToken": (
-        "give the function valid credentials"
-    ),
-    "ValidationException: .*(type mismatch for key|missing the key|does not match the schema)": (
+    r"UnrecognizedClient|I\w+Signature|MissingAuth": "give the function valid credentials",
+    "(?is)ValidationException: .*(type mismatch for key|missing the key|not match the schema)": (
         "give the table the key that KEY_ATTRIBUTE names, of type S"
     ),
 }
@@ -132,14 +129,14 @@ def _meaning(answer: Answer, attempt: int, *, brings_item: bool) -> _Meaning:
     if answer.status == 200 or is_superseded:
         # These acknowledge a message: nothing but DynamoDB's own word will do, which has an id and
         # a right CRC-32.
-        if not (answer.request_id and answer.is_checked):
+        if not (answer.request_id and answer.is_checked and answer.body.startswith(b"{")):
             return _Meaning(Outcome.FAILED, "an answer that is not DynamoDB's", TRANSIENT_SECONDS)
         if not is_superseded:
             return _Meaning(Outcome.WRITTEN)
         if brings_item and not said.get("Item"):
             return _Meaning(Outcome.FAILED, f"{code} without the item that is stored")
         return _Meaning(Outcome.SUPERSEDED, stored=json.dumps(said.get("Item")).encode())
-    told = f"{code}: {message if said else body}"
+    told = f"{code}: {message or body}"
     throttled = [str(each.get("reason")) for each in said.get("ThrottlingReasons") or ()]
     reason = ", ".join([told[:_REASON_LENGTH], *throttled])
     if _THROTTLED.search(code):
@@ -151,6 +148,6 @@ def _meaning(answer: Answer, attempt: int, *, brings_item: bool) -> _Meaning:
     if _ITEM_FAULT.match(told):
         return _Meaning(Outcome.REJECTED, reason)
     for fault, fix in _FIXES.items():
-        if re.match(fault, told, re.IGNORECASE | re.DOTALL):
+        if re.match(fault, told):
             raise TableUnusableError(f"{reason}; {fix}")
     return _Meaning(Outcome.FAILED, reason)

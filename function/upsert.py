@@ -34,9 +34,8 @@ class Upsert:
     def __call__(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         """Process a batch of SQS messages and return Lambda's partial batch response.
 
-        Raises ValueError, before anything is written, if the event is no such batch or a record
-        has no messageId: what an answer cannot name, SQS deletes, while raising returns the whole
-        batch to the queue. After that nothing is raised.
+        Raises ValueError, before anything is written, for what is no such batch or has a record
+        without a messageId: what an answer cannot name, SQS deletes. After that nothing is raised.
         """
         remaining = context.get_remaining_time_in_millis() / 1000
         now = time.monotonic()

@@ -18,7 +18,7 @@ from tests.function.server import HOST, Server, Step, answer, answer_anew, end, 
 pytestmark = pytest.mark.usefixtures("closes_all")
 
 OK = answer()
-CLOSED = "ConnectionResetError: closed before the end of an answer"
+CLOSED = "closed before the end of an answer"
 
 
 @pytest.fixture(params=["http", "https"])
@@ -145,7 +145,7 @@ def test_a_new_connection_that_fails_says_why(step: Step, reason: str, folder: P
 
 def test_a_name_that_does_not_resolve_is_named() -> None:
     (said,) = ask(looped("http://nowhere.invalid:1"))
-    assert said.startswith("OSError: nowhere.invalid was not resolved: ")
+    assert said.startswith("nowhere.invalid was not resolved: ")
 
 
 @pytest.mark.usefixtures("impatient")
@@ -166,9 +166,7 @@ def test_each_attempt_takes_the_next_address(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: found)
         (refused,) = ask(looped("http://two:1"), attempt=1)
         assert ask(looped("http://two:1"), attempt=2) == [200]
-    assert refused == (
-        f"ConnectionRefusedError: [Errno 111] Connection refused, connecting to {HOST}"
-    )
+    assert refused == (f"[Errno 111] Connection refused, connecting to {HOST}")
 
 
 @pytest.mark.usefixtures("impatient")

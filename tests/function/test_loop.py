@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from function import loop
-from function.request import Answer, Pause, Request, Task
+from function.request import Answer, Request, Task
 from tests.function.looping import News, ask, asking, at_once, looped, numbers, run
 from tests.function.server import HOST, Server, answer, answer_anew
 from tools.deployed import wait_for
@@ -99,7 +99,7 @@ def test_pauses_pass_beside_each_other_and_beside_exchanges() -> None:
 
     def pausing(seconds: float) -> Task:
         started = time.monotonic()
-        yield Pause(seconds)
+        yield seconds
         passed.append(time.monotonic() - started)
 
     with Server(answer_anew) as server:
@@ -112,7 +112,7 @@ def test_pauses_pass_beside_each_other_and_beside_exchanges() -> None:
 def test_nothing_begins_when_time_is_up() -> None:
     ended: list[str] = []
 
-    def task(name: str, wish: Request | Pause) -> Task:
+    def task(name: str, wish: Request | float) -> Task:
         try:
             yield wish
         except GeneratorExit:
@@ -122,7 +122,7 @@ def test_nothing_begins_when_time_is_up() -> None:
     with Server(answer_anew) as server:
         assert run(looped(server.url), task("none", request), begin=0, wait=0) < 0.1
         assert server.requests == []
-        took = run(looped(server.url), task("pause", Pause(60)), begin=0.2, wait=5)
+        took = run(looped(server.url), task("pause", 60), begin=0.2, wait=5)
         assert 0.2 <= took < 1
     assert ended == ["pause"]
 

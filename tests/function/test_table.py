@@ -7,7 +7,7 @@ import botocore.session
 import pytest
 from botocore.retries import standard
 
-from function.request import Answer, NoAnswerError
+from function.request import Answer
 from tests.function.batches import (
     EXAMPLE,
     EXAMPLE_ITEM,
@@ -116,9 +116,9 @@ KEY_FIX = "give the table the key that KEY_ATTRIBUTE names, of type S"
             "ConditionalCheckFailedException: because",
         ),
         (Answer(413, b"\xff[1]"), "Failed", "413: \ufffd[1]"),
-        (Answer(404, b"{}", "id"), "Failed", "404: "),
+        (Answer(404, b"{}", "id"), "Failed", "404: {}"),
         (Answer(307, b"", "id"), "Failed", "307: "),
-        (Answer(204, b"{}", "id"), "Failed", "204: "),
+        (Answer(204, b"{}", "id"), "Failed", "204: {}"),
         (Answer(400, b'{"__type": 7, "message": {}}', "id"), "Failed", "7: {}"),
         (error("Odd", message="item size" * 99), "Failed", f"Odd: {'item size' * 99}"[:300]),
     ],
@@ -177,8 +177,8 @@ def test_nothing_else_is_tried_again() -> None:
         *((error(code), f"{code}: because", TRANSIENT) for code in sorted(TRANSIENT_CODES)),
         *((Answer(status, b"oh"), f"{status}: oh", TRANSIENT) for status in sorted(STATUSES)),
         (error("ThrottlingException", 503), "ThrottlingException: because", THROTTLED),
-        (NoAnswerError("none"), "no answer from DynamoDB: none", TRANSIENT),
-        (NoAnswerError("x" * 999), f"no answer from DynamoDB: {'x' * 275}", TRANSIENT),
+        (OSError("none"), "no answer from DynamoDB: none", TRANSIENT),
+        (OSError("x" * 999), f"no answer from DynamoDB: {'x' * 275}", TRANSIENT),
     ],
 )
 def test_what_passes_is_tried_three_times_with_full_jitter(
@@ -197,7 +197,7 @@ def test_what_passes_is_tried_three_times_with_full_jitter(
 
 
 def test_what_has_passed_is_written() -> None:
-    driver = Driver(replying(error("ThrottlingException"), NoAnswerError("gone"), OK))
+    driver = Driver(replying(error("ThrottlingException"), OSError("gone"), OK))
     assert write(driver) == WRITTEN
     assert [request.is_fresh for request in driver.begun] == [False, False, True]
 
@@ -252,7 +252,7 @@ SETTLED = [{"event_id": {"S": "e0"}, "version": {"N": "9"}}]
 @pytest.mark.parametrize(
     "reply",
     [
-        NoAnswerError("late"),
+        OSError("late"),
         error("ThrottlingException"),
         error("AccessDeniedException"),
         ok({"Responses": {}, "UnprocessedKeys": {"events": {}}}),
