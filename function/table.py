@@ -122,9 +122,8 @@ class Table:
 
 
 def _meaning(answer: Answer, attempt: int, *, brings_item: bool) -> _Meaning:
-    said, body = answer.json(), answer.body[:_REASON_LENGTH].decode(errors="replace")
-    code = said.get("__type", answer.status or "no answer from DynamoDB")
-    code, message = str(code).rpartition("#")[2], str(said.get("message", said.get("Message", "")))
+    said = {} if answer.status == 200 else answer.json()
+    code = str(said.get("__type", answer.status or "no answer from DynamoDB")).rpartition("#")[2]
     is_superseded = (answer.status, code) == (400, "ConditionalCheckFailedException")
     if answer.status == 200 or is_superseded:
         # These acknowledge a message: nothing but DynamoDB's own word will do, which has an id and
@@ -136,7 +135,8 @@ def _meaning(answer: Answer, attempt: int, *, brings_item: bool) -> _Meaning:
         if brings_item and not said.get("Item"):
             return _Meaning(Outcome.FAILED, f"{code} without the item that is stored")
         return _Meaning(Outcome.SUPERSEDED, stored=json.dumps(said.get("Item")).encode())
-    told = f"{code}: {message or body}"
+    message = str(said.get("message", said.get("Message", "")))
+    told = f"{code}: {message or answer.body[:_REASON_LENGTH].decode(errors='replace')}"
     throttled = [str(each.get("reason")) for each in said.get("ThrottlingReasons") or ()]
     reason = ", ".join([told[:_REASON_LENGTH], *throttled])
     if _THROTTLED.search(code):
