@@ -1,7 +1,6 @@
-"""An endpoint of DynamoDB in a thread of the test, which does what the test tells it to."""
+"""An endpoint of DynamoDB in a thread of the test, and the function's loop led to it."""
 
 import contextlib
-import json
 import os
 import socket
 import ssl
@@ -15,7 +14,15 @@ from typing import NamedTuple, Self
 
 import trustme
 
+from function.loop import Loop
+from function.service import Service
+
 HOST = "127.0.0.1"
+HERE = {
+    "AWS_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "AKID",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+}
 
 Step = bytes | Callable[[socket.socket], object] | None
 """What follows on a request: these bytes, whatever is done with the connection, or its end."""
@@ -42,10 +49,10 @@ def answer_anew(conversation: socket.socket) -> None:
     conversation.sendall(answer(x_amzn_RequestId=os.urandom(8).hex()))
 
 
-def error(code: str, status: int = 400, message: str = "because") -> bytes:
-    """Make an error of DynamoDB."""
-    said = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message}
-    return answer(json.dumps(said).encode(), status)
+def looped(url: str, folder: Path | None = None) -> Loop:
+    """Make a loop on a server. folder: its own."""
+    bundle = {"AWS_CA_BUNDLE": str(folder / "ca.pem")} if folder else {}
+    return Loop(Service("dynamodb", {**HERE, "AWS_ENDPOINT_URL": url, **bundle}))
 
 
 class Request(NamedTuple):

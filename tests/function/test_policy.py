@@ -16,8 +16,8 @@ from moto.server import ThreadedMotoServer
 
 from function.loop import Loop
 from tests.function.batches import FIRST, NEWEST, READ, Told, deliver, invoke, record
-from tests.function.looping import looped
 from tests.function.memory import TOO_LARGE, Driver, Memory, replying, upsert
+from tests.function.server import looped
 from tests.model import rank
 from tools.aws import client, emulator_session
 from tools.deployed import wait_for

@@ -8,17 +8,9 @@ import pytest
 from botocore.retries import standard
 
 from function.request import Answer, NoAnswerError
-from tests.function.batches import (
-    EXAMPLE,
-    EXAMPLE_ITEM,
-    FIRST,
-    NEWEST,
-    READ,
-    deliver,
-    invoke,
-    record,
-)
+from tests.function.batches import EXAMPLE, FIRST, NEWEST, READ, deliver, record
 from tests.function.memory import SUPERSEDED, Driver, Memory, Reply, error, ok, replying, upsert
+from tools.event import from_item
 
 OK = ok({})
 WRITTEN = "Written", ""
@@ -44,12 +36,14 @@ def test_each_write_is_a_request_of_its_own() -> None:
     driver = Driver(replying(OK))
     assert write(driver) == write(driver) == WRITTEN
     request, other = driver.begun
-    assert json.loads(request.body) == {"TableName": "events", "Item": EXAMPLE_ITEM}
-    assert request._replace(body=b"") == (
-        *("dynamodb", "DynamoDB_20120810.PutItem", b"", request.invocation_id, 4_000_000, 1, False),
-    )
-    assert len(request.invocation_id) == 32
-    assert request.invocation_id != other.invocation_id
+    body = json.loads(request.body)
+    assert from_item(body.pop("Item")) == EXAMPLE
+    assert body == {"TableName": "events"}
+    invocation = request.invocation_id
+    assert request[:2] == ("dynamodb", "DynamoDB_20120810.PutItem")
+    assert request[3:] == (invocation, 4_000_000, 1, False)
+    assert len(invocation) == 32
+    assert invocation != other.invocation_id
 
 
 def refused(message: str) -> Answer:
@@ -57,38 +51,38 @@ def refused(message: str) -> Answer:
 
 
 # As DynamoDB words them; some differ in case between its own pages and its answers.
+INVALID = "One or more parameter values were invalid:"
 ITEM_FAULTS = [
     "Item size has exceeded the maximum allowed size",
     "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels",
-    "One or more parameter values were invalid: Empty attribute name",
-    "One or more parameter values were invalid: An Attribute name must not be empty",
-    "One or more parameter values were invalid: Size of hashkey has exceeded the maximum size",
-    "One or more parameter values are not valid. The AttributeValue for a key attribute cannot "
-    "contain an empty string value. Key: event_id",
+    f"{INVALID} Empty attribute name",
+    f"{INVALID} An Attribute name must not be empty",
+    f"{INVALID} Size of hashkey has exceeded the maximum size",
+    "The AttributeValue for a key attribute cannot contain an empty string value. Key: event_id",
     "Number overflow. Attempting to store a number with magnitude larger than supported range",
     "Attempting to store more than 38 significant digits in a Number",
 ]
 KEY_FAULTS = [
-    "One or more parameter values were invalid: Type mismatch for key event_id expected: N "
-    "actual: S",
-    "One or more parameter values were invalid: Missing the key id in the item",
+    f"{INVALID} Type mismatch for key event_id expected: N actual: S",
+    f"{INVALID} Missing the key id in the item",
     "The provided key element does not match the schema",
 ]
 OTHER_FAULTS = [
-    "One or more parameter values were invalid: Type mismatch for Index Key status Expected: N "
-    "Actual: S IndexName: by-status",
+    f"{INVALID} Type mismatch for Index Key status Expected: N Actual: S IndexName: by-status",
     "Invalid ConditionExpression: Expression size has exceeded the maximum allowed size",
     "ExpressionAttributeNames contains invalid key",
     "something new",
 ]
-OTHER_ERRORS = "SerializationException ExpiredTokenException NeverHeardOf"
 FIXES = {
     "AccessDeniedException": "allow the function's role dynamodb:PutItem on the table, and its key",
     "ResourceNotFoundException": "create the table, or point TABLE_NAME and the region at it",
-    "UnrecognizedClientException": "give the function valid credentials",
-    "InvalidSignatureException": "give the function valid credentials",
-    "IncompleteSignatureException": "give the function valid credentials",
-    "MissingAuthenticationTokenException": "give the function valid credentials",
+    **dict.fromkeys(
+        (
+            *("UnrecognizedClientException", "InvalidSignatureException"),
+            *("IncompleteSignatureException", "MissingAuthenticationTokenException"),
+        ),
+        "give the function valid credentials",
+    ),
 }
 KEY_FIX = "give the table the key that KEY_ATTRIBUTE names, of type S"
 
@@ -98,28 +92,27 @@ KEY_FIX = "give the table the key that KEY_ATTRIBUTE names, of type S"
     [
         (SUPERSEDED, "Superseded", ""),
         *((refused(each), "Rejected", f"ValidationException: {each}") for each in ITEM_FAULTS),
-        (
-            Answer(400, b'{"__type": "ValidationException", "Message": "Item size"}', "id"),
-            "Rejected",
-            "ValidationException: Item size",
-        ),
         *((error(code), "Unusable", f"{code}: because; {fix}") for code, fix in FIXES.items()),
         *(
             (refused(each), "Unusable", f"ValidationException: {each}; {KEY_FIX}")
             for each in KEY_FAULTS
         ),
         *((refused(each), "Failed", f"ValidationException: {each}") for each in OTHER_FAULTS),
-        *((error(each), "Failed", f"{each}: because") for each in OTHER_ERRORS.split()),
-        (
-            error("ConditionalCheckFailedException", status=409),
-            "Failed",
-            "ConditionalCheckFailedException: because",
+        *(
+            (error(each, status), "Failed", f"{each}: because")
+            for status, each in (
+                *((400, "SerializationException"), (400, "ExpiredTokenException")),
+                *((400, "NeverHeardOf"), (409, "ConditionalCheckFailedException")),
+            )
         ),
-        (Answer(413, b"\xff[1]"), "Failed", "413: \ufffd[1]"),
-        (Answer(404, b"{}", "id"), "Failed", "404: "),
-        (Answer(307, b"", "id"), "Failed", "307: "),
-        (Answer(204, b"{}", "id"), "Failed", "204: "),
+        (
+            Answer(400, b'{"__type": "Odd", "Message": "Item size"}', "id"),
+            "Failed",
+            "Odd: Item size",
+        ),
         (Answer(400, b'{"__type": 7, "message": {}}', "id"), "Failed", "7: {}"),
+        (Answer(413, b"\xff[1]"), "Failed", "413: \ufffd[1]"),
+        *((Answer(status, b"{}", "id"), "Failed", f"{status}: ") for status in (404, 307, 204)),
         (error("Odd", message="item size" * 99), "Failed", f"Odd: {'item size' * 99}"[:300]),
     ],
 )
@@ -132,10 +125,8 @@ def test_what_would_come_again_is_not_tried_again(
 @pytest.mark.parametrize(
     "answer",
     [
-        OK._replace(request_id=""),
-        OK._replace(is_checked=False),
-        SUPERSEDED._replace(request_id=""),
-        SUPERSEDED._replace(is_checked=False),
+        *(each._replace(request_id="") for each in (OK, SUPERSEDED)),
+        *(each._replace(is_checked=False) for each in (OK, SUPERSEDED)),
         *(OK._replace(body=each) for each in (b"", b"<html>", b"[]", b"null", b"\xff{}")),
         OK._replace(body=b"[" * 60_000),
     ],
@@ -188,8 +179,7 @@ def test_what_passes_is_tried_three_times_with_full_jitter(
     driver = Driver(replying(reply))
     assert write(driver) == ("Failed", reason)
     assert driver.pauses == [0.25 * longest, 0.5 * longest]
-    first, *_ = driver.begun
-    is_fresh = isinstance(reply, Exception)
+    first, is_fresh = driver.begun[0], isinstance(reply, Exception)
     again = [first._replace(attempt=each, is_fresh=is_fresh) for each in (2, 3)]
     assert driver.begun == [first, *again]
     # When time is up, the reason of the last attempt stands.
@@ -213,35 +203,30 @@ def test_a_throttled_write_says_what_throttled_it() -> None:
 )
 def test_an_expired_signature_is_signed_anew_before_credentials_are_blamed(message: str) -> None:
     expired = error("InvalidSignatureException", message=message)
-    assert written(expired, OK) == (*WRITTEN, 2)
-    driver = Driver(replying(expired))
-    told = deliver(upsert(driver), *(record({"event_id": str(each)}) for each in range(9)))
     reason = f"InvalidSignatureException: {message}; give the function valid credentials"
-    assert (told.reasons[0], told.counts) == (reason, {"Failed": 9})
-    assert driver.begun[-1].attempt == 3
+    assert written(expired, OK) == (*WRITTEN, 2)
+    assert written(expired) == ("Unusable", reason, 3)
 
 
 def test_append_only_judges_by_the_item_that_stands_and_fails_without_it() -> None:
-    stands = {**EXAMPLE_ITEM, "user_id": {"N": "4.2E1"}}
+    memory = Memory()
+    assert write(Driver(memory), **FIRST) == WRITTEN
     conflict = "another event is stored under its id, and the table is append-only"
     without = "ConditionalCheckFailedException without the item that is stored"
-    for standing, result in (
-        (stands, ("Superseded", "")),
-        ({**stands, "user_id": {"N": "43"}}, ("Rejected", conflict)),
-        (None, ("Failed", without)),
-    ):
-        driver = Driver(replying(error("ConditionalCheckFailedException", Item=standing)))
-        assert write(driver, **FIRST) == result
+    for user_id, result in (("4.2E1", ("Superseded", "")), ("43", ("Rejected", conflict))):
+        memory.items["evt-1001"]["user_id"] = {"N": user_id}
+        assert write(Driver(memory), **FIRST) == result
+    assert write(Driver(replying(SUPERSEDED)), **FIRST) == ("Failed", without)
 
 
 def states(*versions: int) -> list[dict[str, Any]]:
-    return [record({"event_id": f"e{i}", "version": v}, f"m{i}") for i, v in enumerate(versions)]
+    return [record({"event_id": f"e{i}", "version": v}) for i, v in enumerate(versions)]
 
 
 def test_a_read_asks_for_a_hundred_ids_at_most_and_only_for_those_with_a_version() -> None:
     memory = Memory()
-    unversioned = record({"event_id": "none"})
-    assert invoke(upsert(memory, **NEWEST, **READ), unversioned, *states(*range(200))) == set()
+    records = record({"event_id": "none"}), *states(*range(200))
+    assert deliver(upsert(memory, **NEWEST, **READ), *records).counts["Written"] == 201
     assert memory.requests.count("BatchGetItem") == 2
     assert memory.requests.count("PutItem") == 201
 
@@ -273,5 +258,5 @@ def test_whatever_a_read_does_not_tell_is_written(reply: Reply) -> None:
 @pytest.mark.parametrize("more", [{}, FIRST])
 def test_a_read_is_no_precondition(more: dict[str, str]) -> None:
     memory = Memory()
-    assert invoke(upsert(memory, **READ, **more), *states(1)) == set()
+    assert deliver(upsert(memory, **READ, **more), *states(1)).counts == {"Written": 1}
     assert memory.requests == ["PutItem"]
