@@ -15,10 +15,6 @@ WAITING = "failed messages keep the queue's visibility timeout"
 COMING_AGAIN = "rejected messages come again, SQS confirmed no dead letter"
 
 
-def text(value: str) -> dict[str, str]:
-    return {"DataType": "String", "StringValue": value}
-
-
 def split(table: Step, queue: Step) -> Step:
     """Let one answer for DynamoDB, and another for SQS."""
     return lambda request: (table if request.service == "dynamodb" else queue)(request)
@@ -88,20 +84,25 @@ def test_pauses_that_were_refused_are_told_once_each() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("name", "said"),
     [
-        ({"MD5OfMessageBody": "0"}, "another body than it was sent"),
-        ({"MD5OfMessageAttributes": None}, "other attributes than it was sent"),
+        ("MD5OfMessageBody", "another body than it was sent"),
+        ("MD5OfMessageAttributes", "other attributes than it was sent"),
     ],
 )
-def test_a_letter_that_sqs_has_otherwise_is_none(changed: dict[str, Any], said: str) -> None:
+@pytest.mark.parametrize("digest", ["0", None])
+def test_a_letter_that_sqs_has_otherwise_is_none(name: str, said: str, digest: str | None) -> None:
     memory = Memory()
 
     def answer(request: Request) -> Answer:
-        return ok({**json.loads(memory(request).body), **changed})
+        return ok({**json.loads(memory(request).body), name: digest})
 
     told = deliver(upsert(answer, **MANAGED), record(BROKEN, "m"))
     assert (told.failed, told.reasons) == ({"m"}, [f"{COMING_AGAIN}: {said}", NO_NUMBER])
+
+
+def texts(values: dict[str, str]) -> dict[str, dict[str, str]]:
+    return {name: {"DataType": "String", "StringValue": each} for name, each in values.items()}
 
 
 def test_a_rejected_message_is_put_aside_as_it_was_sent_with_the_reason() -> None:
@@ -114,80 +115,67 @@ def test_a_rejected_message_is_put_aside_as_it_was_sent_with_the_reason() -> Non
     told = deliver(upsert(memory, **MANAGED), rejected, record(EXAMPLE))
     assert (told.failed, told.reasons) == (set(), [NO_NUMBER])
     assert told.counts == {"Written": 1, "Rejected": 1}
+    ours = {"reason": NO_NUMBER, "sourceMessageId": "m-1", "sentTimestamp": "1743296400000"}
     attributes = {
-        "trace": text("1-2"),
         "raw": {"DataType": "Binary.gz", "BinaryValue": "AAH/"},
         "Size": {"DataType": "Number", "StringValue": "17"},
-        "reason": text(NO_NUMBER),
-        "sourceMessageId": text("m-1"),
-        "sentTimestamp": text("1743296400000"),
+        **texts({"trace": "1-2", **ours}),
     }
     assert memory.letters == [{"body": BROKEN, "attributes": attributes}]
 
 
-REASON = "ValidationException: Item size has exceeded"
+REFUSED = {"event_id": "a", "poison": 1}
+OURS = {
+    "reason": "ValidationException: Item size has exceeded",
+    "sourceMessageId": "m",
+    "sentTimestamp": "1743296400000",
+    "eventId": "a",
+}
+FORM = (
+    'version has the form "??", 9 for a digit, a for a letter; send a JSON number or an RFC 3339'
+    " timestamp in UTC such as 2025-03-30T01:00:00.5Z"
+)
 NO_JSON = "body is not JSON: Expecting value: line 1 column 1 (char 0)"
 ROOM = 1_048_576 - len(f"reasonString{NO_JSON}")  # for a body beside its reason
-REFUSED = {"event_id": "a", "poison": 1}
-OURS = {"reason": REASON, "sourceMessageId": "m", "sentTimestamp": "1743296400000", "eventId": "a"}
+
+
+def without(*names: str) -> dict[str, str]:
+    return {name: each for name, each in OURS.items() if name not in names}
+
+
+def beside(theirs: dict[str, str], body: object = REFUSED) -> dict[str, Any]:
+    """Make a record with attributes of its producer."""
+    given = {name: {"stringValue": each, "dataType": "String"} for name, each in theirs.items()}
+    return {**record(body, "m"), "messageAttributes": given}
 
 
 @pytest.mark.parametrize(
-    ("body", "more", "left_out", "changed"),
+    ("rejected", "told"),
     [
-        (REFUSED, {}, [], {}),
-        (REFUSED, {"attributes": {}}, ["sentTimestamp"], {}),
-        (REFUSED | {"event_id": "a\x00b"}, {}, ["eventId"], {}),
-        (REFUSED | {"event_id": "a\tb🎉"}, {}, [], {"eventId": "a\tb🎉"}),
+        (record(REFUSED, "m"), OURS),
+        (record(REFUSED, "m") | {"attributes": {}}, without("sentTimestamp")),
+        (record(REFUSED | {"event_id": "a\x00b"}, "m"), without("eventId")),
+        (record(REFUSED | {"event_id": "a\tb🎉"}, "m"), OURS | {"eventId": "a\tb🎉"}),
+        (record({"event_id": "a", "version": "\x00\ufffe"}, "m"), OURS | {"reason": FORM}),
+        (record("x" * 1_048_576, "m"), {}),
+        (record("x" * ROOM, "m"), {"reason": NO_JSON}),
+        (record("x" * (ROOM + 1), "m"), without("reason", "eventId")),
         (
-            {"event_id": "a", "version": "\x00\ufffe"},
-            {},
-            [],
-            {
-                "reason": 'version has the form "??", 9 for a digit, a for a letter; send a JSON'
-                " number or an RFC 3339 timestamp in UTC such as 2025-03-30T01:00:00.5Z"
-            },
+            beside({"eventId": "theirs", "reason": "theirs"}, BROKEN),
+            OURS | {"eventId": "theirs", "reason": NO_NUMBER},
         ),
-        ("x" * 1_048_576, {}, [*OURS], {}),
-        ("x" * ROOM, {}, [*OURS][1:], {"reason": NO_JSON}),
-        ("x" * (ROOM + 1), {}, ["reason", "eventId"], {}),
-    ],
-    ids=[
-        "whole",
-        "not sent when",
-        "NUL",
-        "tab",
-        "in the reason",
-        "full",
-        "just room",
-        "a byte more",
+        *(
+            (beside(theirs), dict([*theirs.items(), *OURS.items()][:10]))
+            for theirs in ({f"a{place}": "x" for place in range(many)} for many in (7, 8, 9, 10))
+        ),
     ],
 )
 def test_a_letter_tells_of_its_message_what_it_can(
-    body: object, more: dict[str, Any], left_out: list[str], changed: dict[str, str]
+    rejected: dict[str, Any], told: dict[str, str]
 ) -> None:
     memory = Memory()
-    assert invoke(upsert(memory, **MANAGED, **NEWEST), record(body, "m") | more) == set()
-    told = {name: each for name, each in (OURS | changed).items() if name not in left_out}
-    assert memory.letters[0]["attributes"] == {name: text(each) for name, each in told.items()}
-
-
-@pytest.mark.parametrize("names", [[f"a{i}" for i in range(n)] for n in (7, 8, 9, 10)])
-def test_what_does_not_fit_beside_the_producers_attributes_is_left_out(names: list[str]) -> None:
-    memory, rejected = Memory(), record(REFUSED, "m")
-    theirs = {"stringValue": "x", "dataType": "String"}
-    rejected["messageAttributes"] = dict.fromkeys(names, theirs)
-    assert invoke(upsert(memory, **MANAGED), rejected) == set()
-    assert list(memory.letters[0]["attributes"]) == [*names, *OURS][:10]
-
-
-def test_a_producers_attribute_of_our_name_stays_where_ours_is_left_out() -> None:
-    memory, rejected = Memory(), record(BROKEN, "m")
-    theirs = {"stringValue": "theirs", "dataType": "String"}
-    rejected["messageAttributes"] = {"eventId": theirs, "reason": theirs}
-    assert invoke(upsert(memory, **MANAGED), rejected) == set()
-    attributes = memory.letters[0]["attributes"]
-    assert (attributes["eventId"], attributes["reason"]) == (text("theirs"), text(NO_NUMBER))
+    assert invoke(upsert(memory, **MANAGED, **NEWEST), rejected) == set()
+    assert memory.letters[0]["attributes"] == texts(told)
 
 
 def test_a_message_without_a_body_or_a_receive_count_is_reported_as_before() -> None:
@@ -196,21 +184,6 @@ def test_a_message_without_a_body_or_a_receive_count_is_reported_as_before() -> 
     assert invoke(core, {"messageId": "m"}, record(EXAMPLE, "n") | {"attributes": {}}) == {"m", "n"}
     assert (memory.letters, len(memory.pauses)) == ([], 1)
     assert 15 <= memory.pauses["handle of n"] <= 30
-
-
-def test_an_unusable_table_puts_nothing_aside() -> None:
-    memory = Memory()
-    message = "Type mismatch for key event_id expected: N actual: S"
-
-    def answer(request: Request) -> Answer:
-        return error("ValidationException", message=f"{message} {len(request.body)}")
-
-    records = [record({"event_id": f"e{10**i}"}, f"m{i}") for i in range(20)]
-    told = deliver(upsert(split(answer, memory), **MANAGED), *records)
-    assert (len(told.failed), memory.letters) == (20, [])
-    (line,) = told.lines
-    assert (line["outcome"], line["messages"]) == ("failed", 20)
-    assert message in line["reason"]
 
 
 @pytest.mark.parametrize("url", [{}, {"QUEUE_URL": "x"}, {"DEAD_LETTER_QUEUE_URL": "x"}])
