@@ -4,12 +4,13 @@ import itertools
 import json
 import os
 import random
+import re
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any, cast
 
 import pytest
 from moto.server import ThreadedMotoServer
@@ -17,10 +18,9 @@ from moto.server import ThreadedMotoServer
 from function.loop import Loop
 from tests.function.batches import FIRST, NEWEST, READ, Told, deliver, invoke, record
 from tests.function.memory import TOO_LARGE, Driver, Memory, replying, upsert
-from tests.function.server import looped
+from tests.function.server import HOST, looped
 from tests.model import rank
 from tools.aws import client, emulator_session
-from tools.deployed import wait_for
 from tools.emulator import Emulator
 from tools.event import decode, from_item, is_same
 
@@ -56,9 +56,7 @@ class Store:
     loop: Loop | Driver
     items: Callable[[], Mapping[str, Any]]
     """Returns what it holds, by id."""
-    compares_types: bool = True
-    tells_item: bool = True
-    """Whether a failed condition brings back the item that made it fail."""
+    name: str
 
     def deliver(self, *records: dict[str, Any], **environment: str) -> Told:
         """Hand messages over as one batch."""
@@ -66,12 +64,7 @@ class Store:
 
 
 # `make prove` installs it. https://github.com/architect/dynalite
-DYNALITE = os.environ.get("DYNALITE")
-
-
-def is_listening(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+DYNALITE = os.environ.get("DYNALITE", "")
 
 
 @contextmanager
@@ -80,25 +73,21 @@ def endpoint(name: str) -> Iterator[str]:
     if name == "MiniStack":
         with Emulator() as aws:
             yield aws.endpoint_url
-        return
-    if name == "moto":
-        server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    elif name == "moto":
+        server = ThreadedMotoServer(HOST, 0, verbose=False)
         server.start()
-        try:
-            host, port = server.get_host_and_port()
-            yield f"http://{host}:{port}"
-        finally:
-            server.stop()
-        return
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [str(DYNALITE), "--port", str(port), "--createTableMs", "0"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        try:
-            assert wait_for(lambda: is_listening(port), 30.0, every=0.1)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
+        yield "http://{}:{}".format(*server.get_host_and_port())
+        server.stop()
+    else:
+        with socket.create_server((HOST, 0)) as free:
+            port = free.getsockname()[1]
+        command = [DYNALITE, "--port", str(port), "--createTableMs", "0"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            try:
+                assert b"Listening" in cast("IO[bytes]", process.stdout).readline()
+                yield f"http://{HOST}:{port}"
+            finally:
+                process.terminate()
 
 
 @pytest.fixture(
@@ -109,7 +98,7 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     name: str = request.param
     if name == "memory":
         memory = Memory()
-        yield Store(Driver(memory), lambda: memory.items)
+        yield Store(Driver(memory), lambda: memory.items, name)
         return
     with endpoint(name) as url:
         dynamodb = client(emulator_session("us-east-1"), "dynamodb", url)
@@ -122,11 +111,11 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
         dynamodb.get_waiter("table_exists").wait(TableName="events", WaiterConfig={"Delay": 1})
 
         def read() -> Mapping[str, Any]:
-            pages = dynamodb.get_paginator("scan").paginate(TableName="events")
-            return {each["event_id"]["S"]: each for page in pages for each in page["Items"]}
+            return {
+                each["event_id"]["S"]: each for each in dynamodb.scan(TableName="events")["Items"]
+            }
 
-        # moto's own fault: it answers 500 where two types are compared, DynamoDB false.
-        yield Store(looped(url), read, name != "moto", name != "dynalite")
+        yield Store(looped(url), read, name)
 
 
 def type_of(version: str) -> str:
@@ -151,7 +140,8 @@ def test_every_pair_of_versions_ends_as_promised(store: Store, reads: bool) -> N
     pairs = [
         (old, new)
         for old, new in itertools.product(VERSIONS + FOREIGN, VERSIONS)
-        if store.compares_types or "" in (old, new) or type_of(old) == type_of(new)
+        # moto's own fault: it answers 500 where two types are compared, DynamoDB false.
+        if store.name != "moto" or "" in (old, new) or type_of(old) == type_of(new)
     ]
     store.deliver(*(event(place, old, "old") for place, (old, _) in enumerate(pairs)))
     arriving = (event(place, new, "new") for place, (_, new) in enumerate(pairs))
@@ -166,19 +156,15 @@ def test_every_pair_of_versions_ends_as_promised(store: Store, reads: bool) -> N
     assert told.counts.get("SavedWrites", 0) == sum(saved)
 
 
-def test_the_last_arrival_is_always_written(store: Store) -> None:
-    for number in ("2", "1"):
-        assert store.deliver(event("last", number, "")).counts["Written"] == 1
-        assert store.items()["last"]["version"] == {"N": number}
-
-
 def test_the_first_arrival_stays_and_is_told_from_its_repeats(store: Store) -> None:
     body = '{"event_id": "first", "a": {"b": [%s, null, true, "x"]}}'
     counts = [
         store.deliver(record(body % number), **FIRST).counts for number in ("1", "1.0", "1.1")
     ]
-    told = [{"Superseded": 1}, {"Rejected": 1}] if store.tells_item else [{"Failed": 1}] * 2
-    assert counts == [{"Written": 1}, *told]
+    told = [{"Written": 1}, {"Superseded": 1}, {"Rejected": 1}]
+    if store.name == "dynalite":  # it does not bring back the item that made a condition fail
+        told[1:] = [{"Failed": 1}] * 2
+    assert counts == told
     assert is_same(from_item(store.items()["first"]), decode(body % "1"))
 
 
@@ -193,19 +179,12 @@ def test_an_item_comes_back_from_the_table_as_it_was_sent(store: Store) -> None:
 
 
 @pytest.mark.parametrize("store", ["MiniStack"], indirect=True)
-@pytest.mark.parametrize(
-    ("value", "reason"),
-    [
-        (f'"{"x" * 450_000}"', "Item size"),
-        ("[" * 32 + "1" + "]" * 32, "Nesting Levels"),
-    ],
-    ids=["too large", "too deep"],
-)
-def test_what_dynamodb_refuses_is_rejected(store: Store, value: str, reason: str) -> None:
-    told = store.deliver(record(f'{{"event_id": "refused", "x": {value}}}'))
-    assert told.counts == {"Rejected": 1}
-    assert told.reasons[0].startswith("ValidationException: ")
-    assert reason in told.reasons[0]
+def test_what_dynamodb_refuses_is_rejected(store: Store) -> None:
+    refused = {"Item size": '"%s"' % ("x" * 450_000), "Nesting Levels": "[" * 32 + "1" + "]" * 32}
+    for reason, value in refused.items():
+        told = store.deliver(record(f'{{"event_id": "refused", "x": {value}}}'))
+        assert told.counts == {"Rejected": 1}
+        assert re.match(f"ValidationException: .*{reason}", told.reasons[0])
     assert "refused" not in store.items()
 
 
@@ -228,15 +207,10 @@ def test_of_one_id_the_newest_the_first_or_the_last_is_tried_first(
 @pytest.mark.parametrize(
     ("one", "other", "equal"),
     [
-        ("1", "1.0", True),
-        ("1", '"1"', False),
-        ('"a"', '"a"', True),
-        ("true", "false", False),
-        ("[1]", "[1, 1]", False),
-        ("[1E1, null]", "[10, null]", True),
-        ('{"a": 1}', '{"a": 1.00}', True),
+        *(("1", "1.0", True), ("1", '"1"', False), ('"a"', '"a"', True), ("true", "false", False)),
+        *(("[1]", "[1, 1]", False), ("[1E1, null]", "[10, null]", True)),
+        *(('{"a": 1}', '{"a": 1.00}', True), ('{"a": 1}', '{"b": 1}', False)),
         ('{"a": 1}', '{"a": 1, "b": null}', False),
-        ('{"a": 1}', '{"b": 1}', False),
     ],
 )
 def test_values_are_equal_as_dynamodb_compares_them(one: str, other: str, equal: bool) -> None:
