@@ -84,7 +84,7 @@ def endpoint(name: str) -> Iterator[str]:
         command = [DYNALITE, "--port", str(port), "--createTableMs", "0"]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
             try:
-                assert b"Listening" in cast("IO[bytes]", process.stdout).readline()
+                assert b"listening at" in cast("IO[bytes]", process.stdout).readline()
                 yield f"http://{HOST}:{port}"
             finally:
                 process.terminate()
