@@ -1,15 +1,13 @@
 """A message becomes an event with exactly its state, or a rejection that says why."""
 
-import base64
-import json
-from decimal import Decimal
 from typing import Any
 
 import pytest
-from boto3.dynamodb.types import DYNAMODB_CONTEXT
+from boto3.dynamodb.types import TypeDeserializer
 
 from tests.function.batches import EXAMPLE, NEWEST, deliver, record
 from tests.function.memory import Attributes, Memory, upsert
+from tools.event import decode, is_same
 
 MIB = 1_048_576
 
@@ -17,8 +15,7 @@ MIB = 1_048_576
 def stored(body: object) -> Attributes:
     """Return the item that a body becomes."""
     memory = Memory()
-    told = deliver(upsert(memory, **NEWEST), record(body))
-    assert (told.failed, told.lines) == (set(), [])
+    assert deliver(upsert(memory, **NEWEST), record(body)).failed == set()
     (item,) = memory.items.values()
     return item
 
@@ -29,10 +26,6 @@ def rejected(body: object) -> tuple[str | None, str]:
     assert told.counts == {"Rejected": 1}
     (line,) = told.lines
     return line["event_id"], line["reason"]
-
-
-def shortened(value: object) -> str:
-    return str(value)[:40]
 
 
 def event(value: str, name: str = "x") -> str:
@@ -60,35 +53,23 @@ def test_every_json_type_has_its_attribute_type() -> None:
 
 
 @pytest.mark.parametrize(
-    "body",
-    [
-        *({"event_id": "a" * 2048}, {"event_id": "ä" * 1024}),
-        event('[{"y":' * 16 + "1" + "}]" * 16),
-        *(event('"' + "x" * MIB + '"'), event('"' + "\\u0000" * (MIB // 6) + '"')),
-        event("[" + ",".join(["[]"] * (MIB // 3)) + "]"),
-        event("{" + ",".join(f'"{n}":{n}' for n in range(60_000)) + "}"),
-    ],
-    ids=shortened,
-)
-def test_what_dynamodb_just_holds_is_taken(body: object) -> None:
-    assert stored(body)["event_id"]
-
-
-@pytest.mark.parametrize(
-    "literal",
+    "value",
     [
         *("0", "-0", "42", "-17", "52.5200066", "9007199254740993", "0.1", "1.50", "1" * 38),
         *("-" + "1" * 38, "1." + "2" * 37, "0.00" + "3" * 38, "1" + "0" * 38, "-1.5" + "0" * 40),
         *("1e5", "1E+5", "1.5e-3", "-2.50E007", "1e0", "0e0", "-0.0e-5", "0." + "0" * 50),
         *("9" * 38 + "e88", "9.9e125", "0.1e126", "1e-130", "-1e-130", "10e-131"),
         *("1e" + "0" * 5000 + "7", "1e-" + "0" * 5000 + "7", "0." + "0" * 9999 + "1e10000"),
-        "1" + "0" * 10000 + "e-10000",
+        *("1" + "0" * 10000 + "e-10000", '[{"y":' * 16 + "1" + "}]" * 16),
+        *('"' + "x" * MIB + '"', '"' + "\\u0000" * (MIB // 6) + '"'),
+        "[" + ",".join(["[]"] * (MIB // 3)) + "]",
+        "{" + ",".join(f'"{n}":{n}' for n in range(60_000)) + "}",
     ],
-    ids=shortened,
+    ids=lambda each: str(each)[:40],
 )
-def test_a_number_keeps_its_value(literal: str) -> None:
-    number = stored(event(literal))["x"]["N"]
-    assert DYNAMODB_CONTEXT.create_decimal(number) == Decimal(literal)
+def test_what_dynamodb_just_holds_is_stored_as_it_is(value: str) -> None:
+    found = TypeDeserializer().deserialize({"M": stored(event(value))})
+    assert is_same(found, decode(event(value)))
 
 
 NO_JSON = "body is not JSON: Expecting value: line 1 column 1 (char 0)"
@@ -104,14 +85,9 @@ UNREAD: dict[str, list[str]] = {
         '"' + "\\" * MIB
     ],
     f"{NO_JSON}; it begins with a byte order mark; send it as UTF-8 without one": ["\ufeff{}"],
-    f"{NO_JSON}; it looks like base64; send the JSON itself": [
-        base64.b64encode(json.dumps(EXAMPLE, indent=indent).encode()).decode()
-        for indent in (None, 1)
-    ],
+    f"{NO_JSON}; it looks like base64; send the JSON itself": ["eyJhIjogMX0=", "ewogImEiOiAxfQ=="],
     NO_OBJECT: ["null", "[]", "[1]", '"event_id"', "7"],
-    f"{NO_OBJECT}; it is JSON in a JSON string; serialise the event once": [
-        json.dumps(json.dumps(EXAMPLE))
-    ],
+    f"{NO_OBJECT}; it is JSON in a JSON string; serialise the event once": ['"{}"'],
     f"{NO_OBJECT}; it is the extended client library's pointer to S3; send the event itself, for"
     " DynamoDB stores no more than SQS carries": [
         '["software.amazon.payloadoffloading.PayloadS3Pointer", {"s3BucketName": "b"}]'
@@ -127,9 +103,7 @@ UNREAD: dict[str, list[str]] = {
         *(event('"a"', "event_id"), event('[{"y": 1, "y": 2}]')),
         event("{" + '"a":1,' * (MIB // 6) + '"a":1}'),
     ],
-    "NaN is not a JSON number": [event("NaN")],
-    "Infinity is not a JSON number": [event("Infinity")],
-    "-Infinity is not a JSON number": [event("-Infinity")],
+    **{f"{each} is not a JSON number": [event(each)] for each in ("NaN", "Infinity", "-Infinity")},
 }
 NUMBERS = {
     "has more than the 38 significant digits that DynamoDB holds": [
@@ -172,7 +146,7 @@ NEARLY = [
         *((body, "a", HALF) for body in [event("1", "\\ud800"), *map(event, STRINGS)]),
         *((event(value), "a", DEEP) for value in NESTED),
     ],
-    ids=shortened,
+    ids=lambda each: str(each)[:40],
 )
 def test_what_cannot_be_stored_is_rejected(body: str, event_id: str | None, reason: str) -> None:
     assert rejected(body) == (event_id, reason)

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,8 @@ from tools.event import from_item
 from tools.stacks import load_stack
 from tools.template import make_template
 
-BEGUN, STORED = ("next", None), ("response", {"batchItemFailures": []})
+BEGUN = ("next", None)
+STORED: tuple[str, Any] = ("response", {"batchItemFailures": []})
 
 
 @pytest.fixture(scope="module")
