@@ -52,7 +52,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def asking(into: list[News], **changed: Any) -> Task:
-    """Return a task that asks once, and says what came."""
     try:
         into.append((yield REQUEST._replace(**changed)))
     except NoAnswerError as failure:
@@ -74,12 +73,10 @@ def at_once(made: loop.Loop, times: int, **changed: Any) -> list[Any]:
 
 
 def ask(made: loop.Loop, times: int = 1, **changed: Any) -> list[Any]:
-    """Ask one after another; return the statuses, or why there was none."""
     return [each for _ in range(times) for each in at_once(made, 1, **changed)]
 
 
 def numbers(server: Server) -> list[int]:
-    """Return on which connection each request came."""
     return [request.connection for request in server.requests]
 
 

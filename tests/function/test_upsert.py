@@ -7,24 +7,14 @@ import sys
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
 
 from function.loop import Loop
 from function.request import Answer, Request
-from tests.function.batches import (
-    EXAMPLE,
-    FIRST,
-    MANAGED,
-    NEWEST,
-    READ,
-    Context,
-    deliver,
-    invoke,
-    record,
-)
+from tests.function.batches import FIRST, MANAGED, NEWEST, READ, Context, deliver, invoke, record
 from tests.function.memory import SUPERSEDED, TOO_LARGE, Driver, Memory, Step, error, ok, upsert
 
 SLOW = error("SlowDown")
@@ -52,7 +42,7 @@ def puts(driver: Driver) -> list[str]:
     return [name(request) for request in driver.begun if request.attempt == 1]
 
 
-MANY = " ".join(f"e-{number}" for number in range(25))
+MANY = " ".join(f"e{number}" for number in range(25))
 
 
 @pytest.mark.parametrize(
@@ -93,10 +83,8 @@ def test_another_member_may_be_the_key() -> None:
 
 
 def test_append_only_tries_the_earliest_and_judges_the_others_by_it() -> None:
-    memory, conflict = (
-        Memory(),
-        "another event is stored under its id, and the table is append-only",
-    )
+    conflict = "another event is stored under its id, and the table is append-only"
+    memory = Memory()
     same, other = record({"event_id": "a", "version": 1.0}), record({"event_id": "a"}, "other")
     for arriving, counts in (
         ([state("a:1"), other, same], {"Written": 1, "Coalesced": 1, "Rejected": 1}),
@@ -114,26 +102,18 @@ def test_a_message_that_came_twice_in_one_batch_is_reported_once_if_either_faile
         assert invoke(core, *twice) == {"m"}
 
 
-NO_BATCH = "the event is no batch of SQS messages: it has no Records"
-NO_ID = "a record has no messageId: it could not be reported"
-
-
-@pytest.mark.parametrize(
-    ("event", "problem"),
-    [
-        *((None, NO_BATCH), ({}, NO_BATCH), ({"Records": {}}, NO_BATCH)),
-        *(
-            ({"Records": [state("a"), record]}, NO_ID)
-            for record in (None, {"body": "{}"}, {"messageId": ""}, {"messageId": 7})
-        ),
-    ],
-)
-def test_what_cannot_be_answered_for_raises_before_anything_is_written(
-    event: Any, problem: str
-) -> None:
-    memory = Memory()
-    with pytest.raises(ValueError, match=f"^{problem}$"):
-        upsert(memory)(event, Context())
+def test_what_cannot_be_answered_for_raises_before_anything_is_written() -> None:
+    memory, no_ids = Memory(), (None, {"body": "{}"}, {"messageId": ""}, {"messageId": 7})
+    events: dict[str, list[Any]] = {
+        "the event is no batch of SQS messages: it has no Records": [None, {}, {"Records": {}}],
+        "a record has no messageId: it could not be reported": [
+            {"Records": [state("a"), each]} for each in no_ids
+        ],
+    }
+    for problem in events:
+        for event in events[problem]:
+            with pytest.raises(ValueError, match=f"^{problem}$"):
+                upsert(memory)(event, Context())
     assert memory.requests == []
 
 
@@ -203,7 +183,7 @@ def test_a_line_tells_of_each_message_that_was_rejected_or_failed() -> None:
         record({"event_id": "none"}, "m-2"),
         record('{"event_id": NaN}', "m-3"),
         {"messageId": "m-4", "attributes": None},
-        {"messageId": "m-5", "body": EXAMPLE},
+        {"messageId": "m-5", "body": {}},
     )
     rejected = {"level": "ERROR", "outcome": "rejected", "event_id": None, "receiveCount": "1"}
     bare = {**rejected, "reason": "message has no body", "receiveCount": None}
@@ -238,7 +218,7 @@ def test_a_line_tells_the_moment_and_the_counts_are_metrics_of_the_function(
     now = time.gmtime(1743296400)
     monkeypatch.setattr(time, "gmtime", lambda *_: now)
     monkeypatch.setattr(time, "time", lambda: 1743296400.25)
-    invoke(upsert(Memory()), record(EXAMPLE), record("{"))
+    invoke(upsert(Memory()), state("a"), record("{"))
     line, metrics = map(json.loads, capsys.readouterr().out.splitlines())
     assert line["timestamp"] == "2025-03-30T01:00:00Z"
     names = "Written Superseded Coalesced Rejected Failed Unversioned FutureVersions SavedWrites"
@@ -261,28 +241,21 @@ def test_lines_are_written_at_once_and_an_output_that_is_gone_undoes_nothing(
 ) -> None:
     raw, closed = io.BytesIO(), io.StringIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(raw)))
-    assert invoke(upsert(Memory()), record("{", "m"), record(EXAMPLE)) == {"m"}
+    assert invoke(upsert(Memory()), record("{", "m"), state("a")) == {"m"}
     assert raw.getvalue().count(b"}\n") == 2
     closed.close()
     for gone in (closed, Mock(**{"write.side_effect": BrokenPipeError})):
         monkeypatch.setattr(sys, "stdout", gone)
-        assert invoke(upsert(Memory()), record(EXAMPLE)) == set()
-
-
-class Odd(Answer):
-    """Breaks the task that reads it."""
-
-    def json(self) -> NoReturn:
-        """Raise."""
-        raise KeyError("odd")
-
-
-def break_loop(_: Request) -> Answer:
-    raise OSError("no more file descriptors")
+        assert invoke(upsert(Memory()), state("a")) == set()
 
 
 @pytest.mark.parametrize(
-    ("surprise", "error"), [(lambda _: Odd(200, b"{}"), "KeyError"), (break_loop, "OSError")]
+    ("surprise", "error"),
+    [
+        (Mock(side_effect=OSError("no more file descriptors")), "OSError"),
+        (Mock(return_value=Mock(**{"json.side_effect": KeyError("odd")})), "KeyError"),
+    ],
+    ids=["the loop", "an answer"],
 )
 def test_a_surprise_is_never_acknowledged_and_told_once_with_its_place(
     surprise: Step, error: str
@@ -290,7 +263,7 @@ def test_a_surprise_is_never_acknowledged_and_told_once_with_its_place(
     told = deliver(upsert(surprise), *map(state, "ab"))
     assert (told.failed, told.counts) == ({"a", "b"}, {"Failed": 2})
     place = told.reasons[0]
-    assert re.fullmatch(rf"unexpected {error} at test_upsert\.py:\d+", place)
+    assert re.fullmatch(rf"unexpected {error} at mock\.py:\d+", place)
     assert told.reasons == [place] * 3
     assert [line["level"] for line in told.lines] == ["ERROR", "WARN", "WARN"]
     assert told.lines[0]["traceback"].startswith("Traceback ")
