@@ -4,10 +4,12 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-_QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
+_PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "test")
 settings.register_profile(
-    "test", max_examples=200, derandomize=True, deadline=None, suppress_health_check=_QUIET
+    _PROFILE,
+    max_examples={"check": 25, "test": 200, "prove": 2000}[_PROFILE],
+    derandomize=_PROFILE != "prove",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-settings.register_profile("check", settings.get_profile("test"), max_examples=25)
-settings.register_profile("prove", max_examples=2000, deadline=None, suppress_health_check=_QUIET)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
+settings.load_profile(_PROFILE)

@@ -1,6 +1,5 @@
 """Managed retries: what failed waits by its receive count, what was rejected is put aside."""
 
-import json
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from tests.function.batches import EXAMPLE, MANAGED, NEWEST, deliver, invoke, re
 from tests.function.memory import Memory, Reply, Step, error, ok, replying, upsert
 
 BROKEN, NO_NUMBER = '{"event_id": "evt-1", "x": NaN}', "NaN is not a JSON number"
+BROKEN_MD5 = "44f6a5e091edee893d9ef20edb9602e3"
 DOWN = replying(error("InternalServerError", 500))
 WAITING = "failed messages keep the queue's visibility timeout"
 COMING_AGAIN = "rejected messages come again, SQS confirmed no dead letter"
@@ -48,57 +48,45 @@ def test_ten_messages_wait_by_one_call_and_none_that_was_stored_does() -> None:
     assert memory.requests.count("ChangeMessageVisibilityBatch") == 3
 
 
+CONFIRMED = [{"Id": each} for each in "012"]
+ODD = [{"Id": each, "Code": "InternalError"} for each in "12"]
+
+
 @pytest.mark.parametrize(
-    ("reply", "said"),
+    ("reply", "waiting", "letter"),
     [
-        (NoAnswerError("late"), "no answer from SQS: late"),
-        (error("AccessDenied", 403), "AccessDenied"),
-        (Answer(200, b"[]", "id"), "an answer that is not SQS's"),
-        (Answer(200, b"<html>", "id"), "an answer that is not SQS's"),
-        (Answer(200, b'{"Successful": [{"Id": "0"}]}', ""), "no request id"),
-        (Answer(202, b'{"Successful": [{"Id": "0"}]}', "id"), "status 202"),
+        *(
+            (reply, [said], said)
+            for reply, said in (
+                (NoAnswerError("late"), "no answer from SQS: late"),
+                (error("AccessDenied", 403), "AccessDenied"),
+                (Answer(200, b"[]", "id"), "an answer that is not SQS's"),
+                (Answer(200, b"<html>", "id"), "an answer that is not SQS's"),
+                (ok({"Successful": CONFIRMED})._replace(request_id=""), "no request id"),
+                (ok({"Successful": CONFIRMED})._replace(status=202), "status 202"),
+            )
+        ),
+        (
+            ok({"Failed": ODD, "MD5OfMessageBody": "0"}),
+            *(["InternalError", "not confirmed"], "another body than it was sent"),
+        ),
+        (
+            ok({"Successful": CONFIRMED, "MD5OfMessageBody": BROKEN_MD5}),
+            *([], "other attributes than it was sent"),
+        ),
     ],
 )
-def test_what_sqs_does_not_confirm_changes_nothing(reply: Reply, said: str) -> None:
+def test_what_sqs_does_not_confirm_changes_nothing_and_is_told_once(
+    reply: Reply, waiting: list[str], letter: str
+) -> None:
     core = upsert(split(DOWN, replying(reply)), **MANAGED)
-    told = deliver(core, record(BROKEN, "rejected"), record(EXAMPLE, "failed"))
-    assert told.failed == {"rejected", "failed"}
-    assert [line["level"] for line in told.lines] == ["WARN", "WARN", "ERROR", "WARN"]
-    assert told.reasons[:3] == [f"{WAITING}: {said}", f"{COMING_AGAIN}: {said}", NO_NUMBER]
-
-
-def test_pauses_that_were_refused_are_told_once_each() -> None:
-    codes = iter(["ReceiptHandleIsInvalid", "InternalError"])
-
-    def refuse(request: Request) -> Answer:
-        ids = [entry["Id"] for entry in json.loads(request.body)["Entries"]]
-        refused = [{"Id": each, "Code": next(codes, "InternalError")} for each in ids[1:]]
-        return ok({"Successful": [], "Failed": refused})
-
-    records = [record({"event_id": f"e{i}"}, f"m{i}") for i in range(12)]
-    told = deliver(upsert(split(DOWN, refuse), **MANAGED), *records)
-    assert len(told.failed) == 12
-    causes = ("InternalError", "ReceiptHandleIsInvalid", "not confirmed")
-    assert told.reasons[:3] == [f"{WAITING}: {cause}" for cause in causes]
-    assert all("messageId" in line for line in told.lines[3:])
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("MD5OfMessageBody", "another body than it was sent"),
-        ("MD5OfMessageAttributes", "other attributes than it was sent"),
-    ],
-)
-@pytest.mark.parametrize("digest", ["0", None])
-def test_a_letter_that_sqs_has_otherwise_is_none(name: str, said: str, digest: str | None) -> None:
-    memory = Memory()
-
-    def answer(request: Request) -> Answer:
-        return ok({**json.loads(memory(request).body), name: digest})
-
-    told = deliver(upsert(answer, **MANAGED), record(BROKEN, "m"))
-    assert (told.failed, told.reasons) == ({"m"}, [f"{COMING_AGAIN}: {said}", NO_NUMBER])
+    failing = (record({"event_id": each}, each) for each in "abc")
+    told = deliver(core, record(BROKEN, "rejected"), *failing)
+    assert told.failed == {"rejected", *"abc"}
+    troubles = [*(f"{WAITING}: {each}" for each in waiting), f"{COMING_AGAIN}: {letter}"]
+    assert told.reasons == [*troubles, NO_NUMBER, *["InternalServerError: because"] * 3]
+    levels = ["WARN"] * len(troubles)
+    assert [line["level"] for line in told.lines] == [*levels, "ERROR", *["WARN"] * 3]
 
 
 def texts(values: dict[str, str]) -> dict[str, dict[str, str]]:
