@@ -198,13 +198,6 @@ def test_a_line_tells_of_each_message_that_was_rejected_or_failed() -> None:
     assert told.counts == {"Written": 1, "Rejected": 4, "Failed": 1}
 
 
-def test_saved_writes_and_what_has_no_version_are_counted() -> None:
-    core = upsert(Memory(), **NEWEST, **READ)
-    assert deliver(core, state("a:1"))[1:] == ([], {"Written": 1})
-    counts = {"Written": 1, "Superseded": 1, "Coalesced": 1, "SavedWrites": 1, "Unversioned": 1}
-    assert deliver(core, state("a:1"), state("a:1"), state("b"))[1:] == ([], counts)
-
-
 @pytest.mark.parametrize(("hours", "more"), [(23, {}), (25, {"FutureVersions": 1}), (-25, {})])
 def test_versions_more_than_a_day_ahead_are_counted(hours: int, more: dict[str, int]) -> None:
     moment = datetime.now(UTC) + timedelta(hours=hours)
