@@ -172,14 +172,6 @@ def test_what_is_no_version_is_rejected_by_its_form_and_says_what_to_send() -> N
         assert rejected({"event_id": "a", "version": version})[1].startswith("version has the form")
 
 
-@pytest.mark.parametrize("day", ["0001-01-01", "2024-02-29", "2015-06-30", "9999-12-31"])
-def test_any_day_of_the_calendar_may_be_in_a_version(day: str) -> None:
-    memory, version = Memory(), f"{day}T23:59:60.123456789+00:00"
-    told = deliver(upsert(memory, **NEWEST), record({"event_id": "a", "version": version}))
-    assert told.counts.keys() <= {"Written", "FutureVersions"}
-    assert memory.items["a"]["version"] == {"S": version}
-
-
 # By the members that each always holds.
 WRAPPERS = {
     "Type MessageId TopicArn Message Timestamp": "it is wrapped in an SNS notification;"

@@ -45,6 +45,7 @@ def test_ten_messages_wait_by_one_call_and_none_that_was_stored_does() -> None:
     assert memory.requests.count("ChangeMessageVisibilityBatch") == 3
 
 
+BODY, ATTRIBUTES = "another body than it was sent", "other attributes than it was sent"
 CONFIRMED = [{"Id": each} for each in "012"]
 ODD = [{"Id": each, "Code": "InternalError"} for each in "12"]
 
@@ -63,14 +64,8 @@ ODD = [{"Id": each, "Code": "InternalError"} for each in "12"]
                 (ok({"Successful": CONFIRMED})._replace(status=202), "status 202"),
             )
         ),
-        (
-            ok({"Failed": ODD, "MD5OfMessageBody": "0"}),
-            *(["InternalError", "not confirmed"], "another body than it was sent"),
-        ),
-        (
-            ok({"Successful": CONFIRMED, "MD5OfMessageBody": BROKEN_MD5}),
-            *([], "other attributes than it was sent"),
-        ),
+        (ok({"Failed": ODD, "MD5OfMessageBody": "0"}), ["InternalError", "not confirmed"], BODY),
+        (ok({"Successful": CONFIRMED, "MD5OfMessageBody": BROKEN_MD5}), [], ATTRIBUTES),
     ],
 )
 def test_what_sqs_does_not_confirm_changes_nothing_and_is_told_once(
@@ -116,6 +111,7 @@ OURS = {
     "sentTimestamp": "1743296400000",
     "eventId": "a",
 }
+THEIRS = {"eventId": "theirs", "reason": "theirs"}
 FORM = (
     'version has the form "??", 9 for a digit, a for a letter; send a JSON number or an RFC 3339'
     " timestamp in UTC such as 2025-03-30T01:00:00.5Z"
@@ -145,10 +141,7 @@ def beside(theirs: dict[str, str], body: object = REFUSED) -> dict[str, Any]:
         (record("x" * 1_048_576, "m"), {}),
         (record("x" * ROOM, "m"), {"reason": NO_JSON}),
         (record("x" * (ROOM + 1), "m"), without("reason", "eventId")),
-        (
-            beside({"eventId": "theirs", "reason": "theirs"}, BROKEN),
-            OURS | {"eventId": "theirs", "reason": NO_NUMBER},
-        ),
+        (beside(THEIRS, BROKEN), OURS | THEIRS | {"reason": NO_NUMBER}),
         *(
             (beside(theirs), dict([*theirs.items(), *OURS.items()][:10]))
             for theirs in ({f"a{place}": "x" for place in range(many)} for many in (7, 8, 9, 10))

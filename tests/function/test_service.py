@@ -62,32 +62,28 @@ def test_a_regions_endpoint_is_the_one_that_botocore_resolves(name: str, fips: s
             assert address(Service(name, environment)) == f"https {host} 443 {host} /"
 
 
+URL = "AWS_ENDPOINT_URL"
 OWN = "https sqs.us-east-1.amazonaws.com 443 sqs.us-east-1.amazonaws.com /"
 
 
 @pytest.mark.parametrize(
     ("environment", "found"),
     [
-        ({"AWS_ENDPOINT_URL": "http://a", "AWS_ENDPOINT_URL_SQS": "http://b"}, "http b 80 b /"),
-        ({"AWS_ENDPOINT_URL_SQS": "http://b"}, "http b 80 b /"),
-        ({"AWS_ENDPOINT_URL_DYNAMODB": "http://b"}, OWN),
-        ({"AWS_ENDPOINT_URL": ""}, OWN),
+        ({URL: "http://a", f"{URL}_SQS": "http://b"}, "http b 80 b /"),
+        ({f"{URL}_SQS": "http://b"}, "http b 80 b /"),
+        ({f"{URL}_DYNAMODB": "http://b"}, OWN),
+        ({URL: ""}, OWN),
         ({"AWS_DEFAULT_REGION": "eu-west-1"}, OWN),
         ({"AWS_REGION": "", "AWS_DEFAULT_REGION": "eu-west-1"}, OWN.replace("us-east", "eu-west")),
         ({"AWS_USE_DUALSTACK_ENDPOINT": "false"}, OWN),
         # As botocore signs a URL.
-        *(
-            ({"AWS_ENDPOINT_URL": url}, found)
-            for url, found in {
-                "https://a.com": "https a.com 443 a.com /",
-                "http://localhost/": "http localhost 80 localhost /",
-                "http://[::1]:8000/a/b.c": "http ::1 8000 [::1]:8000 /a/b.c/",
-                "https://my_host:4566/~a/": "https my_host 4566 my_host:4566 /~a/",
-                "HTTPS://Dyn.Example.COM:443": "https dyn.example.com 443 dyn.example.com /",
-                "http://h:80/A": "http h 80 h /A/",
-                "http://h:443": "http h 443 h:443 /",
-            }.items()
-        ),
+        ({URL: "https://a.com"}, "https a.com 443 a.com /"),
+        ({URL: "http://localhost/"}, "http localhost 80 localhost /"),
+        ({URL: "http://[::1]:8000/a/b.c"}, "http ::1 8000 [::1]:8000 /a/b.c/"),
+        ({URL: "https://my_host:4566/~a/"}, "https my_host 4566 my_host:4566 /~a/"),
+        ({URL: "HTTPS://Dyn.Example.COM:443"}, "https dyn.example.com 443 dyn.example.com /"),
+        ({URL: "http://h:80/A"}, "http h 80 h /A/"),
+        ({URL: "http://h:443"}, "http h 443 h:443 /"),
     ],
 )
 def test_the_environment_may_name_another(environment: dict[str, str], found: str) -> None:
@@ -105,7 +101,7 @@ BAD_URLS = [
     [
         *(
             ({variable: url}, f"{variable} is {url!r}; it has to be http[s]://HOST[:PORT][/PATH]")
-            for variable in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB")
+            for variable in (URL, f"{URL}_DYNAMODB")
             for url in BAD_URLS
         ),
         *(
@@ -139,7 +135,7 @@ CREDENTIALS = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
 # None, too: where there are no credentials, it is for AWS to say so.
 words = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=60)
 environments = st.fixed_dictionaries(
-    {"AWS_REGION": st.sampled_from(REGIONS), "AWS_ENDPOINT_URL": st.sampled_from(URLS)},
+    {"AWS_REGION": st.sampled_from(REGIONS), URL: st.sampled_from(URLS)},
     optional=dict.fromkeys(CREDENTIALS, words),
 )
 TARGETS = [("dynamodb", "DynamoDB_20120810.PutItem"), ("sqs", "AmazonSQS.SendMessage")]
@@ -149,7 +145,7 @@ TARGETS = [("dynamodb", "DynamoDB_20120810.PutItem"), ("sqs", "AmazonSQS.SendMes
 def test_the_signature_is_botocore_s(
     environment: dict[str, str], asked: tuple[str, str], body: bytes, moment: int
 ) -> None:
-    (name, target), url = asked, environment["AWS_ENDPOINT_URL"]
+    (name, target), url = asked, environment[URL]
     sent = Request(name, target, body, "0af7", attempt=2)
     with patch("function.service.time.time", return_value=moment + 0.9):
         path, headers = written(Service(name, environment), sent)

@@ -45,7 +45,7 @@ def test_each_write_is_a_request_of_its_own() -> None:
     assert request.invocation_id != other.invocation_id
 
 
-def refused(message: str) -> Answer:
+def fault(message: str) -> Answer:
     return error("ValidationException", message=message)
 
 
@@ -87,13 +87,13 @@ KEY_FIX = "give the table the key that KEY_ATTRIBUTE names, of type S"
     ("answer", "outcome", "reason"),
     [
         (SUPERSEDED, "Superseded", ""),
-        *((refused(each), "Rejected", f"ValidationException: {each}") for each in ITEM_FAULTS),
+        *((fault(each), "Rejected", f"ValidationException: {each}") for each in ITEM_FAULTS),
         *((error(code), "Unusable", f"{code}: because; {fix}") for code, fix in FIXES.items()),
         *(
-            (refused(each), "Unusable", f"ValidationException: {each}; {KEY_FIX}")
+            (fault(each), "Unusable", f"ValidationException: {each}; {KEY_FIX}")
             for each in KEY_FAULTS
         ),
-        *((refused(each), "Failed", f"ValidationException: {each}") for each in OTHER_FAULTS),
+        *((fault(each), "Failed", f"ValidationException: {each}") for each in OTHER_FAULTS),
         *((error(each), "Failed", f"{each}: because") for each in OTHER_ERRORS.split()),
         (error(CONDITION, 409), "Failed", f"{CONDITION}: because"),
         (Answer(400, b'{"__type": "Odd", "Message": "why"}', "id"), "Failed", "Odd: why"),
