@@ -8,7 +8,7 @@ import re
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO, Any, cast
 
@@ -67,40 +67,32 @@ class Store:
 DYNALITE = os.environ.get("DYNALITE", "")
 
 
-@contextmanager
-def endpoint(name: str) -> Iterator[str]:
-    """Run an evaluator; yield its URL."""
-    if name == "MiniStack":
-        with Emulator() as aws:
-            yield aws.endpoint_url
-    elif name == "moto":
-        server = ThreadedMotoServer(HOST, 0, verbose=False)
-        server.start()
-        yield "http://{}:{}".format(*server.get_host_and_port())
-        server.stop()
-    else:
-        with socket.create_server((HOST, 0)) as free:
-            port = free.getsockname()[1]
-        command = [DYNALITE, "--port", str(port), "--createTableMs", "0"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-            try:
-                assert b"listening at" in cast("IO[bytes]", process.stdout).readline()
-                yield f"http://{HOST}:{port}"
-            finally:
-                process.terminate()
-
-
 @pytest.fixture(
     scope="module", params=["MiniStack", "moto", "memory", *(["dynalite"] if DYNALITE else [])]
 )
 def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     """Give each evaluator with an empty table `events`."""
     name: str = request.param
-    if name == "memory":
-        memory = Memory()
-        yield Store(name, Driver(memory), lambda: memory.items)
-        return
-    with endpoint(name) as url:
+    with ExitStack() as stack:
+        if name == "memory":
+            memory = Memory()
+            yield Store(name, Driver(memory), lambda: memory.items)
+            return
+        if name == "MiniStack":
+            url = stack.enter_context(Emulator()).endpoint_url
+        elif name == "moto":
+            server = ThreadedMotoServer(HOST, 0, verbose=False)
+            server.start()
+            stack.callback(server.stop)
+            url = "http://{}:{}".format(*server.get_host_and_port())
+        else:
+            with socket.create_server((HOST, 0)) as free:
+                port = free.getsockname()[1]
+            command = [DYNALITE, "--port", str(port), "--createTableMs", "0"]
+            process = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE))
+            stack.callback(process.terminate)
+            assert b"listening at" in cast("IO[bytes]", process.stdout).readline()
+            url = f"http://{HOST}:{port}"
         dynamodb = client(emulator_session("us-east-1"), "dynamodb", url)
         dynamodb.create_table(
             TableName="events",

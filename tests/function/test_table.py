@@ -61,7 +61,7 @@ ITEM_FAULTS = [
     "Number overflow. Attempting to store a number with magnitude larger than supported range",
     "Attempting to store more than 38 significant digits in a Number",
 ]
-KEY_FAULTS = [
+NO_KEYS = [
     f"{INVALID} Type mismatch for key event_id expected: N actual: S",
     f"{INVALID} Missing the key id in the item",
     "The provided key element does not match the schema",
@@ -89,10 +89,7 @@ KEY_FIX = "give the table the key that KEY_ATTRIBUTE names, of type S"
         (SUPERSEDED, "Superseded", ""),
         *((fault(each), "Rejected", f"ValidationException: {each}") for each in ITEM_FAULTS),
         *((error(code), "Unusable", f"{code}: because; {fix}") for code, fix in FIXES.items()),
-        *(
-            (fault(each), "Unusable", f"ValidationException: {each}; {KEY_FIX}")
-            for each in KEY_FAULTS
-        ),
+        *((fault(each), "Unusable", f"ValidationException: {each}; {KEY_FIX}") for each in NO_KEYS),
         *((fault(each), "Failed", f"ValidationException: {each}") for each in OTHER_FAULTS),
         *((error(each), "Failed", f"{each}: because") for each in OTHER_ERRORS.split()),
         (error(CONDITION, 409), "Failed", f"{CONDITION}: because"),

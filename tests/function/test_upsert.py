@@ -115,11 +115,8 @@ def test_what_cannot_be_answered_for_raises_before_anything_is_written() -> None
             with pytest.raises(ValueError, match=f"^{problem}$"):
                 upsert(memory)(event, Context())
     assert memory.requests == []
-
-
-def test_without_a_table_the_function_does_not_start() -> None:
     with pytest.raises(ValueError, match=r"^TABLE_NAME is not set; name the table of events$"):
-        upsert(Memory(), TABLE_NAME="")
+        upsert(memory, TABLE_NAME="")
 
 
 def test_an_unusable_table_fails_every_message_with_one_line_and_empties_no_queue() -> None:
