@@ -170,9 +170,8 @@ def test_any_delivery_ends_with_the_newest_event_of_each_id(data: st.DataObject)
     if not world.deletions:
         assert world.memory.items.keys() == {event["event_id"] for event in events}
     for key, item in world.memory.items.items():
-        of_id = [event for event in events if event["event_id"] == key]
-        newest = max(rank(event, "version") for event in of_id)
-        kept = [event for event in of_id if is_same(from_item(item), event)]
+        newest = max(rank(event, "version") for event in events if event["event_id"] == key)
+        kept = [event for event in events if is_same(from_item(item), event)]
         assert kept, "what nobody sent"
         assert world.deletions[key] or rank(kept[0], "version") == newest
     letters = {letter["body"] for letter in world.memory.letters}

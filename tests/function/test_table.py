@@ -123,11 +123,8 @@ def test_nothing_is_acknowledged_that_dynamodb_did_not_say(answer: Answer) -> No
 # What botocore tries again, and how long it waits at most.
 CHECKED: Any = (standard.ThrottledRetryableChecker, standard.TransientRetryableChecker)
 MODEL = botocore.session.get_session().get_service_model("dynamodb")
-MODELED = {
-    shape.name
-    for shape in MODEL.operation_model("PutItem").error_shapes
-    if "retryable" in shape.metadata
-}
+PUT = MODEL.operation_model("PutItem")
+MODELED = {shape.name for shape in PUT.error_shapes if "retryable" in shape.metadata}
 THROTTLED_CODES = set(CHECKED[0]._THROTTLED_ERROR_CODES)
 TRANSIENT_CODES = {*CHECKED[1]._TRANSIENT_ERROR_CODES, *MODELED} - THROTTLED_CODES
 STATUSES = set(CHECKED[1]._TRANSIENT_STATUS_CODES)

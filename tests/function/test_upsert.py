@@ -38,10 +38,6 @@ def scripted(answers: dict[str, Answer], memory: Memory | None = None, **more: A
     return Driver(lambda request: answers.get(name(request)) or otherwise(request), **more)
 
 
-def puts(driver: Driver) -> list[str]:
-    return [name(request) for request in driver.begun if request.attempt == 1]
-
-
 MANY = " ".join(f"e{number}" for number in range(25))
 
 
@@ -69,7 +65,7 @@ def test_one_of_each_id_is_written_and_decides_for_the_others(
 ) -> None:
     driver = scripted(answers)
     told = deliver(upsert(driver, **NEWEST), *map(state, arriving.split()))
-    assert puts(driver) == tried.split()
+    assert [name(each) for each in driver.begun if each.attempt == 1] == tried.split()
     assert (told.failed, told.counts) == ({*failed.split()}, Counter(outcomes.split()))
 
 
