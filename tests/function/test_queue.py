@@ -147,9 +147,7 @@ def beside(theirs: dict[str, str], body: object = REFUSED) -> dict[str, Any]:
         ),
     ],
 )
-def test_a_letter_tells_of_its_message_what_it_can(
-    rejected: dict[str, Any], told: dict[str, str]
-) -> None:
+def test_a_letter_tells_what_it_can(rejected: dict[str, Any], told: dict[str, str]) -> None:
     memory = Memory()
     assert invoke(upsert(memory, **MANAGED, **NEWEST), rejected) == set()
     assert memory.letters[0]["attributes"] == texts(told)

@@ -37,9 +37,7 @@ def read(received: bytes, most_bytes: int = BOUND) -> Answer | None:
 
 
 @pytest.mark.parametrize(("received", "expected"), WHOLE.items())
-def test_an_answer_in_any_pieces_is_whole_with_its_last_byte_and_not_before(
-    received: bytes, expected: Answer
-) -> None:
+def test_an_answer_in_pieces_is_whole_with_its_last_byte(received: bytes, expected: Answer) -> None:
     for size in (1, 2, 3, 4, 97, len(received)):
         reader, starts = Reader(BOUND), range(0, len(received), size)
         *before, last = [reader.feed(received[start : start + size]) for start in starts]

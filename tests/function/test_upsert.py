@@ -156,10 +156,7 @@ def test_what_is_not_confirmed_when_time_runs_out_is_failed() -> None:
     ],
 )
 def test_time_is_kept_back_for_what_is_under_way_for_retries_and_for_the_answer(
-    monkeypatch: pytest.MonkeyPatch,
-    remaining: int,
-    more: dict[str, str],
-    moments: list[tuple[float, float]],
+    monkeypatch: pytest.MonkeyPatch, remaining: int, more: dict[str, str], moments: list[Any]
 ) -> None:
     monkeypatch.setattr("time.monotonic", lambda: 1000.0)
     loop = Mock(spec=Loop)
@@ -243,9 +240,7 @@ def test_lines_are_written_at_once_and_an_output_that_is_gone_undoes_nothing(
     ],
     ids=["the loop", "an answer"],
 )
-def test_a_surprise_is_never_acknowledged_and_told_once_with_its_place(
-    surprise: Step, error: str
-) -> None:
+def test_a_surprise_is_told_once_and_never_acknowledged(surprise: Step, error: str) -> None:
     told = deliver(upsert(surprise), *map(state, "ab"))
     assert (told.failed, told.counts) == ({"a", "b"}, {"Failed": 2})
     place = told.reasons[0]
