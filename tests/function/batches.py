@@ -17,6 +17,7 @@ EXAMPLE = {
     "status": "active",
     "timestamp": "2025-03-30T01:00:00Z",
 }
+
 # What may be in the function's environment, beside TABLE_NAME.
 QUEUE, LETTERS = "https://sqs/1/events", "https://sqs/1/events-dlq"
 NEWEST = {"VERSION_ATTRIBUTE": "version"}
