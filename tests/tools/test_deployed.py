@@ -89,11 +89,28 @@ def test_a_stack_is_asked_of_pulumi_and_one_that_is_not_there_is_one_sentence(
     assert str(refused.value).startswith(reason)
 
 
-@pytest.mark.parametrize("which", [[], ["--stack", "dev", "--outputs", __file__]])
-@pytest.mark.parametrize("command", [["send", "{}"], ["dead-letters"], ["smoke"]])
-def test_one_stack_is_named(command: list[str], which: list[str], capsys: Captured) -> None:
-    assert main([*command, *which]) == 2
-    assert "name one of them: --stack NAME, or --outputs FILE" in capsys.readouterr().err
+QUEUE = ("load", "--queue-url", "https://x/1/q")
+ONE = "name one of them:"
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("send", "{}"), f"{ONE} --stack NAME, or --outputs FILE"),
+        (("dead-letters",), f"{ONE} --stack NAME, or --outputs FILE"),
+        (("smoke", "--stack", "dev", "--outputs", __file__), f"{ONE} --stack NAME, or --outputs"),
+        (QUEUE, f"{ONE} FILE, or --from-table TABLE"),
+        ((*QUEUE, "--from-table", "t", __file__), f"{ONE} FILE, or --from-table TABLE"),
+        ((*QUEUE, "nowhere"), "'FILE|-': 'nowhere': No such file or directory"),
+    ],
+)
+def test_a_usage_error_is_one_sentence(
+    command: tuple[str, ...], words: str, capsys: Captured
+) -> None:
+    assert main(command) == 2
+    told = capsys.readouterr()
+    assert (told.out, len(told.err.splitlines())) == ("", 1)
+    assert words in told.err
 
 
 def test_what_cannot_be_used_is_one_sentence(

@@ -139,11 +139,6 @@ def test_a_table_that_is_not_there_or_has_another_key_is_named(load: Loading) ->
     assert load.waiting() == []
 
 
-def test_a_missing_file_is_one_sentence(load: Loading) -> None:
-    words = "error: Invalid value for 'FILE|-': 'nowhere.jsonl': No such file or directory"
-    assert load("nowhere.jsonl") == (2, "", [words])
-
-
 def test_a_queue_that_is_not_there_ends_it_and_says_what_to_do(
     load: Loading, tmp_path: Path
 ) -> None:
@@ -163,18 +158,6 @@ def test_ctrl_c_says_what_to_do(load: Loading) -> None:
             raise KeyboardInterrupt
 
     assert load.piped(Interrupted()) == (130, "", [AGAIN])
-
-
-@pytest.mark.parametrize(
-    ("arguments", "reason"),
-    [
-        (["--queue-url", "https://x/1/q"], "name one of them: FILE, or --from-table TABLE"),
-        (["--queue-url", "https://x/1/q", "--from-table", "t", __file__], "name one of them"),
-    ],
-)
-def test_a_usage_error_names_the_value(arguments: list[str], reason: str, capsys: Captured) -> None:
-    assert main(["load", *arguments]) == 2
-    assert reason in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
