@@ -48,7 +48,7 @@ def test_a_region_tells_its_partition(
     tmp_path: Path, region: str, partition: str, suffix: str
 ) -> None:
     stack = _load(tmp_path, f"config: {{aws:region: {region}}}")
-    assert (stack.partition, stack.url_suffix) == (partition, suffix)
+    assert (stack.partition["name"], stack.partition["dnsSuffix"]) == (partition, suffix)
 
 
 @pytest.mark.parametrize(
