@@ -36,7 +36,7 @@ app = typer.Typer(
 )
 
 Config = Annotated[str, Option("--stack", metavar="NAME", help="Whose config to use.")]
-Port = Annotated[int, Option(min=1, max=65535, help="Where the embedded AWS listens.")]
+Port = Option(min=1, max=65535, help="Where the embedded AWS listens.")
 Stack = Annotated[str | None, Option(metavar="NAME", help="A stack of this project, on its AWS.")]
 Outputs = Annotated[
     FileText | None, Option(metavar="FILE", help="What `tools up` printed.", errors="replace")
@@ -51,7 +51,7 @@ def demo(svg: Path | None = Option(None, help="A file to draw the terminal's tex
 
 
 @app.command()
-def up(stack: Config = "local", port: Port | None = None) -> None:
+def up(stack: Config = "local", port: Annotated[int | None, Port] = None) -> None:
     """Deploy a stack to the embedded AWS, and stay until Ctrl-C.
 
     Prints one line of JSON on standard output when ready: its outputs, endpointUrl and region.
@@ -79,7 +79,7 @@ def template(stack: Config = "local") -> None:
 
 
 @app.command()
-def emulator(port: Port = 4566) -> None:
+def emulator(port: Annotated[int, Port] = 4566) -> None:
     """Start the embedded AWS alone, for the real Pulumi CLI."""
     with Emulator(port=port, log=sys.stderr) as aws, suppress(KeyboardInterrupt):
         print(f"The embedded AWS listens on {aws.endpoint_url}. Ctrl-C stops it.", file=sys.stderr)

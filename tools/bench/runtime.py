@@ -50,6 +50,7 @@ class Runtime:
                 self.send_header("Lambda-Runtime-Aws-Request-Id", str(time.time_ns()))
                 self.send_header("Lambda-Runtime-Deadline-Ms", str(deadline_ms))
                 self.send_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:x:1:f")
+                self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
