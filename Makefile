@@ -43,11 +43,12 @@ prove: .venv/installed ## The long proofs; exit status 1 on any loss or divergen
 	@$(BIN)/python -m tests.prove.linear
 
 bench: .venv/bench ## Measure the handler against its peers
-	@$(BIN)/python -m tools.bench.handler --plot docs/handler.png
+	@$(IN_OWN_TMP) $(BIN)/python -m tools.bench.handler --json > "$$TMPDIR/handler.json" && \
+		$(BIN)/python -m docs.pictures --handler "$$TMPDIR/handler.json"
 
 pictures: .venv/bench ## Draw the pictures of README and docs
 	@$(IN_OWN_TMP) $(BIN)/python -m tests.prove.outage > "$$TMPDIR/outage.json" && \
-		$(BIN)/python -m tools.bench.pictures --outage "$$TMPDIR/outage.json"
+		$(BIN)/python -m docs.pictures --outage "$$TMPDIR/outage.json"
 	@$(BIN)/python -m tools demo --svg docs/demo.svg > /dev/null
 
 engine: .venv/installed ## The program under the real Pulumi engine, on the local AWS; a quarter of an hour

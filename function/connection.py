@@ -6,66 +6,71 @@ Nothing here waits: a generator yields the file descriptor and the poll event th
 
 import errno
 import os
+import re
 import select
 import socket
 import ssl
 import threading
+import zlib
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, TypeVar
 
-from function.reader import Reader
-from function.request import Answer, NoAnswerError, Request
+from function.request import Answer, Request
 from function.service import Service
 
 Wish = tuple[int, int]
 """A file descriptor, and the event of select.poll to wait for on it."""
-_EVENTS: dict[type[OSError], int] = {
-    ssl.SSLWantReadError: select.POLLIN,
-    ssl.SSLWantWriteError: select.POLLOUT,
-}
-_BLOCKED = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-_CHUNK = 16_384  # a TLS record
+Made = TypeVar("Made")
+Steps = Generator[Wish, None, Made]
+
+_CHUNK, _HEAD_BYTES = 16_384, 65_536  # of a TLS record, and of an answer's head at most
+_HEAD = re.compile(rb"HTTP/1\.1 (\d{3})(?: [^\r\n]*)?((?:\r\n[\w!#$%&'*+.^`|~-]+:[^\r\n]*)*)")
+_LENGTH = re.compile(rb"\d{1,9}\Z")
+# They say nothing of the message, and proxies and test servers send them twice.
+_MAY_REPEAT = {b"server", b"date", b"vary", b"via", b"set-cookie"}
 
 
 class Connection:
     """A connection to a service, for one exchange after another."""
 
+    # Of the exchange under way, for function.loop: its steps, what they wait for, until when.
+    steps: Steps[Answer]
+    wish: Wish = (-1, 0)
+    deadline: float
+
     def __init__(self, service: Service) -> None:
-        """Connect to nothing yet."""
         self.service = service
         self.state = "resolving its name"  # what it is doing, for people
         self.is_open = False
         self.is_fit = False  # whether it may serve another exchange
-        self.wish: Wish = (-1, 0)  # what is waited for: function.loop
         self._socket: Any = None
         self._last_id = ""
 
-    def converse(self, request: Request) -> Generator[Wish, None, Answer]:
-        """Open the connection if need be, send a request and return its answer.
-
-        Raises OSError if the connection failed, NoAnswerError for what is no answer.
-        """
+    def converse(self, request: Request) -> Steps[Answer]:
+        """Open the connection if need be, send a request, return its answer; OSError if none."""
         if not self.is_open:
             yield from self._open(request.attempt)
         self.is_fit, self.state = False, "sending"
         unsent = memoryview(self.service.write(request))
         while unsent:
             unsent = unsent[(yield from self._try(select.POLLOUT, self._socket.send, unsent)) :]
-        reader, answer, self.state = Reader(request.most_bytes), None, "waiting for its answer"
+        self.state = "waiting for its answer"
         yield self._socket.fileno(), select.POLLIN
-        while answer is None:
-            chunk = yield from self._try(select.POLLIN, self._socket.recv, _CHUNK)
-            if not chunk:
-                raise ConnectionResetError("closed before the end of an answer")
-            self.state = "receiving its answer"
-            answer = reader.feed(chunk)
+        answer = yield from read(self._receive, request.most_bytes)
         if answer.request_id == self._last_id != "":
-            raise NoAnswerError("an answer that came before")
+            raise ConnectionError("an answer that came before")
         self._last_id = answer.request_id
-        self.is_fit = answer.status in (200, 400) and answer.request_id != "" and not reader.is_last
+        self.is_fit = answer.status in (200, 400) and answer.request_id != "" and not answer.is_last
         return answer
 
-    def _open(self, attempt: int) -> Generator[Wish, None, None]:
+    def _receive(self) -> Steps[bytes]:
+        chunk: bytes = yield from self._try(select.POLLIN, self._socket.recv, _CHUNK)
+        if not chunk:
+            raise ConnectionResetError("closed before the end of an answer")
+        self.state = "receiving its answer"
+        return chunk
+
+    def _open(self, attempt: int) -> Steps[None]:
         """Resolve the name, connect, shake hands. Each attempt takes the next address."""
         addresses = yield from _resolve(self.service.host, self.service.port)
         family, kind, protocol, _, place = addresses[(attempt - 1) % len(addresses)]
@@ -87,15 +92,18 @@ class Connection:
             yield from self._try(select.POLLIN, self._socket.do_handshake)
         self.is_open = True
 
-    def _try(
-        self, event: int, call: Callable[..., Any], *arguments: Any
-    ) -> Generator[Wish, None, Any]:
+    def _try(self, event: int, call: Callable[..., Any], *arguments: Any) -> Steps[Any]:
         """Return what a call returns, once it is not blocked; TLS may block it for either event."""
         while True:
             try:
                 return call(*arguments)
-            except _BLOCKED as error:
-                yield self._socket.fileno(), _EVENTS.get(type(error), event)
+            except ssl.SSLWantReadError:
+                wanted = select.POLLIN
+            except ssl.SSLWantWriteError:
+                wanted = select.POLLOUT
+            except BlockingIOError:
+                wanted = event
+            yield self._socket.fileno(), wanted
 
     def close(self) -> None:
         """Close it, in whatever state it is."""
@@ -105,7 +113,7 @@ class Connection:
     __del__ = close
 
 
-def _resolve(host: str, port: int) -> Generator[Wish, None, list[Any]]:
+def _resolve(host: str, port: int) -> Steps[list[Any]]:
     """Return the addresses of a host, by a thread: nothing else bounds getaddrinfo's time."""
     found: list[Any] = []
     ended, ending = socket.socketpair()
@@ -123,3 +131,43 @@ def _resolve(host: str, port: int) -> Generator[Wish, None, list[Any]]:
     if not found or isinstance(found[0], Exception):
         raise OSError(f"{host} was not resolved: {found and found[0]}")
     return found
+
+
+def read(receive: Callable[[], Steps[bytes]], most_bytes: int) -> Steps[Answer]:
+    """Return one answer, in time linear to its length; it knows no socket.
+
+    receive: returns more bytes. most_bytes: how many there may be, the answer's head included. What
+    frames an answer (its length) or proves it (request id, checksum) has to be there once and
+    clear; ConnectionError is raised for everything else. https://www.rfc-editor.org/rfc/rfc9112
+    """
+    received, looked_at = bytearray(), 0
+    while (end := received.find(b"\r\n\r\n", looked_at)) < 0 and len(received) < _HEAD_BYTES:
+        looked_at = max(0, len(received) - 3)
+        received += yield from receive()
+    match = _HEAD.fullmatch(received, 0, max(0, end))
+    if match is None:
+        raise ConnectionError("it is not HTTP/1.1")
+    status, headers = int(match[1]), dict[bytes, bytes]()
+    for line in bytes(match[2]).split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if (name := name.lower()) in headers and name not in _MAY_REPEAT:
+            raise ConnectionError(f"{status}: it says {name.decode()} twice")
+        headers[name] = value.strip(b" \t")
+    if b"transfer-encoding" in headers:
+        raise ConnectionError(f"{status}: it says transfer-encoding, and no length")
+    length = headers.get(b"content-length", b"")
+    if not _LENGTH.match(length):
+        raise ConnectionError(f"{status}: its content-length is missing or no number")
+    whole = end + 4 + int(length)
+    if whole > most_bytes:
+        raise ConnectionError(f"{status}: it is too long, {whole} bytes")
+    while len(received) < whole:
+        received += yield from receive()
+    if len(received) > whole:
+        raise ConnectionError(f"{status}: it is longer than it announced")
+    body, checksum = bytes(received[end + 4 :]), headers.get(b"x-amz-crc32")
+    if checksum not in (None, b"%d" % zlib.crc32(body)):
+        raise ConnectionError(f"{status}: its checksum is wrong")
+    request_id = headers.get(b"x-amzn-requestid", b"").decode("latin-1")
+    is_last = b"close" in headers.get(b"connection", b"").lower()
+    return Answer(status, body, request_id, checksum is not None, is_last)

@@ -1,7 +1,6 @@
 """The entry point of the Lambda function: function.handler.handler."""
 
 import os
-from typing import Any
 
 from function.loop import Loop
 from function.service import Service
@@ -11,9 +10,4 @@ from function.upsert import Upsert
 # os.environ itself encodes and decodes.
 _environment = {**os.environ}
 _names = ["dynamodb", "sqs"] if "QUEUE_URL" in _environment else ["dynamodb"]
-_upsert = Upsert(_environment, Loop(*(Service(name, _environment) for name in _names)))
-
-
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Store a batch of SQS messages; see function.upsert.Upsert."""
-    return _upsert(event, context)
+handler = Upsert(_environment, Loop(*(Service(name, _environment) for name in _names)))

@@ -12,25 +12,15 @@ import heapq
 import math
 import select
 import time
-from collections import deque
-from collections.abc import Generator, Iterable
-from itertools import count
-from typing import NamedTuple
+from collections.abc import Iterable
 
-from function.connection import Connection, Wish
-from function.request import Answer, NoAnswerError, Pause, Request, Task
+from function.connection import Connection
+from function.request import Answer, Request, Task
 from function.service import Service
 
-SECONDS = 2.0
-"""For one attempt: name, connection, TLS and answer."""
+SECONDS = 2.0  # for one attempt: name, connection, TLS and answer
 AT_ONCE = 32  # exchanges; `python -m tools.bench.handler` measures it
 OPENING = 4  # connections: at 128 MB, with a fourteenth of a core, more would time out together
-
-
-class _Exchange(NamedTuple):
-    task: Task
-    deadline: float
-    steps: Generator[Wish, None, Answer]
 
 
 class Loop:
@@ -43,17 +33,15 @@ class Loop:
         self._polled: dict[int, Connection] = {}  # by file descriptor
         # The last used comes last, and is used again first.
         self._idle: dict[Service, list[Connection]] = {service: [] for service in services}
-        self._under_way: dict[Connection, _Exchange] = {}  # by deadline, the earliest first
-        self._waiting: deque[tuple[Task, Request]] = deque()
+        self._under_way: dict[Connection, Task] = {}  # by deadline, the earliest first
+        self._waiting: list[tuple[Task, Request]] = []
         self._pausing: list[tuple[float, int, Task]] = []  # a heap
-        self._order = count()
 
     def run(self, tasks: Iterable[Task], begin_until: float, wait_until: float) -> None:
         """Run tasks until all have ended; what one raises ends them all.
 
-        begin_until: when to begin no more requests and pauses; wait_until: when to wait no longer
-        for those under way; both in seconds of time.monotonic. Tasks that have not ended then are
-        closed.
+        begin_until: when no more requests and pauses begin; wait_until: when those under way are
+        given up; both in seconds of time.monotonic. Tasks that have not ended then are closed.
         """
         upcoming, is_more = iter(tasks), True
         try:
@@ -79,17 +67,17 @@ class Loop:
             while self._under_way:
                 self._end(next(iter(self._under_way))).close()
 
-    def _resume(self, task: Task, news: Answer | NoAnswerError | None = None) -> None:
+    def _resume(self, task: Task, answer: Answer | None = None) -> None:
         """Tell a task what it waited for, and put it where it waits next."""
         try:
-            wish = task.throw(news) if isinstance(news, NoAnswerError) else task.send(news)
+            wish = task.send(answer)
         except StopIteration:
             return
-        if isinstance(wish, Pause):
-            moment = time.monotonic() + wish.seconds
-            heapq.heappush(self._pausing, (moment, next(self._order), task))
-        else:
+        if isinstance(wish, Request):
             self._waiting.append((task, wish))
+        else:
+            moment = time.monotonic() + wish
+            heapq.heappush(self._pausing, (moment, id(task), task))
 
     def _assign(self) -> None:
         """Give connections to those that wait for one, in their order."""
@@ -102,14 +90,15 @@ class Loop:
                 connection = Connection(service)
             else:
                 return
-            self._waiting.popleft()
-            deadline = time.monotonic() + SECONDS
-            self._under_way[connection] = _Exchange(task, deadline, connection.converse(request))
+            self._waiting.pop(0)
+            connection.deadline = time.monotonic() + SECONDS
+            connection.steps = connection.converse(request)
+            self._under_way[connection] = task
             self._move(connection)
 
     def _wait(self, until: float) -> None:
         """Wait for the next event or deadline, at most until a moment; move on what it concerns."""
-        first = next(iter(self._under_way.values()), None)
+        first = next(iter(self._under_way), None)
         seconds = max(0, min(until, first.deadline if first else until) - time.monotonic())
         for descriptor, _ in self._poll.poll(math.ceil(seconds * 1000)):
             connection = self._polled[descriptor]
@@ -118,26 +107,20 @@ class Loop:
             else:  # it ended, or brings what nobody asked for
                 self._idle[connection.service].remove(connection)
                 self._close(connection)
-        now = time.monotonic()
-        if first and first.deadline <= now:
-            for late in [each for each, it in self._under_way.items() if it.deadline <= now]:
-                idle = self._idle[late.service]  # where one went dark, the others may have
-                while idle:
-                    self._close(idle.pop())
-                slow = NoAnswerError(f"none within {SECONDS:g} s, {late.state}")
-                self._resume(self._end(late), slow)
+        if first in self._under_way and first.deadline <= time.monotonic():
+            while idle := self._idle[first.service]:  # where one went dark, the others may have
+                self._close(idle.pop())
+            slow = f"none within {SECONDS:g} s, {first.state}"
+            self._resume(self._end(first), Answer(0, slow.encode()))
 
     def _move(self, connection: Connection) -> None:
         """Let an exchange go as far as it can."""
-        news: Answer | NoAnswerError
         try:
-            wish = next(self._under_way[connection].steps)
+            wish = next(connection.steps)
         except StopIteration as stop:
-            news = stop.value
-        except NoAnswerError as error:
-            news = error
+            answer = stop.value
         except OSError as error:
-            news = NoAnswerError(f"{type(error).__name__}: {error}")
+            answer = Answer(0, str(error).encode())
         else:
             if wish != connection.wish:
                 self._forget(connection)
@@ -145,17 +128,16 @@ class Loop:
                 self._polled[wish[0]] = connection
                 connection.wish = wish
             return
-        self._resume(self._end(connection), news)
+        self._resume(self._end(connection), answer)
 
     def _end(self, connection: Connection) -> Task:
         """End an exchange, and return the task that it was for."""
-        exchange = self._under_way.pop(connection)
-        exchange.steps.close()
+        connection.steps.close()
         if connection.is_fit and connection.wish[1] == select.POLLIN:
             self._idle[connection.service].append(connection)
         else:
             self._close(connection)
-        return exchange.task
+        return self._under_way.pop(connection)
 
     def _close(self, connection: Connection) -> None:
         self._forget(connection)

@@ -32,8 +32,7 @@ class Service:
         """name: dynamodb or sqs. environment: holds the credentials, too.
 
         AWS_ENDPOINT_URL_DYNAMODB (or _SQS) comes before AWS_ENDPOINT_URL, as in the AWS SDKs.
-        Raises ValueError, naming the variable, without a region, for a URL or a bundle of CAs that
-        is none, and for a setting that the SDKs heed and this does not.
+        Raises ValueError, naming the variable, for what is missing, wrong, or not supported.
         """
         for refused in _REFUSED:
             if environment.get(refused, "").lower() == "true":
@@ -43,16 +42,25 @@ class Service:
             raise ValueError("AWS_REGION is not set; outside of Lambda, name the table's region")
         variable = f"AWS_ENDPOINT_URL_{name.upper()}"
         variable = variable if environment.get(variable) else "AWS_ENDPOINT_URL"
-        url = environment.get(variable) or _url_of_region(name, region, environment)
+        suffix = next(suffix for start, suffix in _SUFFIXES.items() if region.startswith(start))
+        is_fips = environment.get("AWS_USE_FIPS_ENDPOINT", "").lower() == "true"
+        fips = "-fips" if is_fips and not region.startswith("us-gov-") else ""  # GovCloud's all are
+        url = environment.get(variable) or f"https://{name}{fips}.{region}.{suffix}"
         match = _URL.fullmatch(url)
         if match is None:
             raise ValueError(f"{variable} is {url!r}; it has to be http[s]://HOST[:PORT][/PATH]")
         scheme, host, port, path = match.groups("")
-        own_port = 443 if scheme.lower() == "https" else 80
-        self.name = name
-        self.host = host.lower().strip("[]")
+        self.tls = None
+        if scheme.lower() == "https":
+            bundle = environment.get("AWS_CA_BUNDLE") or None
+            try:
+                self.tls = ssl.create_default_context(cafile=bundle)
+            except OSError as error:
+                raise ValueError(f"AWS_CA_BUNDLE is {bundle!r}, no file of CAs: {error}") from None
+            self.tls.minimum_version = ssl.TLSVersion.TLSv1_2
+        own_port = 443 if self.tls else 80
+        self.name, self.host = name, host.lower().strip("[]")
         self.port = int(port or own_port)
-        self.tls = _make_tls(environment.get("AWS_CA_BUNDLE")) if own_port == 443 else None
         self._authority = host.lower() + (f":{self.port}" if self.port != own_port else "")
         self._path = f"{path}/"
         self._scope = f"{region}/{name}/aws4_request"
@@ -62,11 +70,9 @@ class Service:
         self._token = environment.get("AWS_SESSION_TOKEN", "")
 
     def write(self, request: Request) -> bytes:
-        """Return a request as it is sent, signed now.
-
-        https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
-        """
-        start, canonical, signature = _signing(self, int(time.time()), request.target)
+        """Return a request as it is sent, signed now."""
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+        start, canonical, signature = self._signing(int(time.time()), request.target)
         canonical, signature = canonical.copy(), signature.copy()
         canonical.update(hashlib.sha256(request.body).hexdigest().encode())
         signature.update(canonical.hexdigest().encode())
@@ -77,12 +83,9 @@ class Service:
         )
         return head.encode() + request.body
 
-    def _sign(self, seconds: int, target: str) -> tuple[str, Any, Any]:
-        """Return what the requests of a second have in common.
-
-        The head's start, up to the signature; the hash of the canonical request without that of the
-        body; and the signature without that of the canonical request.
-        """
+    @lru_cache(maxsize=4)  # noqa: B019 (for each target its latest second; services live as long)
+    def _signing(self, seconds: int, target: str) -> tuple[str, Any, Any]:
+        """Return what a second's requests share: head, canonical request and signature, begun."""
         date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(seconds))
         headers = {  # by name, as they are signed
             "content-type": "application/x-amz-json-1.0",
@@ -104,23 +107,3 @@ class Service:
             f"SignedHeaders={names}, Signature="
         )
         return start.replace("\n", "\r\n"), canonical, signature
-
-
-_signing = lru_cache(maxsize=4)(Service._sign)  # for each target its latest second
-
-
-def _url_of_region(name: str, region: str, environment: Mapping[str, str]) -> str:
-    suffix = next(suffix for start, suffix in _SUFFIXES.items() if region.startswith(start))
-    is_fips = environment.get("AWS_USE_FIPS_ENDPOINT", "").lower() == "true"
-    # GovCloud has no other than FIPS's.
-    fips = "-fips" if is_fips and not region.startswith("us-gov-") else ""
-    return f"https://{name}{fips}.{region}.{suffix}"
-
-
-def _make_tls(bundle: str | None) -> ssl.SSLContext:
-    try:
-        tls = ssl.create_default_context(cafile=bundle or None)
-    except OSError as error:
-        raise ValueError(f"AWS_CA_BUNDLE is {bundle!r}, no file of CAs: {error}") from None
-    tls.minimum_version = ssl.TLSVersion.TLSv1_2
-    return tls

@@ -8,42 +8,35 @@ from typing import Any, NamedTuple
 
 from function.message import Message, Outcome
 from function.policy import Policy
-from function.request import Answer, NoAnswerError, Pause, Request, Task, make_request
+from function.request import Answer, Request, Task, make_request
 
 ATTEMPTS = 3
 THROTTLED_SECONDS, TRANSIENT_SECONDS = 1.0, 0.025
 """The longest pauses before a second attempt, doubled before a third: botocore's for DynamoDB."""
-READ_KEYS = 100
-"""In one BatchGetItem: DynamoDB, "Quotas"."""
+READ_KEYS = 100  # in one BatchGetItem: DynamoDB, "Quotas"
 # An answer that brings items back: one of 400 KB and the names of its types, or 16 MB of them.
 _ITEM_BYTES, _READ_BYTES = 4_000_000, 32_000_000
 _REASON_LENGTH = 300
-
 # What the AWS SDKs try again: botocore, retries/standard.py, and its model of PutItem.
-THROTTLED = re.compile(
+_THROTTLED = re.compile(
     "Throttl|BandwidthLimit|RequestLimit|^LimitExceeded|ThroughputExceeded|TooManyRequests|SlowDown"
     "|PriorRequestNotComplete|TransactionInProgress"
 )
-TRANSIENT = re.compile("ReplicatedWriteConflict|RequestTimeout")
-TRANSIENT_STATUS = {500, 502, 503, 504}
+_TRANSIENT = re.compile("ReplicatedWriteConflict|RequestTimeout")
 # A ValidationException is the message's own fault if it is about the item's size, nesting, names
 # or numbers, and the table's if it is about its key; about anything else, who knows.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 _ITEM_FAULT = re.compile(
-    "item size|nesting level|attribute name|size of (hash|range) ?key|empty string value"
-    "|number overflow|number underflow|significant digits|to a numeric value",
-    re.IGNORECASE,
+    "(?is)ValidationException: .*(item size|nesting level|attribute name|size of (hash|range) ?key"
+    "|empty string value|number (over|under)flow|significant digits|to a numeric value)"
 )
-_TABLE_FAULT = re.compile("type mismatch for key|missing the key|does not match the schema", re.I)
-_CREDENTIALS = "give the function valid credentials"
 _FIXES = {
-    "AccessDeniedException": "allow the function's role dynamodb:PutItem on the table, and its key",
-    "ResourceNotFoundException": "create the table, or point TABLE_NAME and the region at it",
-    "UnrecognizedClientException": _CREDENTIALS,
-    "InvalidSignatureException": _CREDENTIALS,
-    "IncompleteSignatureException": _CREDENTIALS,
-    "MissingAuthenticationTokenException": _CREDENTIALS,
-    "ValidationException": "give the table the key that KEY_ATTRIBUTE names, of type S",
+    "AccessDenied": "allow the function's role dynamodb:PutItem on the table, and its key",
+    "ResourceNotFound": "create the table, or point TABLE_NAME and the region at it",
+    r"UnrecognizedClient|I\w+Signature|MissingAuth": "give the function valid credentials",
+    "(?is)ValidationException: .*(type mismatch for key|missing the key|not match the schema)": (
+        "give the table the key that KEY_ATTRIBUTE names, of type S"
+    ),
 }
 
 
@@ -63,16 +56,11 @@ class Table:
 
     def __init__(self, name: str, key: str, policy: Policy) -> None:
         """name, key: the table's, and its key's."""
-        self._name = name
-        self._key = key
-        self._policy = policy
+        self._name, self._key, self._policy = name, key, policy
 
     def read(self, groups: Sequence[Sequence[Message]]) -> Iterator[Task]:
-        """Return the tasks that settle the groups of which no message has to be written.
-
-        What a read does not tell, as when it fails, stays to be written.
-        """
-        versioned = [group for group in groups if group[0].version is not None]
+        """Return the tasks that settle what need not be written; if one fails, it is written."""
+        versioned = [group for group in groups if group[0].version.rank[0]]
         for start in range(0, len(versioned), READ_KEYS):
             asked = versioned[start : start + READ_KEYS]
             yield self._read({str(group[0].event_id): group for group in asked})
@@ -86,12 +74,9 @@ class Table:
             "ExpressionAttributeNames": names,
         }
         asked = {"RequestItems": {self._name: table}}
-        try:
-            answer = yield make_request("dynamodb", "BatchGetItem", asked, _READ_BYTES)
-        except NoAnswerError:
-            return
+        answer = yield make_request("dynamodb", "BatchGetItem", asked, _READ_BYTES)
         if answer.status == 200 and answer.request_id and answer.is_checked:
-            for item in (answer.json() or {}).get("Responses", {}).get(self._name, ()):
+            for item in answer.json().get("Responses", {}).get(self._name, ()):
                 group = groups[item[self._key]["S"]]
                 if self._policy.is_settled(group[0], item):
                     self._settle(group, Outcome.SUPERSEDED, b"")
@@ -104,11 +89,12 @@ class Table:
         """
         for place, tried in enumerate(group):
             meant = yield from self._put(group[place:])
-            if meant.outcome is not Outcome.REJECTED:
-                if meant.outcome is not Outcome.FAILED:
-                    self._settle(group[place:], meant.outcome, meant.stored or tried.item)
-                return
-            tried.settle(Outcome.REJECTED, meant.reason)
+            if meant.outcome is Outcome.REJECTED:
+                tried.settle(Outcome.REJECTED, meant.reason)
+                continue
+            if meant.outcome is not Outcome.FAILED:
+                self._settle(group[place:], meant.outcome, meant.stored or tried.item)
+            return
 
     def _settle(self, messages: Sequence[Message], outcome: Outcome, standing: bytes) -> None:
         """Settle the first of the messages, and the rest beside what the table holds by it."""
@@ -117,57 +103,51 @@ class Table:
             message.settle(Outcome.REJECTED if conflict else outcome, conflict)
             outcome = Outcome.COALESCED
 
-    def _put(self, messages: Sequence[Message]) -> Generator[Request | Pause, Any, _Meaning]:
+    def _put(self, messages: Sequence[Message]) -> Generator[Request | float, Any, _Meaning]:
         """Try to store the first of the messages; each failure is that of all of them."""
         parameters = {"TableName": self._name, **self._policy.condition(messages[0])}
         brings_item = "ReturnValuesOnConditionCheckFailure" in parameters
-        request = make_request("dynamodb", "PutItem", parameters, _ITEM_BYTES, messages[0].item)
+        request = make_request("dynamodb", "PutItem", parameters, _ITEM_BYTES)
+        request = request._replace(body=b'{"Item":%b,%b' % (messages[0].item, request.body[1:]))
         while True:
-            try:
-                meant = _meaning((yield request), request.attempt, brings_item=brings_item)
-                is_fresh = False
-            except NoAnswerError as error:
-                reason = f"no answer from DynamoDB: {error}"[:_REASON_LENGTH]
-                meant = _Meaning(Outcome.FAILED, reason, TRANSIENT_SECONDS)
-                is_fresh = True
+            answer = yield request
+            meant = _meaning(answer, request.attempt, brings_item=brings_item)
             for message in messages if meant.outcome is Outcome.FAILED else ():
                 message.reason = meant.reason
             if not meant.pause or request.attempt == ATTEMPTS:
                 return meant
             longest = meant.pause * 2 ** (request.attempt - 1)
-            yield Pause(longest * random.random())  # noqa: S311 (full jitter)
-            request = request._replace(attempt=request.attempt + 1, is_fresh=is_fresh)
+            yield longest * random.random()  # noqa: S311 (full jitter)
+            request = request._replace(attempt=request.attempt + 1, is_fresh=not answer.status)
 
 
 def _meaning(answer: Answer, attempt: int, *, brings_item: bool) -> _Meaning:
-    said = answer.json()
-    if said is None:
-        code, message = str(answer.status), answer.body[:_REASON_LENGTH].decode(errors="replace")
-    else:
-        code = str(said.get("__type", answer.status)).rpartition("#")[2]
-        message = str(said.get("message", said.get("Message", "")))
+    said = {} if answer.status == 200 else answer.json()
+    code = str(said.get("__type", answer.status or "no answer from DynamoDB")).rpartition("#")[2]
     is_superseded = (answer.status, code) == (400, "ConditionalCheckFailedException")
     if answer.status == 200 or is_superseded:
         # These acknowledge a message: nothing but DynamoDB's own word will do, which has an id and
         # a right CRC-32.
-        if said is None or not (answer.request_id and answer.is_checked):
+        if not (answer.request_id and answer.is_checked and answer.body.startswith(b"{")):
             return _Meaning(Outcome.FAILED, "an answer that is not DynamoDB's", TRANSIENT_SECONDS)
         if not is_superseded:
             return _Meaning(Outcome.WRITTEN)
         if brings_item and not said.get("Item"):
             return _Meaning(Outcome.FAILED, f"{code} without the item that is stored")
         return _Meaning(Outcome.SUPERSEDED, stored=json.dumps(said.get("Item")).encode())
-    throttled = [str(each.get("reason")) for each in (said or {}).get("ThrottlingReasons") or ()]
-    reason = ", ".join([f"{code}: {message}"[:_REASON_LENGTH], *throttled])
-    if THROTTLED.search(code):
+    message = str(said.get("message", said.get("Message", "")))
+    told = f"{code}: {message or answer.body[:_REASON_LENGTH].decode(errors='replace')}"
+    throttled = [str(each.get("reason")) for each in said.get("ThrottlingReasons") or ()]
+    reason = ", ".join([told[:_REASON_LENGTH], *throttled])
+    if _THROTTLED.search(code):
         return _Meaning(Outcome.FAILED, reason, THROTTLED_SECONDS)
     # A process that was frozen between signing and sending, or a clock that is wrong for good.
-    is_late = "expired" in message or "not yet current" in message
-    is_transient = TRANSIENT.search(code) or answer.status in TRANSIENT_STATUS
-    if is_transient or (is_late and attempt < ATTEMPTS):
+    is_late = attempt < ATTEMPTS and ("expired" in message or "not yet current" in message)
+    if is_late or _TRANSIENT.search(code) or answer.status in (0, 500, 502, 503, 504):
         return _Meaning(Outcome.FAILED, reason, TRANSIENT_SECONDS)
-    if code == "ValidationException" and _ITEM_FAULT.search(message):
+    if _ITEM_FAULT.match(told):
         return _Meaning(Outcome.REJECTED, reason)
-    if code in _FIXES and (code != "ValidationException" or _TABLE_FAULT.search(message)):
-        raise TableUnusableError(f"{reason}; {_FIXES[code]}")
+    for fault, fix in _FIXES.items():
+        if re.match(fault, told):
+            raise TableUnusableError(f"{reason}; {fix}")
     return _Meaning(Outcome.FAILED, reason)

@@ -1,58 +1,41 @@
 """One batch from end to end: parse, one write per id, retries, answer."""
 
 import time
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
+from function.loop import Loop
 from function.message import Message, Outcome
-from function.policy import choose_policy
+from function.policy import Policy
 from function.queue import Queue
 from function.report import Report
 from function.request import Task
 from function.table import Table, TableUnusableError
-from function.version import Timestamp
 
-RETRY_SECONDS = 2.5
-"""Kept back for the calls to SQS, where managed retries are on and the timeout is long enough."""
-
-
-class _Context(Protocol):
-    function_name: str
-    aws_request_id: str
-
-    def get_remaining_time_in_millis(self) -> int: ...
-
-
-class _Loop(Protocol):  # function.loop
-    def run(self, tasks: Iterable[Task], begin_until: float, wait_until: float) -> None: ...
+RETRY_SECONDS = 2.5  # kept back for SQS, if managed retries are on and the timeout is long enough
 
 
 class Upsert:
     """Stores what a batch carries, and reports every message that was not confirmed."""
 
-    def __init__(self, environment: Mapping[str, str], loop: _Loop) -> None:
-        """environment: the function's contract; see docs/reliability.md.
-
-        Raises ValueError, naming the variable, for what breaks it.
-        """
+    def __init__(self, environment: Mapping[str, str], loop: Loop) -> None:
+        """environment: as docs/reliability.md has it; ValueError names what is missing."""
         table = environment.get("TABLE_NAME")
         if not table:
             raise ValueError("TABLE_NAME is not set; name the table of events")
         self._loop = loop
         self._key = environment.get("KEY_ATTRIBUTE") or "event_id"
-        self._policy = choose_policy(environment, self._key)
+        self._policy = Policy(environment, self._key)
         self._table = Table(table, self._key, self._policy)
         self._reads = environment.get("READ_BEFORE_WRITE") == "true"
         queue, letters = environment.get("QUEUE_URL"), environment.get("DEAD_LETTER_QUEUE_URL")
         self._queue = Queue(queue, letters) if queue and letters else None
 
-    def __call__(self, event: Mapping[str, Any], context: _Context) -> dict[str, Any]:
+    def __call__(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         """Process a batch of SQS messages and return Lambda's partial batch response.
 
-        Raises ValueError, before anything is written, if the event is no such batch or a record
-        has no messageId: what an answer cannot name, SQS deletes, while raising returns the whole
-        batch to the queue. After that nothing is raised.
+        Raises ValueError, before anything is written, for what is no such batch or has a record
+        without a messageId: what an answer cannot name, SQS deletes. After that nothing is raised.
         """
         remaining = context.get_remaining_time_in_millis() / 1000
         now = time.monotonic()
@@ -62,36 +45,32 @@ class Upsert:
         begin_until = now + remaining - reserve - retry
         wait_until = begin_until + reserve / 2
         messages = [Message(each, self._key, self._policy.version) for each in _records(event)]
-        report = Report(context.function_name, context.aws_request_id)
+        report = Report()
 
-        by_id: dict[str, list[Message]] = {}
+        by_id: dict[str | None, list[Message]] = {}
         for message in messages:
             if message.item:
-                by_id.setdefault(str(message.event_id), []).append(message)
+                by_id.setdefault(message.event_id, []).append(message)
         groups = [self._policy.order(group) for group in by_id.values()]
         if self._reads:  # it may fail, and must leave the writes their time
             read_until = now + (begin_until - now) / 3
             self._run(self._table.read(groups), report, read_until, read_until)
         unsettled = [group for group in groups if group[0].outcome is Outcome.FAILED]
-        unusable = self._run(map(self._table.write, unsettled), report, begin_until, wait_until)
+        self._run(map(self._table.write, unsettled), report, begin_until, wait_until)
         why = "; ".join(report.unexpected) or "not confirmed before time ran out"
         for message in messages:
             if message.outcome is Outcome.FAILED:
-                message.reason = unusable or message.reason or why
+                message.reason = report.unusable or message.reason or why
         if self._queue:
-            troubles = set[str]()
-            calls = self._queue.retry(messages, troubles)
+            calls = self._queue.retry(messages, report.troubles)
             self._run(calls, report, wait_until + retry / 2, wait_until + retry)
-            for trouble in sorted(troubles):
-                report.line("WARN", trouble)
-        report.messages(messages, unusable)
-        saved = len(groups) - len(unsettled)
-        report.write({**self._counts(messages), "SavedWrites": saved})
+        saved = {"SavedWrites": len(groups) - len(unsettled)}
+        report.write(messages, {**self._counts(messages), **saved}, context)
         failed = [each.record["messageId"] for each in messages if not each.is_acknowledged]
         return {"batchItemFailures": [{"itemIdentifier": each} for each in dict.fromkeys(failed)]}
 
-    def _run(self, tasks: Iterable[Task], report: Report, *until: float) -> str:
-        """Run tasks, until as the loop's; return why the table is unusable, if it is."""
+    def _run(self, tasks: Iterable[Task], report: Report, *until: float) -> None:
+        """Run tasks, until as the loop's."""
 
         def guarded(task: Task) -> Task:
             try:
@@ -104,20 +83,18 @@ class Upsert:
         try:
             self._loop.run(map(guarded, tasks), *until)
         except TableUnusableError as error:
-            return str(error)
+            report.unusable = str(error)
         except Exception as error:  # whatever it is, nothing more was confirmed
             report.note(error)
-        return ""
 
     def _counts(self, messages: Sequence[Message]) -> dict[str, int]:
-        outcomes = Counter(message.outcome for message in messages)
-        versions = [message.version for message in messages if message.item]
-        instants = [each.instant for each in versions if isinstance(each, Timestamp)]
+        outcomes = [message.outcome for message in messages]
+        ranks = [message.version.rank for message in messages if message.item]
         tomorrow = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 86_400))
         return {
-            **{outcome.capitalize(): outcomes[outcome] for outcome in Outcome},
-            "Unversioned": versions.count(None) if self._policy.attribute else 0,
-            "FutureVersions": sum(each > tomorrow for each in instants),
+            **{outcome.capitalize(): outcomes.count(outcome) for outcome in Outcome},
+            "Unversioned": sum(kind == 0 for kind, _ in ranks) if self._policy.attribute else 0,
+            "FutureVersions": sum(kind == 2 and value > tomorrow for kind, value in ranks),
         }
 
 

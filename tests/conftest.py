@@ -21,7 +21,7 @@ FUNCTION_SECONDS: Final = 5
 
 # Before any test module is imported: what the host sets must not decide what a test sees.
 for _name in list(os.environ):
-    if _name.startswith(("AWS_", "PULUMI_")) or _name.lower().endswith("_proxy"):
+    if _name.startswith(("AWS_", "PULUMI_")) or _name.lower() in ("http_proxy", "https_proxy"):
         del os.environ[_name]
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 

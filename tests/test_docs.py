@@ -12,8 +12,8 @@ import pytest
 from botocore import xform_name
 from typer.main import get_command
 
+from docs import configuration
 from infra.config import KEYS
-from tools import configuration
 from tools.commands import app
 from tools.preview import preview
 from tools.stacks import PROJECT, load_stack

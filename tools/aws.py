@@ -3,9 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import ip_address
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
@@ -25,6 +23,12 @@ CREDENTIALS: Final = {"aws_access_key_id": "test", "aws_secret_access_key": "tes
 CONNECTIONS: Final = 16
 """How many requests one client may have under way."""
 
+# No proxy that the host names stands between a machine and itself.
+for _name in ("no_proxy", "NO_PROXY"):
+    os.environ[_name] = ",".join(
+        filter(None, [os.environ.get(_name), "localhost", "127.0.0.1", "[::1]"])
+    )
+
 
 def emulator_session(region: str) -> boto3.Session:
     """Make a session that the host's AWS environment and files cannot lead astray."""
@@ -37,7 +41,7 @@ def emulator_session(region: str) -> boto3.Session:
 def client(
     session: boto3.Session, service: str, endpoint_url: str | None = None, *, attempts: int = 3
 ) -> Any:
-    """Make a client of any service that gives up in time, and needs no proxy for this machine.
+    """Make a client of any service that gives up in time.
 
     endpoint_url: where to reach the service; None leaves that to AWS's own settings.
 
@@ -52,22 +56,9 @@ def client(
     make: Any = session.client
     try:
         with explained():
-            made = make(service, endpoint_url=endpoint_url, config=config)
+            return make(service, endpoint_url=endpoint_url, config=config)
     except ValueError as error:
         raise ToolError(f"AWS cannot be used: {error}") from None
-    # Asked of the client, for AWS's own settings name endpoints, too.
-    directly = config.merge(Config(proxies={}))
-    is_near = is_loopback(made.meta.endpoint_url)
-    return make(service, endpoint_url=endpoint_url, config=directly) if is_near else made
-
-
-def is_loopback(url: str) -> bool:
-    """Tell whether a URL names this machine."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 @contextmanager

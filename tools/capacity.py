@@ -60,18 +60,14 @@ POLL_MS: Final = 20.0
 class Load:
     """What producers send, and the stack's settings by the names of its keys."""
 
-    rate: float
-    """Events per second."""
-    size_bytes: int = 1024
-    """Of a message, and of its item."""
-    repeats: float = 0.0
-    """Share of the events that are stored already, or older than what is, 0 to 1."""
+    rate: float  # events per second
+    size_bytes: int = 1024  # of a message, and of its item
+    repeats: float = 0.0  # share of the events that are stored already, or older than what is
     batch_size: int = 10
     batch_window_seconds: int = 0
     memory_mb: int = 512
     read_before_write: bool = False
-    answer_ms: float = 5.0
-    """DynamoDB's answer to a request, as the function sees it."""
+    answer_ms: float = 5.0  # of DynamoDB to a request, as the function sees it
 
 
 def units(size_bytes: int, unit_bytes: int) -> int:
@@ -115,6 +111,7 @@ def estimate(load: Load) -> dict[str, Any]:
         "log_gb": invocations * LOG_BYTES / 1e9,
     }
     cost = {name: price * millions[name] * SECONDS_PER_MONTH for name, price in PRICES.items()}
+    total = sum(cost.values())
     return {
         "load": asdict(load),
         "messages_per_invocation": messages,
@@ -126,8 +123,8 @@ def estimate(load: Load) -> dict[str, Any]:
         "read_units": read_units,
         "sqs_requests": requests,
         "quotas": dict(sorted(quotas.items(), key=lambda each: -each[1]["share"])),
-        "cost_per_month": {**cost, "total": sum(cost.values())},
-        "cost_per_million_events": sum(cost.values()) / load.rate / SECONDS_PER_MONTH * 1e6,
+        "cost_per_month": {**cost, "total": total},
+        "cost_per_million_events": total / load.rate / SECONDS_PER_MONTH * 1e6,
     }
 
 

@@ -1,19 +1,18 @@
-"""The commands: their options, their help, and where each is done."""
+"""The commands and their options; what each does is in the module of its name."""
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Final, TextIO
 
 import typer
 import yaml
 from typer import Option
 
 import tools.capacity
-import tools.configuration
-import tools.dead_letters
 import tools.demo
 import tools.load
 import tools.preview
@@ -21,11 +20,13 @@ import tools.send
 import tools.smoke
 import tools.up
 from tools.aws import explained
-from tools.deployed import Deployed
+from tools.console import printable
+from tools.deployed import Deployed, of_file, of_stack
 from tools.emulator import Emulator
-from tools.outputs import of_file, of_stack
 from tools.stacks import load_stack
 from tools.template import make_template
+
+BODY_SHOWN: Final = 300
 
 app = typer.Typer(
     add_completion=False,
@@ -62,7 +63,7 @@ def up(stack: Config = "local", port: Annotated[int | None, Port] = None) -> Non
     Prints one line of JSON on standard output when ready: the stack's outputs, endpointUrl and
     region. SIGINT or SIGTERM ends it, and leaves nothing behind.
     """
-    tools.up.up(stack, port)
+    tools.up.up(stack, port or 0)
 
 
 @app.command()
@@ -82,12 +83,6 @@ def template(stack: Config = "local") -> None:
     """
     body = make_template(load_stack(stack)).body
     yaml.safe_dump(body, sys.stdout, sort_keys=False, allow_unicode=True, width=100)
-
-
-@app.command()
-def configuration() -> None:
-    """Write the tables of docs/configuration.md."""
-    tools.configuration.PAGE.write_text(tools.configuration.page(), "utf-8")
 
 
 @app.command()
@@ -113,7 +108,15 @@ def send(
 def dead_letters(stack: Stack = None, outputs: Outputs = None) -> None:
     """Show each dead letter with its reason."""
     with _deployed(stack, outputs) as deployed:
-        tools.dead_letters.show(deployed)
+        letters = deployed.explained_letters()
+    for letter in letters:
+        sent = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(letter.sent_at))
+        named = f"{letter.event_id}: " if letter.event_id else ""
+        reason = letter.reason or "no reason in the log"
+        print(printable(f"{sent} {letter.message_id} {named}{reason}"))
+        more = "…" if len(letter.body) > BODY_SHOWN else ""
+        print(f"    {printable(letter.body[:BODY_SHOWN])}{more}")
+    print(f"{len(letters)} dead letters. None is removed.", file=sys.stderr)
 
 
 @app.command()
@@ -144,14 +147,11 @@ def load(
     ] = "event_id",
 ) -> None:
     """Send a file's lines or a table's items to a queue."""
+    if bool(file) == bool(from_table):
+        raise typer.BadParameter("name one of them: FILE, or --from-table TABLE")
     with explained():
-        if file and not from_table:
-            tools.load.load(queue_url, tools.load.lines(file), key_attribute)
-        elif from_table and not file:
-            items = tools.load.items(from_table, key_attribute)
-            tools.load.load(queue_url, items, key_attribute)
-        else:
-            raise typer.BadParameter("name one of them: FILE, or --from-table TABLE")
+        found = tools.load.items(from_table, key_attribute) if from_table else None
+        tools.load.load(queue_url, found or tools.load.lines(file or ()), key_attribute)
 
 
 @app.command()
@@ -181,10 +181,7 @@ def capacity(
 @contextmanager
 def _deployed(stack: str | None, outputs: TextIO | None) -> Iterator[Deployed]:
     """Give the stack that is named, and raise ToolError for what its AWS refuses."""
+    if bool(stack) == bool(outputs):
+        raise typer.BadParameter("name one of them: --stack NAME, or --outputs FILE")
     with explained():
-        if stack and not outputs:
-            yield Deployed(of_stack(stack))
-        elif outputs and not stack:
-            yield Deployed(of_file(outputs))
-        else:
-            raise typer.BadParameter("name one of them: --stack NAME, or --outputs FILE")
+        yield Deployed(of_stack(stack) if stack else of_file(outputs or sys.stdin))

@@ -11,7 +11,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from tools.console import make_table, mark
-from tools.dead_letters import with_reasons
 from tools.deployed import DeadLetter, Deployed, outcomes, wait_for
 from tools.emulator import Emulator
 from tools.event import is_same, to_json
@@ -37,21 +36,19 @@ def demo(picture: Path | None = None) -> int:
     started = time.monotonic()
     stack = load_stack("local").with_config(PATTERN)
     template = make_template(stack)
+    sent = [*groups(), bursts()]
+    first = [*(to_json(each) for group in sent for each in group.first), *BROKEN.values()]
+    late = [to_json(each) for group in sent for each in group.late]
     with Emulator(region=stack.region) as aws:
         console.print(f"The embedded AWS (MiniStack, not AWS itself) listens on {aws.endpoint_url}")
-        outputs = deploy(aws, template)
-        console.print(
-            f"Deployed stack local: {len(template.body['Resources'])} resources, "
-            f"{time.monotonic() - started:.1f} s after the start\n"
-        )
-        deployed, sent = Deployed(outputs), [*groups(), bursts()]
+        deployed = Deployed(deploy(aws, template))
+        seconds = time.monotonic() - started
+        made = f"{len(template.body['Resources'])} resources, {seconds:.1f} s after the start"
+        console.print(f"Deployed stack local: {made}\n")
         sending = time.monotonic()
-        for what, bodies in (
-            (
-                "events and broken messages",
-                [*(to_json(each) for group in sent for each in group.first), *BROKEN.values()],
-            ),
-            ("late or repeated events", [to_json(each) for group in sent for each in group.late]),
+        for bodies, what in (
+            (first, "events and broken messages"),
+            (late, "late or repeated ones"),
         ):
             with console.status(f"Sent {len(bodies)} {what}"):
                 deployed.send(bodies)
@@ -59,9 +56,8 @@ def demo(picture: Path | None = None) -> int:
                 wait_for(lambda: not deployed.waiting(), DRAIN_SECONDS)
             console.print(f"Sent {len(bodies)} {what}")
         seconds = time.monotonic() - sending
-
         stored = {item["event_id"]: item for item in deployed.items()}
-        dead = with_reasons(deployed)
+        dead = deployed.explained_letters()
         counts: Counter[str] = Counter()
         for line in deployed.log_lines():
             counts.update(outcomes(line))
@@ -87,12 +83,9 @@ def _table(sent: Sequence[Group], stored: Mapping[str, Event]) -> Table:
     for group in sent:
         items = [stored.get(each["event_id"]) for each in group.remains]
         more = f"{len(items)} items, the last " if len(items) > 1 else ""
-        table.add_row(
-            group.name,
-            f"{len(group.first) + len(group.late)}: {group.shows}",
-            escape(more + to_json(items[-1])),
-            mark(is_same(items, group.remains)),
-        )
+        shows = f"{len(group.first) + len(group.late)}: {group.shows}"
+        is_well = is_same(items, group.remains)
+        table.add_row(group.name, shows, escape(more + to_json(items[-1])), mark(is_well))
     return table
 
 

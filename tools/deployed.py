@@ -2,19 +2,26 @@
 
 import json
 import re
+import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TextIO, TypeVar
 
 import boto3
 from botocore.exceptions import ClientError
 
 from tools.aws import client, emulator_session
+from tools.errors import ToolError
 from tools.event import from_item
-from tools.sending import send_messages
+from tools.load import send_messages
 
+_NEEDED: Final = (
+    *("queueUrl", "queueArn", "deadLetterQueueUrl"),
+    *("tableName", "functionName", "keyAttribute", "versionAttribute"),
+)
 # How long looking at dead letters may hide them from others: some seconds, and more for many.
 HIDDEN_SECONDS: Final = 10
 HIDDEN_PER_SECOND: Final = 50
@@ -31,18 +38,49 @@ def wait_for(look: Callable[[], T], seconds: float, every: float = 0.1) -> T:
     return seen
 
 
+def of_stack(name: str) -> dict[str, Any]:
+    """Ask the Pulumi CLI for the outputs of a stack of the project in this folder.
+
+    Raises ToolError: it is not installed, it refuses, or the stack is not deployed.
+    """
+    if not shutil.which("pulumi"):
+        raise ToolError(
+            "The Pulumi CLI is not installed: https://www.pulumi.com/docs/install/. For the "
+            "embedded AWS, name the file that `python -m tools up` wrote with --outputs."
+        )
+    command = ["pulumi", "stack", "output", "--json", "--stack", name, "--non-interactive"]
+    asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    if asked.returncode:
+        told = asked.stderr.strip().removeprefix("error: ") or "no reason given"
+        raise ToolError(f"`pulumi stack output --stack {name}` failed: {told}")
+    return _checked(asked.stdout, f"The stack {name}", f"run `pulumi up --stack {name}`")
+
+
+def of_file(file: TextIO) -> dict[str, Any]:
+    """Read the line that `python -m tools up` prints; raise ToolError if it is something else."""
+    how = "keep in it what `python -m tools up` prints when it is ready"
+    return _checked(file.read(), file.name, how)
+
+
+def _checked(text: str, owner: str, fix: str) -> dict[str, Any]:
+    try:
+        outputs = json.loads(text)
+        missing = [name for name in _NEEDED if not isinstance(outputs.get(name), str)]
+    except (ValueError, AttributeError):
+        raise ToolError(f"{owner} holds no stack outputs: {fix}.") from None
+    if missing:
+        raise ToolError(f"{owner} has no output {', '.join(missing)}: {fix}.")
+    return dict(outputs)
+
+
 class DeadLetter(NamedTuple):
     """A message in the dead-letter queue, which SQS moved there or the function sent."""
 
-    message_id: str
-    """The id that it had in the queue, whoever brought it here."""
+    message_id: str  # that it had in the queue, whoever brought it here
     body: str
-    sent_at: float
-    """When its producer sent it, in seconds since 1970."""
-    reason: str
-    """Why the function sent it here; empty if SQS moved it."""
-    event_id: str
-    """The id of the event, if the function sent it here and could tell."""
+    sent_at: float  # by its producer, in seconds since 1970
+    reason: str  # why the function sent it here; empty if SQS moved it
+    event_id: str  # of the event, if the function sent it here and could tell
     receipt: str
 
 
@@ -64,10 +102,7 @@ class Deployed:
         """Returns the client of a service, by its name."""
 
     def send(self, bodies: Iterable[str]) -> list[str]:
-        """Send messages; return their ids in the same order.
-
-        Raises ToolError: one is not in the queue; others may be.
-        """
+        """Send messages; return their ids in order. ToolError: one is not sent, others may be."""
         return [*send_messages(self.client("sqs"), self.outputs["queueUrl"], bodies)]
 
     def visibility_seconds(self) -> int:
@@ -76,9 +111,8 @@ class Deployed:
 
     def deliveries(self) -> int:
         """Return how often a message is delivered before SQS makes it a dead letter; 0: forever."""
-        policy = json.loads(
-            self._attributes("queueUrl", "RedrivePolicy").get("RedrivePolicy", "{}")
-        )
+        said = self._attributes("queueUrl", "RedrivePolicy").get("RedrivePolicy", "{}")
+        policy = json.loads(said)
         target = policy.get("deadLetterTargetArn", "").rpartition(":")[2]
         is_ours = target == self.outputs["deadLetterQueueUrl"].rpartition("/")[2]
         return int(policy["maxReceiveCount"]) if is_ours else 0
@@ -144,22 +178,33 @@ class Deployed:
                     ]
                     sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)
 
+    def explained_letters(self) -> list[DeadLetter]:
+        """Read all dead letters, oldest first; the log tells the reason of those that SQS moved."""
+        letters = sorted(self.dead_letters(), key=lambda letter: letter.sent_at)
+        moved = [letter.sent_at for letter in letters if not letter.reason]
+        logged = self.reasons(moved[0]) if moved else {}
+        return [
+            each._replace(reason=each.reason or logged.get(each.message_id, "")) for each in letters
+        ]
+
     def delete_dead_letter(self, letter: DeadLetter) -> None:
         """Remove a dead letter that was just received."""
-        self.client("sqs").delete_message(
-            QueueUrl=self.outputs["deadLetterQueueUrl"], ReceiptHandle=letter.receipt
-        )
+        url = self.outputs["deadLetterQueueUrl"]
+        self.client("sqs").delete_message(QueueUrl=url, ReceiptHandle=letter.receipt)
 
     def log_lines(self, since: float = 0, pattern: str = "") -> Iterator[dict[str, Any]]:
         """Read the objects that are lines of the function's log, oldest first.
 
         since: seconds since 1970; pattern: a filter pattern of CloudWatch Logs.
         """
-        paginator = self.client("logs").get_paginator("filter_log_events")
-        pages = paginator.paginate(
-            logGroupName=f"/aws/lambda/{self.outputs['functionName']}",
-            startTime=max(0, int(since * 1000)),
-            filterPattern=pattern,
+        pages = (
+            self.client("logs")
+            .get_paginator("filter_log_events")
+            .paginate(
+                logGroupName=f"/aws/lambda/{self.outputs['functionName']}",
+                startTime=max(0, int(since * 1000)),
+                filterPattern=pattern,
+            )
         )
         for event in sorted(pages.search("events[]"), key=lambda event: int(event["timestamp"])):
             if event["message"].startswith("{"):

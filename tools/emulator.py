@@ -13,7 +13,7 @@ import tempfile
 import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any, Final, Self, cast
+from typing import IO, Any, Final, Self
 
 from tools.aws import client, emulator_session
 from tools.deployed import wait_for
@@ -24,14 +24,10 @@ from tools.stacks import PROJECT
 HOST: Final = "127.0.0.1"
 START_SECONDS: Final = 30.0
 START_TRIES: Final = 5
-# No proxy that the host names stands between a machine and itself.
-_DIRECTLY: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Emulator:
     """The embedded AWS as a context manager: ready inside the block, gone without a trace after it.
-
-    Without a port it takes a free one.
 
     Raises ToolError: on entering, if the port is taken or MiniStack does not start.
     """
@@ -39,16 +35,14 @@ class Emulator:
     def __init__(
         self,
         *,
-        port: int | None = None,
+        port: int = 0,
         region: str = "us-east-1",
         log: IO[str] | None = None,
         auth: bool = False,
     ) -> None:
-        """auth: whether the function may do only what its role's policies allow."""
+        """port: 0 for a free one. auth: whether a function may do only what its role allows."""
         self.region = region
-        self._auth = auth
-        self._wanted_port = port
-        self._log = log
+        self._auth, self._wanted_port, self._log = auth, port, log
 
     @property
     def endpoint_url(self) -> str:
@@ -76,7 +70,8 @@ class Emulator:
         return self
 
     def __exit__(self, *_: object) -> None:
-        cast("IO[bytes]", self._process.stdin).close()  # the leash follows
+        assert self._process.stdin  # noqa: S101 (it is a pipe)
+        self._process.stdin.close()  # the leash follows
         try:
             self._process.wait(GRACE_SECONDS + 5)
         except subprocess.TimeoutExpired:
@@ -87,7 +82,7 @@ class Emulator:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _start(self) -> None:
-        self._port = _free_port(self._wanted_port or 0)
+        self._port = _free_port(self._wanted_port)
         try:
             self._words = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed on leaving)
             self._folder = Path(tempfile.mkdtemp(prefix="event-state-local-"))
@@ -126,7 +121,8 @@ class Emulator:
         if self._process.poll() is not None:
             raise ToolError(f"The embedded AWS did not start.{self._last_words()}")
         try:
-            with _DIRECTLY.open(f"{self.endpoint_url}/_ministack/ready", timeout=1) as answer:
+            ready = f"{self.endpoint_url}/_ministack/ready"
+            with urllib.request.urlopen(ready, timeout=1) as answer:  # noqa: S310 (http, here)
                 return bool(answer.status == 200)
         except OSError:
             return False

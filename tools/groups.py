@@ -19,12 +19,9 @@ class Group(NamedTuple):
 
     name: str
     shows: str
-    first: Sequence[Event]
-    """In the order in which they are sent."""
-    late: Sequence[Event]
-    """Those that are sent when all the first ones are stored."""
-    remains: Sequence[Event]
-    """Those that must be in the table in the end, and nothing else of these ids."""
+    first: Sequence[Event]  # in the order in which they are sent
+    late: Sequence[Event]  # those that are sent when all the first ones are stored
+    remains: Sequence[Event]  # what must be in the table in the end, and nothing else of these ids
 
 
 def groups(key: str = "event_id", attribute: str = "timestamp", prefix: str = "") -> list[Group]:
@@ -43,27 +40,23 @@ def groups(key: str = "event_id", attribute: str = "timestamp", prefix: str = ""
         made: Event = decode(json.dumps({key: "", **members, **own}))
         return made
 
+    states = {
+        "00:59:59.999Z": "new",
+        "01:00:00Z": "active",
+        "01:05:00Z": "suspended",
+        "01:07:00Z": "active",
+        "01:09:00Z": "closed",
+    }
     old, example, suspended, active, closed = (
-        event("evt-1001", time, user_id=42, status=status)
-        for time, status in (
-            ("00:59:59.999Z", "new"),
-            ("01:00:00Z", "active"),
-            ("01:05:00Z", "suspended"),
-            ("01:07:00Z", "active"),
-            ("01:09:00Z", "closed"),
-        )
+        event("evt-1001", time, user_id=42, status=status) for time, status in states.items()
     )
     fractions = (".51", ".5", ".511", "", ".509999999", ".5100")
     *order, precise = (event("order-7", f"01:00:00{text}Z", note=text) for text in fractions)
-    count_9, count_10, count_2, count_3, count_11 = (
-        event("counter-9", number, count=number) for number in (9, 10, 2, 3, 11)
-    )
+    counts = {number: event("counter-9", number, count=number) for number in (2, 3, 9, 10, 11)}
     sensor = "sensor-東京-\N{SATELLITE ANTENNA}"
     reading = event(sensor, "02:00:02+00:00", reading={"温度": 21.5, "tags": ["Ω", None, {}]})
-    balance = decode(
-        '{"balance":12345678901234567890123456789012345678,"rate":0.1,"tiny":-1.5E-130}'
-    )
-    ledger = {**balance, **event("ledger-1", "01:00:00Z")}
+    numbers = '{"balance":12345678901234567890123456789012345678,"rate":0.1,"tiny":-1.5E-130}'
+    ledger = {**decode(numbers), **event("ledger-1", "01:00:00Z")}
     once = [
         Group(sensor, "text in any script, nested", [reading], [], [reading]),
         Group("ledger-1", "big and precise numbers, twice", [ledger], [ledger], [ledger]),
@@ -73,34 +66,27 @@ def groups(key: str = "event_id", attribute: str = "timestamp", prefix: str = ""
     updates = [example, suspended, closed, active]
     late = "updates out of order; later the first and the newest again, one older than all"
     precision = "fractions of a second in any precision"
+    count, more = [counts[9], counts[10], counts[2]], [counts[3], counts[11]]
     return [
         Group("evt-1001", late, updates, [example, closed, old], [closed]),
         Group("order-7", precision, order, [precise], [order[2]]),
-        Group(
-            "counter-9",
-            "numbers as versions",
-            [count_9, count_10, count_2],
-            [count_3, count_11],
-            [count_11],
-        ),
+        Group("counter-9", "numbers as versions", count, more, [counts[11]]),
         *once,
     ]
 
 
 def bursts() -> Group:
     """Return shuffled bursts of events of ten ids: what debouncing is for."""
-    carts = [
-        [
-            decode(
-                f'{{"event_id":"cart-{cart}","items":{n},"timestamp":"2025-03-30T03:00:{n:02}Z"}}'
-            )
-            for n in range(20)
-        ]
-        for cart in range(10)
-    ]
-    burst = [event for cart in carts for event in cart]
+
+    def event(cart: int, n: int) -> Event:
+        time = f"2025-03-30T03:00:{n:02}Z"
+        made: Event = decode(f'{{"event_id":"cart-{cart}","items":{n},"timestamp":"{time}"}}')
+        return made
+
+    burst = [event(cart, n) for cart in range(10) for n in range(20)]
+    remains = burst[19::20]
     random.Random(1).shuffle(burst)  # noqa: S311 (a shuffle that is the same each time)
-    return Group("cart-0 … cart-9", "bursts of 20", burst, [], [cart[-1] for cart in carts])
+    return Group("cart-0 … cart-9", "bursts of 20", burst, [], remains)
 
 
 BROKEN: Final[Mapping[str, str]] = {

@@ -1,20 +1,27 @@
-"""`python -m tools load`: the lines of a file, or a table's items, into a queue."""
+"""`python -m tools load`: the lines of a file, or the items of a table, into a queue."""
 
+import random
 import re
 import sys
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
 
 import boto3
 from rich.console import Console
 
-from tools.aws import client
+from tools.aws import CONNECTIONS, client, explained
 from tools.console import printable
 from tools.errors import ToolError
-from tools.event import UnsendableError, event_body, from_item, to_json
-from tools.sending import send_messages
+from tools.event import MESSAGE_BYTES, UnsendableError, event_body, from_item, to_json
 
+# Of one request, with as many bytes as one message may have.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
+BATCH_MESSAGES: Final = 10
+ATTEMPTS: Final = 6
+FIRST_PAUSE_SECONDS: Final = 0.2
 PROBLEMS_SHOWN: Final = 20
 _REGION_IN_URL: Final = re.compile(r"https://(?:sqs\.)?([a-z]+(?:-[a-z]+)+-\d)\.")
 
@@ -79,8 +86,7 @@ def lines(stream: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
 def items(table: str, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the items of a table, its name or ARN, each the event that it was made of.
 
-    Raises ClientError: the table cannot be read.
-    Raises ToolError: its key is another.
+    Raises ClientError: the table cannot be read. Raises ToolError: its key is another.
     """
     region = table.split(":")[3] if table.startswith("arn:") else None
     dynamodb = client(boto3.Session(region_name=region), "dynamodb", attempts=8)
@@ -89,3 +95,58 @@ def items(table: str, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
         if "S" not in item.get(key, {}):
             raise ToolError(f"The key of {table} is not {key}: name it with --key-attribute.")
         yield f"item {item[key]['S']!r}", from_item(item)
+
+
+def send_messages(sqs: Any, queue_url: str, bodies: Iterable[str]) -> Iterator[str]:
+    """Send messages with a client of SQS, several requests at once; yield their ids in order.
+
+    Order in the queue is not kept: versions are what order events. Whatever ends this early
+    ends it after the requests that are under way.
+
+    Raises ToolError: one is not known to be in the queue, and may be if it is sent again.
+    """
+    under_way = deque[Future[list[str]]]()
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        for batch in batches(bodies):
+            under_way.append(pool.submit(_send, sqs, queue_url, batch))
+            if len(under_way) == 4 * CONNECTIONS:
+                yield from under_way.popleft().result()
+        for each in under_way:
+            yield from each.result()
+
+
+def _send(sqs: Any, queue_url: str, batch: list[str]) -> list[str]:
+    """Send one request, and again what failed of it."""
+    ids: dict[int, str] = {}
+    problem = ""
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            longest = FIRST_PAUSE_SECONDS * 2 ** (attempt - 1)
+            time.sleep(random.uniform(longest / 2, longest))  # noqa: S311 (spreads load)
+        left = [place for place in range(len(batch)) if place not in ids]
+        entries = [{"Id": str(place), "MessageBody": batch[place]} for place in left]
+        with explained():
+            answer = sqs.send_message_batch(QueueUrl=queue_url, Entries=entries)
+        # What an answer does not name is not sent.
+        ids |= {int(each["Id"]): each["MessageId"] for each in answer.get("Successful", [])}
+        if len(ids) == len(batch):
+            return [ids[place] for place in range(len(batch))]
+        problem = "SQS did not answer"
+        for failure in answer.get("Failed", []):
+            problem = f"{failure.get('Message', 'SQS gives no reason')} ({failure['Code']})"
+    raise ToolError(f"A message was not sent: {problem}.")
+
+
+def batches(bodies: Iterable[str]) -> Iterator[list[str]]:
+    """Cut messages into requests of as many as one takes."""
+    batch: list[str] = []
+    size = 0
+    for body in bodies:
+        added = len(body.encode())
+        if batch and (len(batch) == BATCH_MESSAGES or size + added > MESSAGE_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(body)
+        size += added
+    if batch:
+        yield batch

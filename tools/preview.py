@@ -1,17 +1,29 @@
-"""What the program registers for a stack, with no AWS at all."""
+"""What the real, unchanged program registers for a stack, without the Pulumi engine and any AWS.
 
+The engine's place is taken by Pulumi's own mock monitor; what a resource becomes is up to the
+mocks given.
+"""
+
+import asyncio
+import contextvars
 import json
+import runpy
+import signal
 from collections.abc import Mapping
+from dataclasses import dataclass
+from operator import attrgetter
+from pathlib import Path
 from typing import Any, Final
 
 import pulumi
 from pulumi.runtime import mocks as pulumi_mocks
+from pulumi.runtime import rpc
+from pulumi.runtime.settings import get_root_resource
 from rich.console import Console
 
 from tools.console import make_table
 from tools.errors import ToolError
-from tools.program import Run, plain, run
-from tools.stacks import Stack
+from tools.stacks import PROJECT, Stack
 
 # Stand for what only AWS knows: the account, as in AWS's own examples, the event source mapping's
 # name, and the moment at which a table's stream was enabled.
@@ -19,6 +31,7 @@ ACCOUNT: Final = "123456789012"
 MAPPING_UUID: Final = "a1b2c3d4-5678-90ab-cdef-111111111111"
 STREAM_LABEL: Final = "2025-01-01T00:00:00.000"
 
+STACK_TYPE: Final = "pulumi:pulumi:Stack"
 DASHBOARD: Final = "aws:cloudwatch/dashboard:Dashboard"
 FUNCTION: Final = "aws:lambda/function:Function"
 MAPPING: Final = "aws:lambda/eventSourceMapping:EventSourceMapping"
@@ -36,6 +49,31 @@ _ARNS: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """A resource as the program registered it, by Pulumi's own names."""
+
+    urn: str
+    type: str
+    name: str
+    inputs: Mapping[str, Any]
+    parent: str
+    dependencies: tuple[str, ...]
+    protect: bool
+    provider: str
+    """The one that the program gave it, or nothing."""
+    delete_before_replace: bool | None
+    """None if the program leaves it to the provider, which wants it wherever a name is given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What one run of the program registered, ordered by URN, and its stack outputs."""
+
+    resources: tuple[Resource, ...]
+    outputs: Mapping[str, Any]
+
+
 class Preview(pulumi_mocks.Mocks):
     """Answers each registration with the outputs that AWS would compute, in their real form."""
 
@@ -49,7 +87,7 @@ class Preview(pulumi_mocks.Mocks):
         """Compute the resource's id and its state."""
         if not args.custom:
             return None, args.inputs
-        state = plain(args.inputs)
+        state = _plain(args.inputs)
         named = "dashboardName" if args.typ == DASHBOARD else "name"
         given = MAPPING_UUID if args.typ == MAPPING else state.get(named, args.name)
         name = state[named] = self.name_of(args.name, given)
@@ -80,6 +118,93 @@ def preview(stack: Stack) -> Run:
     return run(stack, Preview(stack))
 
 
+def run(stack: Stack, mocks: pulumi_mocks.Mocks, program: Path = PROJECT) -> Run:
+    """Run the program, this one or that of another folder, with the stack's config.
+
+    Raises ToolError: the settings are wrong, or the mocks could not make a resource.
+    """
+    # Signals wait for the end: Pulumi's event loop breaks at one, and Python drops one that comes
+    # while it finalizes an object, as it does here by the thousand.
+    endings = (signal.SIGINT, signal.SIGTERM)
+    signal.pthread_sigmask(signal.SIG_BLOCK, endings)
+    try:
+        # Pulumi keeps its state in context variables: in a context of its own, each is the first.
+        with asyncio.Runner() as runner:
+            runner.get_loop()  # the one that Pulumi looks for, and that Python no longer makes
+            return contextvars.Context().run(_run, stack, mocks, program)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, endings)
+
+
+def _run(stack: Stack, mocks: pulumi_mocks.Mocks, folder: Path) -> Run:
+    monitor = _Recorder(mocks)
+    outputs: dict[str, Any] = {}
+    pulumi.runtime.set_all_config(dict(stack.config))
+    pulumi.runtime.set_mocks(mocks, stack.project, stack.name, preview=False, monitor=monitor)
+
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]
+    def program() -> pulumi.Output[None]:
+        runpy.run_path(str(folder), run_name="__main__")
+        root: Any = get_root_resource()
+        return pulumi.Output.all(**root.outputs).apply(outputs.update)
+
+    try:
+        program()
+    except Exception as error:
+        # Pulumi wraps what the mocks raise in words about the resource that waited for it.
+        if monitor.error or isinstance(error, pulumi.RunError):
+            raise monitor.error or ToolError(str(error)) from None
+        raise
+    return Run(resources=tuple(sorted(monitor.recorded, key=attrgetter("urn"))), outputs=outputs)
+
+
+class _Recorder(pulumi_mocks.MockMonitor):
+    """Records what MockResourceArgs leaves out: parent, dependencies and options."""
+
+    def __init__(self, mocks: pulumi_mocks.Mocks) -> None:
+        super().__init__(mocks)
+        self.recorded: list[Resource] = []
+        self.error: ToolError | None = None
+
+    def make_urn(self, parent: str, type_: str, name: str) -> str:
+        """Name a resource as the engine does: the stack is no part of a child's type."""
+        parent_type = parent.split("::")[2] if parent else STACK_TYPE
+        full = type_ if parent_type == STACK_TYPE else f"{parent_type}${type_}"
+        urn: str = super().make_urn("", full, name)
+        return urn
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 (gRPC's name)
+        """Record the request, then let the mocks make the resource."""
+        if request.type != STACK_TYPE:
+            is_said = request.deleteBeforeReplaceDefined
+            made = Resource(
+                urn=self.make_urn(request.parent, request.type, request.name),
+                type=request.type,
+                name=request.name,
+                inputs=_plain(rpc.deserialize_properties(request.object)),
+                parent=request.parent,
+                dependencies=tuple(sorted(request.dependencies)),
+                protect=request.protect,
+                provider=request.provider,
+                delete_before_replace=request.deleteBeforeReplace if is_said else None,
+            )
+            self.recorded.append(made)
+        try:
+            return super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        except ToolError as error:
+            self.error = self.error or error
+            raise
+
+
+def _plain(value: Any) -> Any:
+    """Give whole numbers back their type: between program and engine all numbers are doubles."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def show(stack: Stack, run: Run) -> None:
     """Print a line for each resource of a provider, and the outputs."""
     title = f"{stack.project}-{stack.name} in {stack.region}"
@@ -102,10 +227,5 @@ def to_json(run: Run) -> str:
     names = ("urn", "type", "name", "inputs", "parent", "dependencies", "protect")
     resources = [{name: getattr(each, name) for name in names} for each in run.resources]
     found = {"resources": resources, "outputs": run.outputs}
-    return json.dumps(found, default=_asset_as_json, ensure_ascii=False, sort_keys=True, indent=2)
-
-
-def _asset_as_json(value: object) -> Mapping[str, Any]:
-    if isinstance(value, pulumi.AssetArchive):
-        return {"assets": {name: vars(asset) for name, asset in value.assets.items()}}
-    raise TypeError(f"{value!r} has no JSON form")
+    # An archive of the function's code, and the files in it.
+    return json.dumps(found, default=vars, ensure_ascii=False, sort_keys=True, indent=2)

@@ -7,10 +7,8 @@ from tools.console import printable
 from tools.deployed import Deployed, wait_for
 from tools.event import decode, is_same, message_body, parsed, to_json
 
-GRACE_SECONDS: Final = 30.0
-"""What the log, the pollers and a cold start take on AWS, beside the stack's own settings."""
-SKEW_SECONDS: Final = 300.0
-"""How far this machine's clock may be from AWS's."""
+GRACE_SECONDS: Final = 30.0  # for the log, the pollers and a cold start on AWS
+SKEW_SECONDS: Final = 300.0  # how far this machine's clock may be from AWS's
 LOOK_SECONDS: Final = 0.05
 # SQS's counts lag behind: only later does an empty queue mean that a message was acknowledged.
 SETTLED_SECONDS: Final = 5.0
@@ -33,11 +31,9 @@ def send(deployed: Deployed, body: str) -> int:
         print(f"Stored: the table already held this very event.\n{printable(to_json(event))}")
         return 0
 
-    dead = deployed.dead()
-    since = time.time() - SKEW_SECONDS
+    dead, since, failed = deployed.dead(), time.time() - SKEW_SECONDS, ""
     (message_id,) = deployed.send([body])
     began = time.monotonic()
-    failed = ""
 
     def look() -> tuple[int, str] | None:
         nonlocal dead, failed
@@ -51,21 +47,18 @@ def send(deployed: Deployed, body: str) -> int:
                 return 1, f"Rejected: {printable(line['reason'])}. It becomes a dead letter."
             failed = f" Its last delivery failed: {printable(line['reason'])}."
         # Others' dead letters are hidden by a look at them: only look if there is a new one.
-        if (count := deployed.dead()) > dead:
-            for letter in deployed.dead_letters():
-                if letter.message_id == message_id:
-                    why = f"Rejected: {printable(letter.reason)}" if letter.reason else "Failed"
-                    return 1, f"{why}. It is a dead letter."
-        dead = count
+        before, dead = dead, deployed.dead()
+        for letter in deployed.dead_letters() if dead > before else ():
+            if letter.message_id == message_id:
+                why = f"Rejected: {printable(letter.reason)}" if letter.reason else "Failed"
+                return 1, f"{why}. It is a dead letter."
         if item and not failed and seconds > SETTLED_SECONDS and not deployed.waiting():
             return 0, f"Superseded: the table keeps another event of its id.\n{shown}"
         return None
 
     seconds = deployed.visibility_seconds() + GRACE_SECONDS
-    status, text = wait_for(look, seconds, LOOK_SECONDS) or (
-        1,
-        f"Not known after {seconds:.0f} s what became of it; {deployed.waiting()} messages are in "
-        f"the queue.{failed}",
-    )
-    print(text)
-    return status
+    if not (known := wait_for(look, seconds, LOOK_SECONDS)):
+        left = f"{deployed.waiting()} messages are in the queue.{failed}"
+        known = 1, f"Not known after {seconds:.0f} s what became of it; {left}"
+    print(known[1])
+    return known[0]

@@ -40,8 +40,8 @@ class _Smoke:
         self._run = f"smoke-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
         self._since = time.time() - SKEW_SECONDS
         self._groups = groups(deployed.key, deployed.version_attribute, f"{self._run}-")
+        # Bodies by message id, of what may yet become an item or a dead letter.
         self._under_way: dict[str, str] = {}
-        """Bodies by message id, of what may yet become an item or a dead letter."""
 
     def run(self, *, broken: bool) -> list[str]:
         """Return a line for each promise that is not kept; what is sent is cleaned up."""
@@ -96,19 +96,15 @@ class _Smoke:
                 found.append(f"{group.shows}: {stored} is stored, and not {to_json(remains)}")
         return found
 
-    def _why(self) -> Iterator[str]:
-        """Yield what the log says of canaries of which nothing is stored, if there are any."""
+    def _why(self) -> list[str]:
+        """Return what the log says of canaries of which nothing is stored, if there are any."""
         if all(map(self._item, self._groups)):
-            return
+            return []
         reasons = self._deployed.reasons(self._since)
-        for message in (*self._under_way, ""):
-            if message in reasons:
-                yield f"The log says: {printable(reasons[message])}"
-                return
-        yield (
-            f"The log says nothing of it, and {self._deployed.waiting()} messages are in the "
-            "queue: is the event source mapping enabled?"
-        )
+        told = [printable(reasons[each]) for each in (*self._under_way, "") if each in reasons]
+        waiting = f"nothing of it, and {self._deployed.waiting()} messages are in the queue"
+        mapping = "is the event source mapping enabled?"
+        return [f"The log says: {told[0]}" if told else f"The log says {waiting}: {mapping}"]
 
     def _broken(self) -> Iterator[str]:
         """Send what is no event; yield a line if it is no dead letter with a reason in the end."""

@@ -61,9 +61,8 @@ def load_stack(name: str, project: Path = PROJECT) -> Stack:
     definition, file = _read(project / "Pulumi.yaml"), project / f"Pulumi.{name}.yaml"
     if not file.is_file():
         known = ", ".join(sorted(path.name.split(".")[1] for path in project.glob("Pulumi.*.yaml")))
-        raise ToolError(
-            f"There is no stack {name!r}: {file.name} does not exist. The stacks are: {known}."
-        )
+        missing = f"{file.name} does not exist. The stacks are: {known}."
+        raise ToolError(f"There is no stack {name!r}: {missing}")
     given = _read(file).get("config") or {}
     for key, value in given.items():
         if isinstance(value, dict) and value.keys() == {"secure"}:
@@ -85,14 +84,13 @@ def _of_partition(region: str) -> Mapping[str, str]:
 
 def _texts(config: Mapping[str, object], project: str) -> dict[str, str]:
     """Write keys and values as the Pulumi CLI hands them on."""
-    return {
-        key if ":" in key else f"{project}:{key}": value
-        if isinstance(value, str)
-        else json.dumps(
-            value, default=str, ensure_ascii=False, separators=(",", ":"), sort_keys=True
-        )
-        for key, value in config.items()
-    }
+
+    def text(value: object) -> str:
+        json_of: Any = {"default": str, "ensure_ascii": False, "separators": (",", ":")}
+        return value if isinstance(value, str) else json.dumps(value, sort_keys=True, **json_of)
+
+    named = {key if ":" in key else f"{project}:{key}": value for key, value in config.items()}
+    return {key: text(value) for key, value in named.items()}
 
 
 def _read(file: Path) -> dict[str, Any]:

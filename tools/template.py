@@ -13,8 +13,7 @@ from pulumi.runtime import mocks as pulumi_mocks
 
 from tools.cloudformation import CODE_PARAMETERS, KINDS, Kind
 from tools.errors import ToolError
-from tools.preview import Preview
-from tools.program import Resource, run
+from tools.preview import Preview, Resource, run
 from tools.stacks import PROJECT, Stack
 
 # Stand for what a pseudo parameter tells; no config has them by chance.

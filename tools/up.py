@@ -11,6 +11,7 @@ from typing import Any, Final
 from botocore.exceptions import WaiterError
 
 from tools.aws import CREDENTIALS
+from tools.cloudformation import CODE_PARAMETERS
 from tools.emulator import Emulator
 from tools.errors import ToolError
 from tools.groups import EXAMPLE
@@ -19,10 +20,9 @@ from tools.template import Template, make_template
 
 # Where the commands that are shown keep the line that `up` prints.
 OUTPUTS_FILE: Final = "local.json"
-BUCKET: Final = "event-state-code"
 
 
-def up(stack_name: str, port: int | None) -> None:
+def up(stack_name: str, port: int) -> None:
     """Print one line of JSON when ready: stack outputs, endpointUrl, region. Then stay."""
     stack = load_stack(stack_name)
     with suppress(KeyboardInterrupt):  # the way it is meant to end
@@ -53,15 +53,13 @@ def deploy(aws: Emulator, template: Template) -> dict[str, str]:
     Raises ToolError: the embedded AWS refuses a resource.
     """
     s3, cloudformation = aws.client("s3"), aws.client("cloudformation")
-    s3.create_bucket(Bucket=BUCKET)
-    s3.put_object(Bucket=BUCKET, Key="code.zip", Body=template.code)
+    code = dict(zip(CODE_PARAMETERS, ("event-state-code", "code.zip"), strict=True))
+    s3.create_bucket(Bucket=code["CodeS3Bucket"])
+    s3.put_object(Bucket=code["CodeS3Bucket"], Key=code["CodeS3Key"], Body=template.code)
     name = cloudformation.create_stack(
         StackName="event-state",
         TemplateBody=json.dumps(template.body),
-        Parameters=[
-            {"ParameterKey": "CodeS3Bucket", "ParameterValue": BUCKET},
-            {"ParameterKey": "CodeS3Key", "ParameterValue": "code.zip"},
-        ],
+        Parameters=[{"ParameterKey": key, "ParameterValue": each} for key, each in code.items()],
         Capabilities=["CAPABILITY_IAM"],
     )["StackId"]
     try:

@@ -18,14 +18,14 @@ import pytest
 from moto.sqs.models import Message
 
 from function.loop import Loop
-from function.request import Answer, NoAnswerError, Pause, Request, Task
+from function.request import Answer, Request, Task
 from function.upsert import Upsert
 from tests.function.batches import LETTERS, QUEUE
 
 Attributes = dict[str, dict[str, Any]]
 Step = Callable[[Request], Answer]
-"""Answers a request; may raise NoAnswerError."""
-Reply = Answer | NoAnswerError
+"""Answers a request; may raise OSError."""
+Reply = Answer | OSError
 
 
 def ok(said: object) -> Answer:
@@ -159,7 +159,7 @@ def _holds(asked: dict[str, Any], stored: Attributes) -> bool:
     return bool(eval(expression, {"operands": operands, **functions}))  # noqa: S307 (the function wrote it)
 
 
-class Driver:
+class Driver(Loop):
     """Runs tasks as function.loop.Loop does, step by step, in an order that a test chooses."""
 
     def __init__(
@@ -169,6 +169,7 @@ class Driver:
         requests: float = float("inf"),
     ) -> None:
         """choose: which of so many tasks goes on, from 0. requests: after so many, time is up."""
+        super().__init__()
         self._answer, self._choose, self._requests = answer, choose, requests
         self.begun: list[Request] = []
         self.pauses: list[float] = []
@@ -178,11 +179,11 @@ class Driver:
         assert begin_until <= wait_until
         upcoming, waiting = iter(tasks), list[tuple[Task, Request]]()
 
-        def resume(task: Task, news: Reply | None) -> None:
+        def resume(task: Task, news: Answer | None) -> None:
             try:
-                wish = task.throw(news) if isinstance(news, Exception) else task.send(news)
-                while isinstance(wish, Pause):
-                    self.pauses.append(wish.seconds)
+                wish = task.send(news)
+                while not isinstance(wish, Request):
+                    self.pauses.append(wish)
                     wish = task.send(None)
             except StopIteration:
                 return
@@ -196,9 +197,9 @@ class Driver:
             task, request = waiting.pop(self._choose(len(waiting)) % len(waiting))
             self.begun.append(request)
             try:
-                news: Reply = self._answer(request)
-            except NoAnswerError as failure:
-                news = failure
+                news = self._answer(request)
+            except OSError as failure:
+                news = Answer(0, str(failure).encode())
             except AssertionError as failure:
                 pytest.fail(str(failure))  # which the function cannot catch
             resume(task, news)
@@ -206,7 +207,7 @@ class Driver:
             task.close()
 
 
-def upsert(runner: Driver | Loop | Step, **environment: str) -> Upsert:
+def upsert(runner: Loop | Step, **environment: str) -> Upsert:
     """Make the function's core on a loop; environment: beside TABLE_NAME."""
-    loop = runner if isinstance(runner, Driver | Loop) else Driver(runner)
+    loop = runner if isinstance(runner, Loop) else Driver(runner)
     return Upsert({"TABLE_NAME": "events", **environment}, loop)

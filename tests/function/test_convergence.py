@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from function.request import Answer, NoAnswerError, Request
+from function.request import Answer, Request
 from tests.function.batches import FIRST, MANAGED, NEWEST, READ, invoke, record
 from tests.function.memory import Driver, Memory, error, ok, replying, upsert
 from tests.function.test_policy import VERSIONS
@@ -62,7 +62,7 @@ def storable(bodies: Iterable[str]) -> list[dict[str, Any]]:
 BEFORE: Final = [
     replying(error("ProvisionedThroughputExceededException")),
     replying(error("InternalServerError", status=500)),
-    replying(NoAnswerError("nobody there")),
+    replying(OSError("nobody there")),
 ]
 LOST, LATER, HALF, DELETED, NESTED = range(len(BEFORE), len(BEFORE) + 5)
 
@@ -96,7 +96,7 @@ class World:
             return BEFORE[fault](request)
         if fault == LATER:
             self.late.append(request)
-            raise NoAnswerError("too late")
+            raise OSError("too late")
         if fault == DELETED and self.memory.items:
             key = sorted(self.memory.items)[0]
             del self.memory.items[key]
@@ -112,7 +112,7 @@ class World:
             first = self.first.setdefault((key, self.deletions[key]), item)
             assert first is item, "an item was changed"
         if fault == LOST:
-            raise NoAnswerError("lost on its way back")
+            raise OSError("lost on its way back")
         return answer
 
     def deliver(self) -> None:

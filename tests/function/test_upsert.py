@@ -235,7 +235,7 @@ def test_lines_are_written_at_once_and_an_output_that_is_gone_undoes_nothing(
 @pytest.mark.parametrize(
     ("surprise", "error"),
     [
-        (Mock(side_effect=OSError("no more file descriptors")), "OSError"),
+        (Mock(side_effect=RuntimeError("no more file descriptors")), "RuntimeError"),
         (Mock(return_value=Mock(**{"json.side_effect": KeyError("odd")})), "KeyError"),
     ],
     ids=["the loop", "an answer"],

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from tools.preview import preview
-from tools.program import Resource, Run
+from tools.preview import Resource, Run, preview
 from tools.stacks import Stack, load_stack
 
 KEY: Final = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"

@@ -14,8 +14,7 @@ from pydantic.alias_generators import to_camel
 
 from tests.infra.registered import KEY, stack_with
 from tests.infra.test_settings import KEYS
-from tools.preview import Preview, preview
-from tools.program import Run, run
+from tools.preview import Preview, Run, preview, run
 from tools.stacks import PROJECT, Stack
 
 SHOP: Final = Stack(name="test", project="shop", config={"aws:region": "us-east-1"})

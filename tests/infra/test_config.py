@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 from infra.config import load_arguments
 from tests.infra.registered import RULE, TOPIC_OF_EVENTS, stack_with
 from tools.errors import ToolError
-from tools.program import run
+from tools.preview import run
 from tools.stacks import Stack
 
 FIX: Final = "Fix: pulumi config set --stack prod"

@@ -11,7 +11,7 @@ from typing import Final
 
 from tools.deployed import Deployed, wait_for
 from tools.emulator import Emulator
-from tools.sending import BATCH_MESSAGES
+from tools.load import BATCH_MESSAGES
 from tools.stacks import PROJECT, Stack, load_stack
 from tools.template import Template, make_template, zip_of
 from tools.up import deploy

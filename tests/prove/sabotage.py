@@ -3,13 +3,14 @@
 Deployed beside the function, which is changed before its handler is imported.
 """
 
+import re
 from collections.abc import Callable, Generator
 from typing import Any, Final
 
-from function import policy, queue, reader, table, upsert
+from function import connection, policy, queue, table, upsert
 from function.message import Outcome
 
-Task = Generator[Any, Any, None]
+Task = Generator[Any, Any, Any]
 
 
 def _acknowledge_before_write(write: Any) -> Any:
@@ -29,11 +30,17 @@ def _swallow_an_exception(meaning: Any) -> Any:
     return wrapped
 
 
-def _any_length(read_head: Any) -> Any:
-    def wrapped(self: Any, start: int) -> bool:
-        is_read: bool = read_head(self, start)
-        self._end = len(self._received)
-        return is_read
+def _any_length(read: Any) -> Any:
+    def wrapped(receive: Any, most_bytes: int) -> Task:
+        head, end, body = (yield from receive()).partition(b"\r\n\r\n")
+        length = b"content-length:%d" % len(body)
+        whole = re.sub(rb"(?i)content-length: *\d+", length, head) + end + body
+
+        def received() -> Task:
+            return whole
+            yield
+
+        return (yield from read(received, most_bytes))
 
     return wrapped
 
@@ -61,16 +68,16 @@ def _letter_before_it_is_confirmed(put_aside: Any) -> Any:
 SABOTAGES: Final[dict[str, tuple[Any, str, Callable[[Any], Any]]]] = {
     "acknowledge-before-write": (table.Table, "write", _acknowledge_before_write),
     "swallow-an-exception": (table, "_meaning", _swallow_an_exception),
-    "no-condition": (policy._Newest, "condition", lambda _: policy.Policy.condition),
-    "any-length": (reader.Reader, "_read_head", _any_length),
+    "no-condition": (policy.Policy, "condition", lambda _: lambda *_: {}),
+    "any-length": (connection, "read", _any_length),
     "drop-the-loser": (table.Table, "write", _drop_the_loser),
     "answer-nothing": (upsert.Upsert, "__call__", lambda call: lambda *given: call(*given) and {}),
     "read-taken-for-a-write": (
-        policy._Newest,
+        policy.Policy,
         "is_settled",
         lambda _: lambda self, message, stored: stored != {},
     ),
-    "conflict-acknowledged": (policy._First, "conflict", lambda _: lambda *_: ""),
+    "conflict-acknowledged": (policy.Policy, "conflict", lambda _: lambda *_: ""),
     "letter-before-it-is-confirmed": (queue.Queue, "put_aside", _letter_before_it_is_confirmed),
     "pause-of-twelve-hours": (queue, "pause_seconds", lambda _: lambda message: 12 * 3600),
 }

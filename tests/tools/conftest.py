@@ -1,6 +1,7 @@
 """A stack as its outputs name it, on moto, in this process: all but a function that does things."""
 
 import json
+import tempfile
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +10,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from tools.__main__ import main
 from tools.deployed import Deployed
 
 REGION = "eu-west-1"
@@ -47,6 +49,13 @@ class MockedStack:
             "keyAttribute": "order_id",
         }
         self.deployed = Deployed(self.outputs)
+
+    def run(self, *command: str) -> int:
+        """Run a command of `python -m tools` about this stack; return its exit status."""
+        with tempfile.NamedTemporaryFile("w+") as file:
+            json.dump(self.outputs, file)
+            file.flush()
+            return main([*command, "--outputs", file.name])
 
     def log(self, at: float | None = None, /, **members: Any) -> None:
         """Write a line into the function's log, at some seconds since 1970."""

@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from function.report import Report
+from tests.function.batches import Context
 from tests.tools.conftest import MockedStack
 from tools import deployed as tools_deployed
 from tools.deployed import outcomes, wait_for
@@ -17,9 +18,9 @@ from tools.deployed import outcomes, wait_for
 def test_the_outcomes_of_a_line_are_what_the_function_counted(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    report = Report("f", "r-1")
-    report.line("ERROR", "no", messageId="m-1")
-    report.write({"Written": 2, "Failed": 1})
+    report = Report()
+    report.troubles.add("no")
+    report.write([], {"Written": 2, "Failed": 1}, Context())
     told = map(json.loads, capsys.readouterr().out.splitlines())
     assert list(map(outcomes, told)) == [{}, {"Written": 2, "Failed": 1}]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tools.__main__ import main
+from tools.deployed import of_file, of_stack
 from tools.errors import ToolError
-from tools.outputs import of_file, of_stack
 
 Captured = pytest.CaptureFixture[str]
 GIVEN = {

@@ -11,11 +11,11 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tools import sending
+from tools import load as sending
 from tools.aws import client, emulator_session
 from tools.errors import ToolError
 from tools.event import MESSAGE_BYTES
-from tools.sending import ATTEMPTS, batches, send_messages
+from tools.load import ATTEMPTS, batches, send_messages
 
 URL = "https://sqs.us-east-1.amazonaws.com/123456789012/q"
 Fail = Callable[[str, int], dict[str, Any] | None]

@@ -14,7 +14,7 @@ from cfnlint.config import ManualArgs
 
 from tests.infra.registered import EVERYTHING, VARIANTS, stack_with, variant
 from tools.errors import ToolError
-from tools.program import Resource
+from tools.preview import Resource
 from tools.stacks import Stack, load_stack
 from tools.template import make_template, references_in
 

@@ -10,8 +10,7 @@ import pytest
 
 from tools.deployed import wait_for
 from tools.emulator import Emulator
-from tools.preview import Preview
-from tools.program import Run, run
+from tools.preview import Preview, Run, run
 from tools.stacks import PROJECT, Stack
 from tools.template import make_template
 from tools.up import deploy

@@ -10,6 +10,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterator
+from itertools import product
 from typing import Any, Final
 
 from function.loop import Loop
@@ -30,13 +31,10 @@ def _batches(size: int, repeats: float) -> Iterator[dict[str, Any]]:
     """Yield batches of events of so many bytes; a share of them repeats what came long before."""
     rng, first = random.Random(1), EVENTS - int(EVENTS * repeats)  # noqa: S311 (repeatable)
     numbers = [*range(first), *(rng.randrange(first) for _ in range(EVENTS - first))]
+    padding = "x" * (size - 80)
+    events = [{"event_id": f"evt-{n:08}", "timestamp": n, "padding": padding} for n in numbers]
     for start in range(0, EVENTS, BATCH):
-        yield sqs_event(
-            [
-                {"event_id": f"evt-{n:08}", "timestamp": n, "padding": "x" * (size - 80)}
-                for n in numbers[start : start + BATCH]
-            ]
-        )
+        yield sqs_event(events[start : start + BATCH])
 
 
 def measure(aws: Emulator, size: int, repeats: float, *, reads: bool) -> dict[str, Any]:
@@ -77,7 +75,5 @@ def measure(aws: Emulator, size: int, repeats: float, *, reads: bool) -> dict[st
 
 if __name__ == "__main__":
     with Emulator() as aws:
-        for size in (1024, 3072):
-            for repeats in (0.0, 0.5, 0.9):
-                for reads in (False, True):
-                    print(json.dumps(measure(aws, size, repeats, reads=reads)), flush=True)
+        for size, repeats, reads in product((1024, 3072), (0.0, 0.5, 0.9), (False, True)):
+            print(json.dumps(measure(aws, size, repeats, reads=reads)), flush=True)

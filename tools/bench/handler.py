@@ -7,7 +7,6 @@ only if the endpoint received every event, unchanged.
 """
 
 import argparse
-import importlib.util
 import json
 import os
 import platform
@@ -15,6 +14,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from importlib.util import find_spec
 from math import ceil
 from pathlib import Path
 from statistics import median
@@ -29,7 +29,6 @@ from tools.bench.measure import (
     BenchmarkError,
     Run,
     cpu_quota,
-    repeated,
     run,
     state,
 )
@@ -112,38 +111,39 @@ def benchmark(latency_ms: float, plan: Plan) -> dict[str, Any]:
     report: dict[str, Any] = {"latency_ms": latency_ms, "limited": {}, "memory": {}, "debounce": {}}
     with running_stub(latency_ms) as stub:
         trip = report["round_trip_ms"] = stub.round_trip_ms()
-        sizes = {n: Compared(plan.variants, n, size, stub) for n, size in plan.sizes.items()}
+        sizes = {str(n): Compared(plan.variants, n, size, stub) for n, size in plan.sizes.items()}
         report["variants"] = {
             name: {
-                "wall_ratio": {str(n): of.ratio(name, "wall_ms") for n, of in sizes.items()},
-                "cpu_ratio": {str(n): of.ratio(name, "cpu_ms") for n, of in sizes.items()},
+                "wall_ratio": {n: of.ratio(name, "wall_ms") for n, of in sizes.items()},
+                "cpu_ratio": {n: of.ratio(name, "cpu_ms") for n, of in sizes.items()},
                 "first_write_ms": median(
                     each.first_write_ms for of in sizes.values() for each in of.runs[name]
                 ),
-                "wall_ms": {str(n): of.median(name, "wall_ms") for n, of in sizes.items()},
-                "cpu_ms_per_event": {str(n): of.median(name, "cpu_ms") for n, of in sizes.items()},
+                "wall_ms": {n: of.median(name, "wall_ms") for n, of in sizes.items()},
+                "cpu_ms_per_event": {n: of.median(name, "cpu_ms") for n, of in sizes.items()},
             }
             for name in plan.variants
         }
         report["floor_ratio"] = {
-            str(n): trip * ceil(n / AT_ONCE) / of.median(BASELINE, "wall_ms")
+            n: trip * ceil(int(n) / AT_ONCE) / of.median(BASELINE, "wall_ms")
             for n, of in sizes.items()
         }
         for memory_mb in plan.limited_memory_mb:
             with cpu_quota(memory_mb) as group:
                 limited = Compared(pair, 10, plan.limited, stub, memory_mb, group)
-            wall_ms = limited.median(SUBJECT, "wall_ms")
+            figures = {
+                name: {
+                    "wall_ratio": limited.ratio(name, "wall_ms"),
+                    "wall_ms": limited.median(name, "wall_ms"),
+                }
+                for name in pair
+            }
+            wall_ms = figures[SUBJECT]["wall_ms"]
             gb_seconds = ceil(wall_ms) / 1000 * memory_mb / 1024
             usd = PRICES["lambda_request"] + gb_seconds * PRICES["lambda_gb_second"]
             report["memory"][str(memory_mb)] = {"wall_ms": wall_ms, "usd_per_million": usd / 10}
             if 256 <= memory_mb <= 1024:
-                report["limited"][str(memory_mb)] = {
-                    name: {
-                        "wall_ratio": limited.ratio(name, "wall_ms"),
-                        "wall_ms": limited.median(name, "wall_ms"),
-                    }
-                    for name in pair
-                }
+                report["limited"][str(memory_mb)] = figures
         with cpu_quota(MEMORY_MB) as group:
             first = (plan.first_large, 1)
             large = Compared(pair, 100, first, stub, MEMORY_MB, group, warm_up_events=0)
@@ -152,7 +152,8 @@ def benchmark(latency_ms: float, plan: Plan) -> dict[str, Any]:
         report["runtime"] = measure_runtime(stub, plan.first_large)
         for percent in plan.repeated_percent:
             _say(f"{percent} % repeated ids")
-            batch = repeated(REPEATING_BATCH, percent, first=1 + WARM_UP_EVENTS)
+            ids = REPEATING_BATCH * (100 - percent) // 100
+            batch = [state(1 + WARM_UP_EVENTS + i % ids, i // ids) for i in range(REPEATING_BATCH)]
             report["debounce"][str(percent)] = {
                 name: run(build, [batch], stub).writes_per_message for name, build in pair.items()
             }
@@ -170,17 +171,14 @@ def benchmark(latency_ms: float, plan: Plan) -> dict[str, Any]:
 def main(arguments: Sequence[str] | None = None, plan: Plan = FULL) -> int:
     """Run the benchmark; 1 if a variant failed or wrote less than it was given."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench.handler", description=main.__doc__)
-    parser.add_argument("--json", action="store_true", help="print JSON, with every figure")
-    parser.add_argument("--plot", type=Path, metavar="PNG", help="draw the comparison there")
+    parser.add_argument("--json", action="store_true", help="print every figure as JSON, too")
     parser.add_argument(
         "--latency-ms", type=float, default=5, help="the endpoint's latency (default: %(default)s)"
     )
     options = parser.parse_args(arguments)
-    needed = {"matplotlib": options.plot, "aws_lambda_powertools": plan.variants.keys() & {*PEERS}}
-    for package, is_needed in needed.items():
-        if is_needed and importlib.util.find_spec(package) is None:
-            _say(f"Not installed: {package}. `make bench` installs and runs all.")
-            return 1
+    if plan.variants.keys() & {*PEERS} and find_spec("aws_lambda_powertools") is None:
+        _say("Not installed: aws_lambda_powertools. `make bench` installs and runs all.")
+        return 1
     try:
         figures = benchmark(options.latency_ms, plan)
     except BenchmarkError as error:
@@ -188,13 +186,8 @@ def main(arguments: Sequence[str] | None = None, plan: Plan = FULL) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    if options.plot:
-        from tools.bench.pictures import peers
-
-        peers(figures, options.plot)
     if options.json:
         print(json.dumps(figures, indent=2))
-        return 0
     ratios = {"wall": "wall_ratio", "CPU": "cpu_ratio"}
     columns = [f"{what} {n}" for what in ratios for n in figures["floor_ratio"]]
     title = "Batches of so many events, as ratios to client_loop"
@@ -202,9 +195,10 @@ def main(arguments: Sequence[str] | None = None, plan: Plan = FULL) -> int:
     for name, row in figures.pop("variants").items():
         shown = (short(each) for key in ratios.values() for each in row[key].values())
         table.add_row(name, *shown, short(row["first_write_ms"]))
-    Console().print(table)
+    console = Console(stderr=options.json, highlight=False, soft_wrap=True)
+    console.print(table)
     for name, figure in figures.items():
-        print(f"{name}: {json.dumps(figure)}")
+        console.print(f"{name}: {json.dumps(figure)}", markup=False)
     return 0
 
 

@@ -31,10 +31,8 @@ class Run(NamedTuple):
     """What one process took, and what the endpoint received."""
 
     first_write_ms: float
-    wall_ms: float
-    """Per batch."""
-    cpu_ms: float
-    """Per event."""
+    wall_ms: float  # per batch
+    cpu_ms: float  # per event
     writes_per_message: float
 
 
@@ -58,29 +56,20 @@ def state(number: int, revision: int = 0) -> State:
     }
 
 
-def repeated(messages: int, percent: int, first: int) -> list[State]:
-    """Make as many states, of which `percent` bring a newer revision of one that came before."""
-    distinct = messages * (100 - percent) // 100
-    return [state(first + i % distinct, i // distinct) for i in range(messages)]
-
-
 def sqs_event(states: Sequence[State]) -> dict[str, Any]:
     """Make what Lambda hands to a function for one batch from the queue."""
-    return {
-        "Records": [
-            {
-                "messageId": f"5d1c7a3e-0f2b-4b7c-9d3e-{i:012d}",
-                "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a",
-                "body": json.dumps(s, ensure_ascii=False, separators=(",", ":")),
-                "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1743296400000"},
-                "messageAttributes": {},
-                "eventSource": "aws:sqs",
-                "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:event-state-queue",
-                "awsRegion": "eu-west-1",
-            }
-            for i, s in enumerate(states)
-        ]
+    rest = {
+        "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a",
+        "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1743296400000"},
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:event-state-queue",
+        "awsRegion": "eu-west-1",
     }
+    bodies = [json.dumps(each, ensure_ascii=False, separators=(",", ":")) for each in states]
+    ids = [f"5d1c7a3e-0f2b-4b7c-9d3e-{number:012d}" for number in range(len(bodies))]
+    pairs = zip(ids, bodies, strict=True)
+    return {"Records": [{"messageId": each, "body": body, **rest} for each, body in pairs]}
 
 
 def difference(sent: Sequence[State], puts: Sequence[State]) -> str:

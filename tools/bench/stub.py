@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
-from typing import IO, Any, cast
+from typing import Any
 
 import botocore
 import trustme
@@ -38,12 +38,10 @@ class _Connection(asyncio.Protocol):
     """One client connection; `requests` is shared by all of them, in order of arrival."""
 
     def __init__(self, latency: float, requests: list[tuple[bytes, bytes]]) -> None:
-        self._latency = latency
-        self._requests = requests
-        self._buffer = b""
+        self._latency, self._requests, self._buffer = latency, requests, b""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._write = cast("asyncio.Transport", transport).write
+    def connection_made(self, transport: Any) -> None:
+        self._write = transport.write
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -84,8 +82,8 @@ class Stub:
     """A running stub, seen from the process that started it."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", ca_bundle: str) -> None:
-        self._asks = cast("IO[bytes]", process.stdin)
-        self._tells = cast("IO[bytes]", process.stdout)
+        pipes: Any = process
+        self._asks, self._tells = pipes.stdin, pipes.stdout
         self.port = int(self._tells.readline())
         self.url = f"https://{HOST}:{self.port}"
         """The endpoint for AWS_ENDPOINT_URL."""

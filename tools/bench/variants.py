@@ -94,36 +94,27 @@ def powertools_batch(wrap: Callable[[Any], Any] = lambda upsert: upsert) -> Hand
     """Put items with the Table resource in Powertools' BatchProcessor."""
     from decimal import Decimal
 
-    from aws_lambda_powertools.utilities.batch import (
-        BatchProcessor,
-        EventType,
-        process_partial_response,
-    )
-    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+    from aws_lambda_powertools.utilities import batch
 
-    table, processor = _table(), BatchProcessor(event_type=EventType.SQS)
+    table, processor = _table(), batch.BatchProcessor(event_type=batch.EventType.SQS)
 
-    def upsert(record: SQSRecord) -> None:
+    def upsert(record: Any) -> None:
         table.put_item(Item=json.loads(record.body, parse_float=Decimal))
 
     wrapped = wrap(upsert)
-    return lambda event, context: process_partial_response(
+    return lambda event, context: batch.process_partial_response(
         event=event, record_handler=wrapped, processor=processor, context=context
     )
 
 
 def powertools_idempotency() -> Handler:
     """Put items likewise, with Powertools' Idempotency by message id, kept in DynamoDB."""
-    from aws_lambda_powertools.utilities.idempotency import (
-        DynamoDBPersistenceLayer,
-        IdempotencyConfig,
-        idempotent_function,
-    )
+    from aws_lambda_powertools.utilities import idempotency
 
-    config = IdempotencyConfig(event_key_jmespath="messageId", lambda_context=CONTEXT)
-    layer = DynamoDBPersistenceLayer(table_name="idempotency")
+    config = idempotency.IdempotencyConfig(event_key_jmespath="messageId", lambda_context=CONTEXT)
+    layer = idempotency.DynamoDBPersistenceLayer(table_name="idempotency")
     return powertools_batch(
-        lambda upsert: idempotent_function(
+        lambda upsert: idempotency.idempotent_function(
             upsert, data_keyword_argument="record", config=config, persistence_store=layer
         )
     )
