@@ -26,6 +26,9 @@ WHOLE: dict[bytes, Answer] = {
     answer(x_amzn_RequestId="X:X"): READ._replace(request_id="X:X"),
     answer(b'"\xc3\r\n\r\n"'): READ._replace(body=b'"\xc3\r\n\r\n"'),
     answer(b"x" * 60_000): READ._replace(body=b"x" * 60_000),
+    answer(Connection="close"): READ._replace(is_last=True),
+    answer(Connection="x, Close"): READ._replace(is_last=True),
+    answer(Connection=None): READ,
     OK.replace(b" Whatever", b""): READ,
     OK.replace(b"t-Length: 2", b"t-length:\t2 "): READ,
     b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}": Answer(200, b"{}"),
@@ -103,12 +106,6 @@ def test_a_request_says_how_long_its_answer_may_be() -> None:
     assert read(longest, most_bytes=len(longest)) is not None
     with pytest.raises(OSError, match="too long"):
         read(longest, most_bytes=len(longest) - 1)
-
-
-def test_an_answer_may_be_the_last_of_its_connection() -> None:
-    for said in ("close", "Close", "x, close", "keep-alive", None):
-        expected = READ._replace(is_last=said not in ("keep-alive", None))
-        assert read(answer(Connection=said)) == expected
 
 
 sent = st.sampled_from([OK, REFUSED])
