@@ -208,8 +208,7 @@ def test_each_attempt_takes_the_next_address(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: found)
         (refused,) = ask(looped("http://two:1"), attempt=1)
         assert ask(looped("http://two:1"), attempt=2) == [200]
-    reason = "[Errno 111] Connection refused"
-    assert refused == f"{reason}, connecting to {HOST}"
+    assert refused == f"[Errno 111] Connection refused, connecting to {HOST}"
 
 
 def test_a_certificate_that_is_not_trusted_is_refused(tmp_path: Path) -> None:
