@@ -17,10 +17,9 @@ import tools.demo
 import tools.load
 import tools.preview
 import tools.send
-import tools.smoke
 import tools.up
 from tools.aws import explained
-from tools.console import printable
+from tools.console import printable, say
 from tools.deployed import Deployed, of_file, of_stack
 from tools.emulator import Emulator
 from tools.stacks import load_stack
@@ -82,7 +81,7 @@ def template(stack: Config = "local") -> None:
 def emulator(port: Annotated[int, Port] = 4566) -> None:
     """Start the embedded AWS alone, for the real Pulumi CLI."""
     with Emulator(port=port, log=sys.stderr) as aws, suppress(KeyboardInterrupt):
-        print(f"The embedded AWS listens on {aws.endpoint_url}. Ctrl-C stops it.", file=sys.stderr)
+        say(f"The embedded AWS listens on {aws.endpoint_url}. Ctrl-C stops it.")
         aws.wait()
 
 
@@ -109,7 +108,7 @@ def dead_letters(stack: Stack = None, outputs: Outputs = None) -> None:
         print(printable(f"{sent} {letter.message_id} {named}{reason}"))
         more = "…" if len(letter.body) > BODY_SHOWN else ""
         print(f"    {printable(letter.body[:BODY_SHOWN])}{more}")
-    print(f"{len(letters)} dead letters. None is removed.", file=sys.stderr)
+    say(f"{len(letters)} dead letters. None is removed.")
 
 
 @app.command()
@@ -120,7 +119,7 @@ def smoke(
 ) -> int:
     """Check a deployed stack's promises with canaries."""
     with _deployed(stack, outputs) as deployed:
-        return tools.smoke.smoke(deployed, broken=broken)
+        return tools.send.smoke(deployed, broken=broken)
 
 
 @app.command()
@@ -159,8 +158,8 @@ def capacity(
     """Tell what a load needs of AWS, and costs a month."""
     if batch > tools.capacity.SQS_BATCH and not window:
         raise typer.BadParameter("--batch above 10 needs a --window of at least 1, as on AWS")
-    settings = (batch, window, memory, read_before_write, answer_ms)
-    found = tools.capacity.estimate(tools.capacity.Load(rate, size * 1024, repeats, *settings))
+    settings = (size * 1024, repeats, batch, window, memory, read_before_write, answer_ms)
+    found = tools.capacity.estimate(tools.capacity.Load(rate, *settings))
     print(json.dumps(found, indent=2) if as_json else "\n".join(tools.capacity.lines_of(found)))
 
 

@@ -1,9 +1,15 @@
 """How results look on a terminal: one style for all tables, and nothing raw of a message."""
 
+import sys
 from collections.abc import Sequence
 
 from rich import box
 from rich.table import Table
+
+
+def say(text: str) -> None:
+    """Print what is no result: to standard error."""
+    print(text, file=sys.stderr)
 
 
 def make_table(title: str, columns: Sequence[str], legend: str = "") -> Table:

@@ -23,7 +23,6 @@ _NEEDED: Final = (
 )
 # How long looking at dead letters may hide them from others: some seconds, and more for many.
 HIDDEN_SECONDS, HIDDEN_PER_SECOND, LONGEST_HIDDEN_SECONDS = 10, 50, 43_200
-INSTALL: Final = "https://www.pulumi.com/docs/install/"
 
 T = TypeVar("T")
 
@@ -40,7 +39,8 @@ def of_stack(name: str) -> dict[str, Any]:
     """Ask the Pulumi CLI for the outputs of a stack of the project in this folder."""
     if not shutil.which("pulumi"):
         how = "For the embedded AWS, name the file that `python -m tools up` wrote with --outputs."
-        raise ToolError(f"The Pulumi CLI is not installed: {INSTALL}. {how}")
+        install = "https://www.pulumi.com/docs/install/"
+        raise ToolError(f"The Pulumi CLI is not installed: {install}. {how}")
     command = ["pulumi", "stack", "output", "--json", "--stack", name, "--non-interactive"]
     asked = subprocess.run(command, capture_output=True, text=True, check=False)
     if asked.returncode:

@@ -17,17 +17,13 @@ MESSAGE_BYTES: Final = 1_048_576
 _REFUSED_BY_SQS: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-class UnsendableError(ToolError):
-    """Why a text makes no message, in words that follow "line 7: "."""
-
-
 def message_body(text: str) -> str:
-    """Return a text as it is, if SQS takes it; else raise UnsendableError."""
+    """Return a text as it is, if SQS takes it; else raise ToolError."""
     if found := _REFUSED_BY_SQS.search(text):
         code = f"U+{ord(found[0]):04X}"
-        raise UnsendableError(f"the message has the character {code}, which SQS refuses")
+        raise ToolError(f"the message has the character {code}, which SQS refuses")
     if not 1 <= (size := len(text.encode())) <= MESSAGE_BYTES:
-        raise UnsendableError(f"the message has {size} bytes, SQS takes 1 to {MESSAGE_BYTES}")
+        raise ToolError(f"the message has {size} bytes, SQS takes 1 to {MESSAGE_BYTES}")
     return text
 
 
@@ -37,9 +33,9 @@ def parsed(body: str, key: str) -> Message:
 
 
 def event_body(text: str, key: str) -> str:
-    """Return a text as it is, if it is an event; else raise UnsendableError with its reason."""
+    """Return a text as it is, if it is an event; else raise ToolError with its reason."""
     if reason := parsed(text, key).reason:
-        raise UnsendableError(reason)
+        raise ToolError(reason)
     return message_body(text)
 
 
@@ -63,7 +59,7 @@ def to_json(value: object) -> str:
             return str(value)
         case None | bool() | int():
             return json.dumps(value)
-    raise UnsendableError(f"the message holds a {type(value).__name__} that JSON has no form for")
+    raise ToolError(f"the message holds a {type(value).__name__} that JSON has no form for")
 
 
 def from_item(item: Mapping[str, Any]) -> dict[str, Any]:

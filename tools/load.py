@@ -2,7 +2,6 @@
 
 import random
 import re
-import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -13,9 +12,9 @@ import boto3
 from rich.console import Console
 
 from tools.aws import CONNECTIONS, client, explained
-from tools.console import printable
+from tools.console import printable, say
 from tools.errors import ToolError
-from tools.event import MESSAGE_BYTES, UnsendableError, event_body, from_item, to_json
+from tools.event import MESSAGE_BYTES, event_body, from_item, to_json
 
 # Of one request, with as many bytes as one message may have.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
@@ -28,7 +27,6 @@ _REGION_IN_URL: Final = re.compile(r"https://(?:sqs\.)?([a-z]+(?:-[a-z]+)+-\d)\.
 
 def load(queue_url: str, named: Iterable[tuple[str, object]], key: str) -> None:
     """Send events, each with its name for people; ToolError if not all were sent."""
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
     sqs = queue_client(queue_url)
     sent = refused = 0
 
@@ -38,19 +36,19 @@ def load(queue_url: str, named: Iterable[tuple[str, object]], key: str) -> None:
             try:
                 text = event.decode() if isinstance(event, bytes) else to_json(event)
                 yield event_body(text.strip(), key)
-            except (UnicodeDecodeError, UnsendableError) as error:
+            except (UnicodeDecodeError, ToolError) as error:
                 refused += 1
                 if refused <= PROBLEMS_SHOWN:
-                    console.print(printable(f"{name}: {error}"), markup=False)
+                    say(printable(f"{name}: {error}"))
 
     started = time.monotonic()
     try:
-        with console.status("") as status:
+        with Console(stderr=True).status("") as status:
             for sent, _ in enumerate(send_messages(sqs, queue_url, bodies()), 1):
                 status.update(f"{sent} sent, {refused} refused")
     except (ToolError, KeyboardInterrupt):
         again = "Send all of it again: what comes twice does no harm."
-        print(f"At least {sent} messages were sent. {again}", file=sys.stderr)
+        say(f"At least {sent} messages were sent. {again}")
         raise
     seconds = time.monotonic() - started
     print(f"Sent {sent} messages in {seconds:.1f} s, {sent / seconds:.0f} a second.")

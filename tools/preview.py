@@ -78,8 +78,8 @@ class Preview(Mocks):
             return None, args.inputs
         state = _plain(args.inputs)
         named = "dashboardName" if args.typ == DASHBOARD else "name"
-        given = MAPPING_UUID if args.typ == MAPPING else state.get(named, args.name)
-        name = state[named] = self.name_of(args.name, given)
+        unnamed = MAPPING_UUID if args.typ == MAPPING else args.name
+        name = state[named] = state.get(named, unnamed)
         if args.typ in _ARNS:
             service, form = _ARNS[args.typ]
             place = f"{'' if service == 'iam' else self.region}:{self.account}"
@@ -92,10 +92,6 @@ class Preview(Mocks):
         if args.typ == MAPPING:
             state["uuid"] = name
         return state.get("url", name), state
-
-    def name_of(self, name: str, given: str) -> str:
-        """Return AWS's name for the resource that the program calls `name`."""
-        return given
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], None]:
         """Refuse: the program calls no provider function."""

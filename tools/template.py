@@ -59,6 +59,8 @@ class _Answers(Preview):
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         """Compute the resource's id and its state, and remember what is in it."""
+        named = dict.fromkeys(("name", "dashboardName"), _placeholder(args.name))
+        args.inputs = {**args.inputs, **(named if args.custom else {})}
         resource_id, state = super().new_resource(args)
         if args.custom:
             for output, attribute in _kind_of(args.typ, args.name).outputs.items():
@@ -66,10 +68,6 @@ class _Answers(Preview):
                     path = f"{_logical_id(args.name)}.{attribute}".rstrip(".")
                     self.references[state[output]] = f"${{{path}}}"
         return resource_id, state
-
-    def name_of(self, name: str, given: str) -> str:
-        """Return what stands for the name."""
-        return _placeholder(name)
 
 
 class _Translation:

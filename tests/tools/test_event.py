@@ -9,9 +9,9 @@ from boto3.dynamodb.types import Binary, TypeSerializer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tools.errors import ToolError
 from tools.event import (
     MESSAGE_BYTES,
-    UnsendableError,
     decode,
     event_body,
     from_item,
@@ -42,7 +42,7 @@ EXACT = '{"order_id": "a", "n": 1.10, "big": 123456789012345678901234567890e+5, 
 def test_a_text_that_makes_no_event_is_refused_with_the_functions_reason(
     text: str, reason: str
 ) -> None:
-    with pytest.raises(UnsendableError) as refused:
+    with pytest.raises(ToolError) as refused:
         event_body(text, "event_id")
     assert str(refused.value).startswith(reason)
     assert event_body(EXACT, "order_id") == EXACT
@@ -60,7 +60,7 @@ def test_a_text_that_makes_no_event_is_refused_with_the_functions_reason(
     ],
 )
 def test_what_json_has_no_form_for_is_refused_by_its_kind(value: object, kind: str) -> None:
-    with pytest.raises(UnsendableError, match=f"holds a {kind} that JSON has no form for$"):
+    with pytest.raises(ToolError, match=f"holds a {kind} that JSON has no form for$"):
         to_json({"event_id": "a", "deep": [{"value": value}]})
 
 

@@ -9,10 +9,10 @@ from botocore.exceptions import ClientError
 
 from tests.model import rank
 from tests.tools.conftest import MockedStack
-from tools import smoke as tools_smoke
+from tools import send as tools_smoke
 from tools.deployed import Deployed
 from tools.event import decode
-from tools.smoke import smoke
+from tools.send import smoke
 
 Item = dict[str, Any]
 Keeps = Callable[[Item | None, Item], bool]
@@ -61,8 +61,8 @@ class Working(Deployed):
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Return what runs smoke, and returns the broken promises and what it says meanwhile."""
     monkeypatch.setattr(tools_smoke, "GRACE_SECONDS", -13.5)  # of two visibility timeouts of 7 s
-    monkeypatch.setattr(tools_smoke, "SETTLE_SECONDS", 0.2)
-    monkeypatch.setattr(tools_smoke, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(tools_smoke, "SETTLED_SECONDS", 0.2)
+    monkeypatch.setattr(tools_smoke, "CANARY_SECONDS", 0.02)
 
     def run(deployed: Deployed, **options: bool) -> tuple[list[str], list[str]]:
         status = smoke(deployed, **options)

@@ -25,10 +25,10 @@ from tools.bench.measure import MEMORY_MB, WARM_UP_EVENTS, BenchmarkError, cpu_q
 from tools.bench.runtime import measure_runtime
 from tools.bench.stub import Stub, running_stub
 from tools.capacity import PRICES
-from tools.console import make_table, short
+from tools.console import make_table, say, short
 
 SUBJECT, BASELINE = "handler", "client_loop"
-PEERS = ("threads", "resource_loop", "powertools_batch", "powertools_idempotency")
+PEERS = ("threads", "powertools_batch", "powertools_idempotency")
 VARIANTS = {name: f"tools.bench.variants:{name}" for name in (SUBJECT, BASELINE, *PEERS)}
 REPEATING_BATCH = 100  # messages in the batch that shows what debouncing saves
 
@@ -57,21 +57,21 @@ class _Compared:
         **options: Any,
     ) -> None:
         rounds, count = size
-        _say(f"{memory_mb} MB: {rounds} rounds of batches of {events}")
+        say(f"{memory_mb} MB: {rounds} rounds of batches of {events}")
         first = 1 + options.get("warm_up_events", WARM_UP_EVENTS)
         starts = range(first, first + count * events, events)
         batches = [[state(start + i) for i in range(events)] for start in starts]
-        self.runs: dict[str, list[Any]] = {name: [] for name in variants}
+        self.runs: dict[str, list[dict[str, float]]] = {name: [] for name in variants}
         for name, build in [*variants.items()] * rounds:
             self.runs[name].append(run(build, batches, stub, memory_mb, **options))
 
     def median(self, name: str, figure: str) -> float:
-        return float(median(getattr(each, figure) for each in self.runs[name]))
+        return median(each[figure] for each in self.runs[name])
 
     def ratio(self, name: str, figure: str) -> float:
         """To the client loop of the same round."""
         pairs = zip(self.runs[name], self.runs[BASELINE], strict=True)
-        return float(median(getattr(one, figure) / getattr(base, figure) for one, base in pairs))
+        return median(one[figure] / base[figure] for one, base in pairs)
 
 
 def benchmark(latency_ms: float, plan: Plan) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def benchmark(latency_ms: float, plan: Plan) -> dict[str, Any]:
                 "wall_ratio": {n: of.ratio(name, "wall_ms") for n, of in sizes.items()},
                 "cpu_ratio": {n: of.ratio(name, "cpu_ms") for n, of in sizes.items()},
                 "first_write_ms": median(
-                    each.first_write_ms for of in sizes.values() for each in of.runs[name]
+                    each["first_write_ms"] for of in sizes.values() for each in of.runs[name]
                 ),
                 "wall_ms": {n: of.median(name, "wall_ms") for n, of in sizes.items()},
                 "cpu_ms_per_event": {n: of.median(name, "cpu_ms") for n, of in sizes.items()},
@@ -132,14 +132,15 @@ def benchmark(latency_ms: float, plan: Plan) -> dict[str, Any]:
             rounds = (plan.first_large, 1)
             large = _Compared(pair, 100, rounds, stub, group=group, warm_up_events=0)
         report["first_large_ms"] = {name: large.median(name, "wall_ms") for name in pair}
-        _say("AWS's runtime client")
+        say("AWS's runtime client")
         report["runtime"] = measure_runtime(stub, plan.first_large)
         for percent in plan.repeated_percent:
-            _say(f"{percent} % repeated ids")
+            say(f"{percent} % repeated ids")
             ids = REPEATING_BATCH * (100 - percent) // 100
             batch = [state(1 + WARM_UP_EVENTS + i % ids, i // ids) for i in range(REPEATING_BATCH)]
             report["debounce"][str(percent)] = {
-                name: run(build, [batch], stub).writes_per_message for name, build in pair.items()
+                name: run(build, [batch], stub)["writes_per_message"]
+                for name, build in pair.items()
             }
     report["environment"] = {
         "python": platform.python_version(),
@@ -159,12 +160,15 @@ def main(arguments: Sequence[str] | None = None, plan: Plan | None = None) -> in
     parser.add_argument("--latency-ms", type=float, default=5, help="the endpoint's (%(default)s)")
     options, plan = parser.parse_args(arguments), plan or Plan()
     if plan.variants.keys() & {*PEERS} and find_spec("aws_lambda_powertools") is None:
-        _say("Not installed: aws_lambda_powertools. `make bench` installs and runs all.")
+        print(
+            "Not installed: aws_lambda_powertools. `make bench` installs and runs all.",
+            file=sys.stderr,
+        )
         return 1
     try:
         figures = benchmark(options.latency_ms, plan)
     except BenchmarkError as error:
-        _say(str(error))
+        say(str(error))
         return 1
     except KeyboardInterrupt:
         return 130
@@ -182,10 +186,6 @@ def main(arguments: Sequence[str] | None = None, plan: Plan | None = None) -> in
     for name, figure in figures.items():
         console.print(f"{name}: {json.dumps(figure)}", markup=False)
     return 0
-
-
-def _say(words: str) -> None:
-    print(words, file=sys.stderr)
 
 
 if __name__ == "__main__":

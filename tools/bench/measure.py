@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from function.loop import AT_ONCE
 from tools.bench.stub import Stub
@@ -25,15 +25,6 @@ State = dict[str, Any]
 
 class BenchmarkError(Exception):
     """A variant did not do its work; the message names it and says what was wrong."""
-
-
-class Run(NamedTuple):
-    """What one process took, and what the endpoint received."""
-
-    first_write_ms: float
-    wall_ms: float  # per batch
-    cpu_ms: float  # per event
-    writes_per_message: float
 
 
 def state(number: int, revision: int = 0) -> State:
@@ -133,11 +124,12 @@ def run(
     memory_mb: int = MEMORY_MB,
     group: Path | None = None,
     warm_up_events: int = WARM_UP_EVENTS,
-) -> Run:
+) -> dict[str, float]:
     """Run one variant in a fresh process on these batches, in the control group if there is one.
 
-    build: what makes its handler, as module:function. Raises BenchmarkError if it failed, or if the
-    endpoint did not receive every event unchanged.
+    build: what makes its handler, as module:function. Returns first_write_ms, wall_ms of a batch,
+    cpu_ms of an event, writes_per_message. Raises BenchmarkError if it failed, or if the endpoint
+    did not receive every event unchanged.
     """
     everything = [[state(0)], [state(1 + i) for i in range(warm_up_events)], *batches]
     with subprocess.Popen(
@@ -170,9 +162,9 @@ def run(
     if wrong := difference([each for batch in everything for each in batch], puts):
         raise BenchmarkError(f"{name}: {wrong}")
     measured = sum(map(len, batches))
-    return Run(
-        first_write_ms=result["first_write_ms"],
-        wall_ms=median(result["wall_ms"]),
-        cpu_ms=sum(result["cpu_ms"]) / measured,
-        writes_per_message=(len(puts) - 1 - warm_up_events) / measured,
-    )
+    return {
+        "first_write_ms": result["first_write_ms"],
+        "wall_ms": median(result["wall_ms"]),
+        "cpu_ms": sum(result["cpu_ms"]) / measured,
+        "writes_per_message": (len(puts) - 1 - warm_up_events) / measured,
+    }

@@ -11,7 +11,7 @@ import pkgutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -35,9 +35,7 @@ def handler() -> Handler:
     return handler
 
 
-def _each(
-    put: Callable[[dict[str, Any]], object], run: Callable[..., Iterable[str]] = map
-) -> Handler:
+def _each(put: Callable[[dict[str, Any]], object], run: Callable[..., Any] = map) -> Handler:
     """Put each state, and report those that failed."""
     from decimal import Decimal
 
@@ -55,7 +53,7 @@ def _each(
     return handle
 
 
-def client_loop(run: Callable[..., Iterable[str]] = map) -> Handler:
+def client_loop(run: Callable[..., Any] = map) -> Handler:
     """Put one item after another with boto3's low-level client: the baseline."""
     import boto3
     from boto3.dynamodb.types import TypeSerializer
@@ -77,25 +75,15 @@ def threads() -> Handler:
     return client_loop(ThreadPoolExecutor(THREADS).map)
 
 
-def _table() -> Any:
-    import boto3
-
-    return boto3.resource("dynamodb").Table(os.environ["TABLE_NAME"])
-
-
-def resource_loop() -> Handler:
-    """Put one item after another with boto3's Table resource."""
-    table = _table()
-    return _each(lambda state: table.put_item(Item=state))
-
-
 def powertools_batch(wrap: Callable[[Any], Any] = lambda upsert: upsert) -> Handler:
     """Put items with the Table resource in Powertools' BatchProcessor."""
     from decimal import Decimal
 
+    import boto3
     from aws_lambda_powertools.utilities import batch
 
-    table, processor = _table(), batch.BatchProcessor(event_type=batch.EventType.SQS)
+    table = boto3.resource("dynamodb").Table(os.environ["TABLE_NAME"])
+    processor = batch.BatchProcessor(event_type=batch.EventType.SQS)
 
     def upsert(record: Any) -> None:
         table.put_item(Item=json.loads(record.body, parse_float=Decimal))
