@@ -16,9 +16,11 @@ from tools.errors import ToolError
 CREDENTIALS: Final = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 CONNECTIONS: Final = 16  # how many requests one client may have under way
 
-# No proxy that the host names stands between a machine and itself.
-for _name in ("no_proxy", "NO_PROXY"):
-    os.environ[_name] = f"{os.environ.get(_name, '')},localhost,127.0.0.1,[::1]"
+# No proxy that the host names stands between a machine and itself. What is set in lower case wins
+# over upper case, and "*" means every host only if it stands alone.
+_direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+_is_every_host = _direct.strip() == "*"
+os.environ["no_proxy"] = "*" if _is_every_host else f"{_direct},localhost,127.0.0.1,[::1]"
 
 
 def emulator_session(region: str) -> boto3.Session:

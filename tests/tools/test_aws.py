@@ -1,5 +1,8 @@
 """How AWS is reached, and what is said when it is not."""
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import boto3
@@ -9,6 +12,7 @@ from botocore.utils import should_bypass_proxies
 
 from tools.aws import client, emulator_session, explained
 from tools.errors import ToolError
+from tools.stacks import PROJECT
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -22,6 +26,21 @@ def test_only_other_machines_are_reached_through_a_proxy(
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.invalid:3128")
     assert should_bypass_proxies(f"http://{host}:4566/1/q") == is_here
+
+
+@pytest.mark.parametrize("setting", ["NO_PROXY=.amazonaws.com", "NO_PROXY=*", "no_proxy=*"])
+def test_what_the_host_reaches_without_a_proxy_stays_so(setting: str) -> None:
+    look = """
+import tools.aws
+from botocore.utils import should_bypass_proxies
+print([should_bypass_proxies(f"https://{host}") for host in ("sqs.aws.amazonaws.com", "127.0.0.1")])
+"""
+    environment = {name: text for name, text in os.environ.items() if "PROXY" not in name.upper()}
+    name, _, hosts = setting.partition("=")
+    environment |= {"HTTPS_PROXY": "http://proxy.invalid:3128", name: hosts}
+    command = [sys.executable, "-c", look]
+    told = subprocess.check_output(command, cwd=PROJECT, env=environment, text=True)
+    assert told == "[True, True]\n"
 
 
 def test_the_hosts_settings_do_not_reach_an_emulators_session(
