@@ -81,7 +81,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         "AWS::Lambda::Function",
         {
             "code": ("Code", lambda _: {name[4:]: {"Ref": name} for name in CODE_PARAMETERS}),
-            "environment.variables": ("Variables", dict),
+            "environment.variables": ("Variables", lambda given: dict(sorted(given.items()))),
             "name": "FunctionName",
         },
         _NAME_AND_ARN,
