@@ -49,7 +49,6 @@ bench: .venv/bench ## Measure the handler against its peers
 pictures: .venv/bench ## Draw the pictures of README and docs
 	@$(IN_OWN_TMP) $(BIN)/python -m tests.prove.outage > "$$TMPDIR/outage.json" && \
 		$(BIN)/python -m docs.pictures --outage "$$TMPDIR/outage.json"
-	@$(BIN)/python -m tools demo --svg docs/demo.svg > /dev/null
 
 engine: .venv/installed ## The program under the real Pulumi engine, on the local AWS; a quarter of an hour
 	@$(BIN)/python -m tests.engine

@@ -1,10 +1,11 @@
 """Draws README's and these pages' pictures, from what the program and its measurements say.
 
-order.png and dashboard.png (with an hour of sample data); outage.png of what `python -m
+demo.svg, order.png and dashboard.png (of an hour of sample data); outage.png of what `python -m
 tests.prove.outage` prints; handler.png of what `python -m tools.bench.handler --json` prints.
 """
 
 import argparse
+import io
 import json
 import random
 import re
@@ -17,7 +18,9 @@ import matplotlib as mpl
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from rich.console import Console
 
+from tools.demo import demo
 from tools.preview import DASHBOARD, preview
 from tools.stacks import load_stack
 
@@ -61,6 +64,13 @@ NAMES: Final = {
     "powertools_idempotency": "Powertools idempotency",
 }
 BLUES: Final = ("#9ecae1", "#4292c6", "#08519c")
+
+
+def terminal() -> None:
+    """Draw what the demo shows on a terminal."""
+    console = Console(highlight=False, record=True, file=io.StringIO())
+    demo(console)
+    console.save_svg(str(DOCS / "demo.svg"), title="make demo")
 
 
 def order() -> None:
@@ -185,8 +195,10 @@ if __name__ == "__main__":
     parser.add_argument("--outage", type=Path, metavar="FILE", help="what the outage run printed")
     parser.add_argument("--handler", type=Path, metavar="FILE", help="what the benchmark printed")
     given = parser.parse_args()
-    order()
-    dashboard()
-    for draw, file in ((outage, given.outage), (handler, given.handler)):
-        if file:
-            draw(json.loads(file.read_text("utf-8")))
+    if given.handler:
+        handler(json.loads(given.handler.read_text("utf-8")))
+    if given.outage:
+        outage(json.loads(given.outage.read_text("utf-8")))
+        terminal()
+        order()
+        dashboard()

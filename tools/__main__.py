@@ -12,8 +12,7 @@ from tools.errors import ToolError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 well, 1 a mistake or a broken promise, 2 usage, 130 SIGINT or SIGTERM."""
-    # `kill` ends a command as Ctrl-C does, so that both leave nothing behind; and Ctrl-C itself is
-    # set because a shell lets its background jobs ignore it.
+    # `kill` ends a command as Ctrl-C does, which a shell lets its background jobs ignore.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)
     # What a message holds may be more than the terminal's encoding knows.

@@ -18,9 +18,8 @@ CONNECTIONS: Final = 16  # how many requests one client may have under way
 
 # No proxy that the host names stands between a machine and itself. What is set in lower case wins
 # over upper case, and "*" means every host only if it stands alone.
-_direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-_is_every_host = _direct.strip() == "*"
-os.environ["no_proxy"] = "*" if _is_every_host else f"{_direct},localhost,127.0.0.1,[::1]"
+_direct = (os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "").strip()
+os.environ["no_proxy"] = "*" if _direct == "*" else f"{_direct},localhost,127.0.0.1,[::1]"
 
 
 def emulator_session(region: str) -> boto3.Session:
@@ -34,10 +33,7 @@ def emulator_session(region: str) -> boto3.Session:
 def client(
     session: boto3.Session, service: str, endpoint_url: str | None = None, *, attempts: int = 3
 ) -> Any:
-    """Make a client of any service that gives up in time.
-
-    endpoint_url: where to reach the service; None leaves that to AWS's own settings.
-    """
+    """Make a client of any service that gives up in time, where AWS's own settings or a URL say."""
     config = Config(
         retries={"mode": "standard", "total_max_attempts": attempts},
         connect_timeout=5,

@@ -33,9 +33,7 @@ SECONDS_PER_MONTH: Final = 730 * 3600
 # https://docs.aws.amazon.com/lambda/latest/dg/: configuration-memory.html,
 # lambda-concurrency.html, services-sqs-scaling.html, gettingstarted-limits.html
 MEMORY_MB_PER_CPU: Final = 1769
-INVOCATIONS_PER_ENVIRONMENT: Final = 10
-POLLERS_AT_FIRST: Final = 5
-INVOCATION_BYTES: Final = 6 * 1024 * 1024
+INVOCATIONS_PER_ENVIRONMENT, POLLERS_AT_FIRST, INVOCATION_BYTES = 10, 5, 6 * 1024 * 1024
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/:
 # quotas-messages.html; https://aws.amazon.com/sqs/pricing
 SQS_BATCH, SQS_BATCH_BYTES, SQS_BILLED_BYTES = 10, 1024 * 1024, 64 * 1024

@@ -5,11 +5,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Annotated, Final, TextIO
+from typing import Annotated, TextIO
 
 import typer
 import yaml
+from rich.console import Console
 from typer import Argument, FileBinaryRead, FileText, Option
 
 import tools.capacity
@@ -24,8 +24,6 @@ from tools.deployed import Deployed, of_file, of_stack
 from tools.emulator import Emulator
 from tools.stacks import load_stack
 from tools.template import make_template
-
-BODY_SHOWN: Final = 300
 
 app = typer.Typer(
     add_completion=False,
@@ -44,9 +42,9 @@ Json = Annotated[bool, Option("--json", help="Print JSON, with every figure or i
 
 
 @app.command()
-def demo(svg: Path | None = Option(None, help="A file to draw the terminal's text into.")) -> int:
+def demo() -> int:
     """Deploy, send events, and check what became of them."""
-    return tools.demo.demo(svg)
+    return tools.demo.demo(Console(highlight=False))
 
 
 @app.command()
@@ -106,8 +104,8 @@ def dead_letters(stack: Stack = None, outputs: Outputs = None) -> None:
         named = f"{letter.event_id}: " if letter.event_id else ""
         reason = letter.reason or "no reason in the log"
         print(printable(f"{sent} {letter.message_id} {named}{reason}"))
-        more = "…" if len(letter.body) > BODY_SHOWN else ""
-        print(f"    {printable(letter.body[:BODY_SHOWN])}{more}")
+        more = "…" if len(letter.body) > 300 else ""
+        print(f"    {printable(letter.body[:300])}{more}")
     say(f"{len(letters)} dead letters. None is removed.")
 
 

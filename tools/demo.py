@@ -3,7 +3,6 @@
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
 from rich.console import Console
@@ -21,14 +20,12 @@ from tools.up import OUTPUTS_FILE, deploy
 
 # What the demo is about, whatever `pulumi config set` has put into the stack's file.
 PATTERN: Final = {"keyAttribute": "event_id", "versionAttribute": "timestamp"}
-DRAIN_SECONDS: Final = 60.0
-BODY_SHOWN: Final = 28
+DRAIN_SECONDS, BODY_SHOWN = 60.0, 28
 
 
-def demo(picture: Path | None = None) -> int:
+def demo(console: Console) -> int:
     """Deploy the stack `local`, send it events, show what became of them; 1 if a promise broke."""
-    console = Console(highlight=False, record=picture is not None)
-    if picture or not console.is_terminal:
+    if not console.is_terminal:
         console.width = 110
     started = time.monotonic()
     stack = load_stack("local").with_config(PATTERN)
@@ -62,8 +59,6 @@ def demo(picture: Path | None = None) -> int:
     names = ("Written", "Superseded", "Coalesced", "Rejected", "Failed")
     told = ", ".join(f"{counts[name]} {name.lower()}" for name in names)
     console.print(f"\nDeliveries: {told}; all in {seconds:.1f} s.")
-    if picture:
-        console.save_svg(str(picture), title="make demo")
     console.print("\nNow your own event. This keeps it running, and tells how to send one:\n")
     console.print(f"  .venv/bin/python -m tools up > {OUTPUTS_FILE}")
     return 0 if all(promises.values()) else 1

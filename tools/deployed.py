@@ -142,10 +142,7 @@ class Deployed:
         self.client("dynamodb").delete_item(**self._table, Key={self.key: {"S": event_id}})
 
     def dead_letters(self) -> Iterator[DeadLetter]:
-        """Receive every dead letter; they are hidden from others until all are yielded.
-
-        Without sqs:ChangeMessageVisibility they come back by themselves, after some seconds.
-        """
+        """Receive every dead letter; they are hidden from others until all are yielded."""
         sqs, url, count = self.client("sqs"), self.outputs["deadLetterQueueUrl"], self.dead()
         hidden = min(HIDDEN_SECONDS + count // HIDDEN_PER_SECOND, LONGEST_HIDDEN_SECONDS)
         receipts: list[str] = []

@@ -26,8 +26,7 @@ class Group(NamedTuple):
 def groups(key: str = "event_id", attribute: str = "timestamp", prefix: str = "") -> list[Group]:
     """List the events of one id each, that any stack stores.
 
-    attribute: the member that holds the version; empty if the first event stays, or the last: then
-    only those that come once. prefix: what the ids begin with.
+    attribute: the version's; without one, only those that come once. prefix: of the ids.
     """
 
     def event(name: str, version: object, **members: Any) -> Event:

@@ -1,7 +1,7 @@
 """Runs MiniStack as a child that cannot outlive its parent: `python -m tools.leash`.
 
-The parent holds the other end of standard input. When that closes, because the parent stops or
-because it was killed, MiniStack, its function workers and its temporary folder go too.
+The parent holds the other end of standard input. When that closes, for it was stopped or killed,
+MiniStack, its function workers and its temporary folder go too.
 """
 
 import atexit

@@ -19,8 +19,7 @@ from tools.event import MESSAGE_BYTES, event_body, from_item, to_json
 # Of one request, with as many bytes as one message may have.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 BATCH_MESSAGES: Final = 10
-ATTEMPTS: Final = 6
-FIRST_PAUSE_SECONDS: Final = 0.2
+ATTEMPTS, FIRST_PAUSE_SECONDS = 6, 0.2
 PROBLEMS_SHOWN: Final = 20
 _REGION_IN_URL: Final = re.compile(r"https://(?:sqs\.)?([a-z]+(?:-[a-z]+)+-\d)\.")
 
@@ -89,8 +88,7 @@ def items(table: str, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
 def send_messages(sqs: Any, queue_url: str, bodies: Iterable[str]) -> Iterator[str]:
     """Send messages with a client of SQS, several requests at once; yield their ids in order.
 
-    In the queue they have none: versions are what order events. Raises ToolError, after the
-    requests that are under way: one is not known to be in the queue.
+    Raises ToolError, after the requests that are under way: one may not be in the queue.
     """
     under_way = deque[Future[list[str]]]()
     with ThreadPoolExecutor(CONNECTIONS) as pool:

@@ -22,9 +22,8 @@ from tools.stacks import PROJECT, Stack
 
 # Stand for what only AWS knows: the account, as in AWS's own examples, the event source mapping's
 # name, and the moment at which a table's stream was enabled.
-ACCOUNT: Final = "123456789012"
+ACCOUNT, STREAM_LABEL = "123456789012", "2025-01-01T00:00:00.000"
 MAPPING_UUID: Final = "a1b2c3d4-5678-90ab-cdef-111111111111"
-STREAM_LABEL: Final = "2025-01-01T00:00:00.000"
 
 STACK_TYPE: Final = "pulumi:pulumi:Stack"
 DASHBOARD: Final = "aws:cloudwatch/dashboard:Dashboard"

@@ -1,7 +1,6 @@
 """`python -m tools send` and `smoke`: events for a deployed stack, and what becomes of them.
 
-Smoke's are canaries: events with ids that nobody else has, which take the way of all; what they
-leave is deleted.
+Smoke's are canaries, with ids that nobody else has; what they leave is deleted.
 """
 
 import secrets

@@ -14,6 +14,9 @@ import yaml
 from tools.errors import ToolError
 
 PROJECT: Final = Path(__file__).parents[1]
+_json = json.JSONEncoder(
+    default=str, ensure_ascii=False, separators=(",", ":"), sort_keys=True
+).encode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +73,10 @@ def _of_partition(region: str) -> Mapping[str, str]:
 
 def _texts(config: Mapping[str, object], project: str) -> dict[str, str]:
     """Write keys and values as the Pulumi CLI hands them on."""
-
-    def text(value: object) -> str:
-        json_of: Any = {"default": str, "ensure_ascii": False, "separators": (",", ":")}
-        return value if isinstance(value, str) else json.dumps(value, sort_keys=True, **json_of)
-
-    named = {key if ":" in key else f"{project}:{key}": value for key, value in config.items()}
-    return {key: text(value) for key, value in named.items()}
+    return {
+        key if ":" in key else f"{project}:{key}": each if isinstance(each, str) else _json(each)
+        for key, each in config.items()
+    }
 
 
 def _read(file: Path) -> dict[str, Any]:

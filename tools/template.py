@@ -6,7 +6,7 @@ import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from pulumi.runtime.mocks import MockResourceArgs
 
@@ -16,8 +16,7 @@ from tools.preview import Preview, Resource, run
 from tools.stacks import PROJECT, Stack
 
 # Stand for what a pseudo parameter tells; no config has them by chance.
-_REGION: Final = "region-of-the-template"
-_ACCOUNT: Final = "404142434445"
+_REGION, _ACCOUNT = "region-of-the-template", "404142434445"
 
 
 class Template(NamedTuple):

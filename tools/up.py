@@ -18,8 +18,7 @@ from tools.groups import EXAMPLE
 from tools.stacks import load_stack
 from tools.template import Template, make_template
 
-# Where the commands that are shown keep the line that `up` prints.
-OUTPUTS_FILE: Final = "local.json"
+OUTPUTS_FILE: Final = "local.json"  # where the commands that are shown keep what `up` prints
 
 
 def up(stack_name: str, port: int) -> None:
@@ -45,9 +44,8 @@ def up(stack_name: str, port: int) -> None:
 def deploy(aws: Emulator, template: Template) -> dict[str, str]:
     """Create the template's stack in the embedded AWS; return its outputs.
 
-    MiniStack's CloudFormation leaves out what no event depends on there: point-in-time recovery,
-    customer keys, expiry, permissions boundary, the mapping's metrics and tags, and the log group's
-    deletion protection.
+    MiniStack's leaves out what no event depends on there: point-in-time recovery, customer keys,
+    expiry, permissions boundary, the mapping's metrics and tags, the log group's protection.
     """
     s3, cloudformation = aws.client("s3"), aws.client("cloudformation")
     code = dict(zip(CODE_PARAMETERS, ("event-state-code", "code.zip"), strict=True))

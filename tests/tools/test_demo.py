@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from tests.model import expected
 from tools import demo
@@ -21,7 +22,7 @@ def test_every_promise_holds_and_is_shown(
     other = load_stack("local").with_config({"versionAttribute": "", "keyAttribute": "order.id"})
     monkeypatch.setattr(demo, "load_stack", lambda _: other)
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # nothing here goes through it
-    assert demo.demo() == 0
+    assert demo.demo(Console(highlight=False)) == 0
     shown = capsys.readouterr().out
     legends, promises = 2, 5
     assert shown.count("✓") == len(BROKEN) + len(SENT) + legends + promises
@@ -35,7 +36,7 @@ def test_without_the_version_guard_the_demo_fails(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(demo, "PATTERN", {"versionAttribute": ""})
-    assert demo.demo() == 1
+    assert demo.demo(Console(highlight=False)) == 1
     shown = capsys.readouterr().out
     assert "✗ Each of the 15 ids has the newest of its events" in shown
     assert "✓ Each of the 221 events was acknowledged" in shown

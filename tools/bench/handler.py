@@ -88,8 +88,7 @@ def benchmark(latency_ms: float, plan: Plan) -> dict[str, Any]:
     first_large_ms: {name: ms}, a process's first batch of 100, after one write, at MEMORY_MB;
     runtime: {init_ms, trivial_init_ms, warm_ms} under AWS's runtime client: until it asks for its
     first event, the handler and one that does nothing, and a batch of 10 there;
-    debounce: {percent of messages that repeat an id: {name: writes per message}};
-    environment: what it ran on, and whether a share of a CPU could be set.
+    debounce: {percent of messages that repeat an id: {name: writes per message}}; environment.
     """
     pair = {name: plan.variants[name] for name in (SUBJECT, BASELINE)}
     report: dict[str, Any] = {"latency_ms": latency_ms, "limited": {}, "memory": {}, "debounce": {}}

@@ -54,8 +54,6 @@ def sqs_event(states: Sequence[State]) -> dict[str, Any]:
         "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1743296400000"},
         "messageAttributes": {},
         "eventSource": "aws:sqs",
-        "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:event-state-queue",
-        "awsRegion": "eu-west-1",
     }
     bodies = [json.dumps(each, ensure_ascii=False, separators=(",", ":")) for each in states]
     ids = [f"5d1c7a3e-0f2b-4b7c-9d3e-{number:012d}" for number in range(len(bodies))]
@@ -93,10 +91,7 @@ def environment(stub: Stub, memory_mb: int = MEMORY_MB) -> Mapping[str, str]:
 
 @contextmanager
 def cpu_quota(memory_mb: int, root: Path = Path("/sys/fs/cgroup")) -> Iterator[Path | None]:
-    """Make a control group with Lambda's share of a CPU, where the system allows it.
-
-    Yields the file for its processes' ids, or None.
-    """
+    """Make a control group with Lambda's share of a CPU; yield its file of ids, or None."""
     quota_us = PERIOD_US * memory_mb // MEMORY_MB_PER_CPU
     if (root / "cgroup.controllers").exists():  # version 2
         group, limits = root, {"cpu.max": f"{quota_us} {PERIOD_US}"}
@@ -128,8 +123,7 @@ def run(
     """Run one variant in a fresh process on these batches, in the control group if there is one.
 
     build: what makes its handler, as module:function. Returns first_write_ms, wall_ms of a batch,
-    cpu_ms of an event, writes_per_message. Raises BenchmarkError if it failed, or if the endpoint
-    did not receive every event unchanged.
+    cpu_ms of an event, writes_per_message. Raises BenchmarkError if it did not store every event.
     """
     everything = [[state(0)], [state(1 + i) for i in range(warm_up_events)], *batches]
     with subprocess.Popen(

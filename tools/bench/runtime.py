@@ -20,14 +20,11 @@ SECONDS = 20.0
 TRIVIAL = "operator.eq"  # takes two arguments, and does next to nothing
 
 
+# https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 class Runtime:
-    """Lambda's side of the Runtime API: hands events out, and keeps what comes back.
-
-    https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
-    """
+    """Lambda's side of the Runtime API: hands events out, and keeps what comes back."""
 
     def __enter__(self) -> Self:
-        """Listen."""
         events = self._events = Queue[tuple[float, object]]()
         said = self.said = Queue[tuple[str, Any]]()  # the end of a path, and the body
 
@@ -64,7 +61,6 @@ class Runtime:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Listen no more."""
         self._server.shutdown()
         self._server.server_close()
 

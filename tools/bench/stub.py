@@ -1,7 +1,6 @@
 """A stub of DynamoDB's endpoint, over TLS, in a process of its own, which remembers every request.
 
-It accepts every write after a fixed latency, over kept connections on loopback. While clients are
-measured it only stores the bytes; they are parsed when `Stub.take` asks for them.
+It accepts every write after a fixed latency. While clients are measured it only stores the bytes.
 """
 
 import asyncio

@@ -19,9 +19,6 @@ THREADS = 10  # as many as boto3 keeps connections, if it is not told otherwise
 # What Lambda hands over beside the event, with the deadline out of reach.
 CONTEXT: Any = SimpleNamespace(
     function_name="EventUpsertLambda",
-    function_version="$LATEST",
-    invoked_function_arn="arn:aws:lambda:eu-west-1:123456789012:function:EventUpsertLambda",
-    memory_limit_in_mb="512",
     aws_request_id="0b6e1c5c-7a0e-4f0a-9d54-1f2f3a4b5c6d",
     get_remaining_time_in_millis=lambda: 900_000,
 )
