@@ -1,10 +1,8 @@
 """The benchmark counts what arrived, keeps its shape, and catches a variant that does less."""
 
 import contextlib
-import http.client
 import io
 import json
-import ssl
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ import pytest
 
 from tools.bench.handler import VARIANTS, Plan, main
 from tools.bench.measure import BenchmarkError, cpu_quota, difference, run, state
-from tools.bench.stub import HOST, running_stub
+from tools.bench.stub import running_stub
 from tools.bench.variants import Handler, client_loop
 
 HERE = "tests.tools.test_benchmark"
@@ -48,23 +46,6 @@ def _stored(number: int, revision: int = 0) -> dict[str, Any]:
     """Return a state as it comes back from a table, with exact numbers."""
     back: dict[str, Any] = json.loads(json.dumps(state(number, revision)), parse_float=Decimal)
     return back
-
-
-def test_the_stub_returns_each_request_once_in_order_and_no_earlier_than_its_latency() -> None:
-    items = [{"event_id": {"S": "a"}, "n": {"N": number}} for number in ("1", "2")]
-    with running_stub(latency_ms=30) as stub:
-        tls = ssl.create_default_context(cafile=stub.ca_bundle)
-        connection = http.client.HTTPSConnection(HOST, stub.port, context=tls)
-        with contextlib.closing(connection):
-            for item in items:
-                body = json.dumps({"TableName": "t", "Item": item})
-                headers = {"X-Amz-Target": "DynamoDB_20120810.PutItem"}
-                connection.request("POST", "/", body, headers)
-                assert connection.getresponse().read() == b"{}"
-        puts = [{"operation": "PutItem", "TableName": "t", "Item": item} for item in items]
-        assert (stub.take(), stub.take()) == (puts, [])
-        assert stub.round_trip_ms(samples=3) >= 30
-        assert stub.take() == []
 
 
 @pytest.mark.parametrize(

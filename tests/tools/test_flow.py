@@ -15,7 +15,6 @@ import pytest
 from tests.conftest import Deployment
 from tools import send as tools_send
 from tools.__main__ import main
-from tools.aws import CREDENTIALS
 from tools.deployed import wait_for
 from tools.event import decode, to_json
 from tools.groups import BROKEN, EXAMPLE
@@ -132,22 +131,3 @@ def test_the_program_keeps_its_promises_and_no_canary_is_left(
     assert "may still be under way" not in told.err
     assert not [i for i in deployment.deployed.items() if i["event_id"].startswith("smoke-")]
     assert deployment.deployed.dead() == dead
-
-
-def test_a_file_flows_through_the_queue(
-    deployment: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, text in CREDENTIALS.items():
-        monkeypatch.setenv(name.upper(), text)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", deployment.aws.region)
-
-    def read() -> dict[str, Any]:
-        items = deployment.deployed.items()
-        return {each["event_id"]: each for each in items if each["event_id"].startswith("piped-")}
-
-    file = tmp_path / "events"
-    events = [{"event_id": f"piped-{n % 50}", "timestamp": n} for n in range(200)]
-    file.write_text("\n".join(map(json.dumps, events)))
-    assert main(["load", "--queue-url", deployment.outputs["queueUrl"], str(file)]) == 0
-    newest = {event["event_id"]: event for event in events}
-    assert wait_for(lambda: read() == newest, SECONDS)
