@@ -5,7 +5,6 @@ request. Which calls, which faults: decided by the seed for the first call, the 
 in order of arrival.
 """
 
-import contextlib
 import itertools
 import json
 import os
@@ -14,14 +13,14 @@ import signal
 import socket
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import closing, suppress
 from enum import Enum
 from http.client import HTTPConnection
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple
 
 from tests.function.server import HOST, Conversation, Server, answer
 
@@ -30,6 +29,7 @@ PERIOD: Final = 1000
 STORM: Final = 150
 STORM_RATE: Final = 0.5
 CALM_RATE: Final = 0.02
+_EVENT_ID: Final = re.compile(rb'"event_id": ?\{"S": ?("[^"]*")')
 
 
 class Fault(Enum):
@@ -59,19 +59,15 @@ class Fault(Enum):
     IN_PART = "read or pauses answered in part", 8
 
     def __init__(self, title: str, weight: int) -> None:
-        self.title = title
-        self.weight = weight
+        self.title, self.weight = title, weight
 
 
-@dataclass(frozen=True, kw_only=True)
-class Plan:
+class Plan(NamedTuple):
     """A fault for one write."""
 
     fault: Fault
-    persistent: bool
-    """Whether what the client sends again meets it too."""
-    dice: float
-    """Between 0 and 1, for what is left to choose: an error, a delay."""
+    persistent: bool  # whether what the client sends again meets it too
+    dice: float  # between 0 and 1, for what is left to choose: an error, a delay
 
 
 def schedule(seed: int, often: Fault | None = None) -> Iterator[Plan | None]:
@@ -86,13 +82,12 @@ def schedule(seed: int, often: Fault | None = None) -> Iterator[Plan | None]:
             yield None
             continue
         if not deck:  # dealt like cards, one of each kind first, so that a short run meets them all
-            first = list(Fault)
-            others = [fault for fault in Fault for _ in range(fault.weight - 1)]
-            others += [often] * len(others) if often else []
+            first, deck = [*Fault], [fault for fault in Fault for _ in range(fault.weight - 1)]
+            deck += [often] * len(deck) if often else []
             random.shuffle(first)
-            random.shuffle(others)
-            deck = others + first
-        yield Plan(fault=deck.pop(), persistent=random.random() < 0.5, dice=random.random())
+            random.shuffle(deck)
+            deck += first
+        yield Plan(deck.pop(), persistent=random.random() < 0.5, dice=random.random())
 
 
 Piece = bytes | float | signal.Signals | None
@@ -107,12 +102,11 @@ def _steps(plan: Plan, operation: str, function_seconds: float) -> list[Step]:
     too_long = function_seconds + 0.5 + 4 * dice
     throttled = ("ProvisionedThroughputExceededException", "ThrottlingException")[is_half]
     server_error = ((503, "ServiceUnavailable"), (500, "InternalServerError"))[is_half]
-    expired = "Signature expired: 20250330T010000Z is now earlier than it may be"
     garbled = answer(b"<html>", x_amzn_RequestId=None, x_amz_crc32=None)
     refused = {"Id": "0", "Code": "InternalError", "SenderFault": False}
-    in_part: dict[str, object] = {
-        "BatchGetItem": {"Responses": {}, "UnprocessedKeys": {"x": {}}},
-        "ChangeMessageVisibilityBatch": {"Successful": [], "Failed": [refused]},
+    in_part: dict[str, Step] = {
+        "BatchGetItem": _said({"Responses": {}, "UnprocessedKeys": {"x": {}}}),
+        "ChangeMessageVisibilityBatch": _said({"Successful": [], "Failed": [refused]}),
     }
     table: dict[Fault, list[Step]] = {
         Fault.THROTTLED: [_error(400, throttled)],
@@ -134,8 +128,8 @@ def _steps(plan: Plan, operation: str, function_seconds: float) -> list[Step]:
         Fault.KILLED_AFTER: [lambda _: [signal.SIGKILL, None]],
         Fault.DARK: [too_long, None],
         Fault.LAST: [lambda real: [_ending(real), 10 * too_long, None]],
-        Fault.EXPIRED: [_error(400, "InvalidSignatureException", expired)],
-        Fault.IN_PART: [_said(in_part[operation]) if operation in in_part else _pass],
+        Fault.EXPIRED: [_error(400, "InvalidSignatureException", "Signature expired")],
+        Fault.IN_PART: [in_part.get(operation, _pass)],
         Fault.FROZEN: [signal.SIGSTOP, _pass],
     }
     return table[plan.fault]
@@ -145,18 +139,12 @@ class Proxy(Server):
     """A DynamoDB endpoint that forwards to the real one, as a context manager.
 
     A function reaches it at `url`, followed by a slash and its own process id, which tells whom to
-    kill, if it trusts the authority whose certificate is ca.pem.
+    kill, if it trusts the authority whose certificate is ca.pem in `folder`.
     """
 
     def __init__(
-        self,
-        target_port: int,
-        seed: int,
-        function_seconds: float,
-        folder: Path,
-        often: Fault | None = None,
+        self, target_port: int, plans: Iterator[Plan | None], function_seconds: float, folder: Path
     ) -> None:
-        """folder: for ca.pem. often: a fault that comes more often than all others together."""
         super().__init__(folder=folder)
         self.RequestHandlerClass = _Calls
         self.target_port = target_port
@@ -165,23 +153,19 @@ class Proxy(Server):
         self.dark: dict[int, int] = {}
         """By process, the last of the connections that are."""
         self.under_way: Counter[object] = Counter()
-        self.faults: Counter[Fault] = Counter()
-        self.writes = 0
         self.concurrent = 0
         """How many writes began while another one of the same event_id was under way."""
+        self.plans: dict[str, Plan | None] = defaultdict(lambda: next(plans))
+        """By call."""
+        self.faults: Counter[Fault] = Counter()
         self.calm = False
         """Set it to let everything pass."""
-        self._schedule = schedule(seed, often)
         self._function_seconds = function_seconds
-        self._plans: dict[str, Plan | None] = {}
 
     def meet(self, call: str, operation: str) -> tuple[Fault | None, list[Step]]:
         """Return which fault meets a request, and what happens to it."""
-        is_first = call not in self._plans
-        if is_first:
-            self.writes += 1
-            self._plans[call] = None if self.calm else next(self._schedule)
-        plan = self._plans[call]
+        is_first = call not in self.plans
+        plan = self.plans[call]
         if plan is None or self.calm or not (is_first or plan.persistent):
             return None, [_pass]
         self.faults[plan.fault] += 1
@@ -189,12 +173,9 @@ class Proxy(Server):
 
 
 class _Calls(Conversation):
-    """What a function asks on one connection."""
-
     server: Proxy
 
     def handle(self) -> None:
-        """Answer until the connection ends."""
         with self.server.lock:
             is_stopped = self.server.handshakes_to_stop > 0
             self.server.handshakes_to_stop -= is_stopped
@@ -204,17 +185,16 @@ class _Calls(Conversation):
                 raw.sendall(b"\x16\x03\x03\x00\x7a")  # the beginning of a record
                 _outlive(raw)
         else:
-            with contextlib.closing(HTTPConnection(HOST, self.server.target_port)) as self.table:
+            with closing(HTTPConnection(HOST, self.server.target_port)) as self.table:
                 super().handle()
 
     def do_POST(self) -> None:  # noqa: N802 (http.server's name)
-        """Answer one request, or not."""
         proxy, pid, body = self.server, int(self.path.strip("/")), self.body()
-        call = self.headers["amz-sdk-invocation-id"]
         if self.number <= proxy.dark.get(pid, 0):
             _outlive(self.connection)
             self.close_connection = True
             return
+        call = self.headers["amz-sdk-invocation-id"]
         found = _EVENT_ID.search(body)
         event_id = found[1] if found else call
         with proxy.lock:
@@ -236,7 +216,7 @@ class _Calls(Conversation):
         if callable(step):
             return [*step(self.forward(self.table, "/", body))]
         if isinstance(step, signal.Signals):
-            with contextlib.suppress(ProcessLookupError):  # it ended in the meantime
+            with suppress(ProcessLookupError):  # it ended in the meantime
                 os.kill(pid, step)
         elif isinstance(step, float):
             time.sleep(step)
@@ -245,10 +225,6 @@ class _Calls(Conversation):
         else:
             self.connection.sendall(step)
         return []
-
-
-_CONNECTION: Final = re.compile(rb"(?<=\r\n)connection: keep-alive\r\n", re.IGNORECASE)
-_EVENT_ID: Final = re.compile(rb'"event_id": ?\{"S": ?("[^"]*")')
 
 
 def _outlive(client: socket.socket) -> None:
@@ -262,8 +238,8 @@ def _pass(real: bytes) -> list[Piece]:
 
 
 def _ending(real: bytes) -> bytes:
-    last = real.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
-    return _CONNECTION.sub(b"", last, count=1)
+    kept = re.sub(rb"(?i)(?<=\r\n)connection: keep-alive\r\n", b"", real, count=1)
+    return kept.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
 
 
 def _error(status: int, code: str, message: str = "injected") -> bytes:

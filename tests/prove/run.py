@@ -18,7 +18,7 @@ from tools.up import deploy
 
 from .checker import PROBLEMS, Fate, Finding, Policy, account
 from .load import Message, messages
-from .proxy import Fault, Proxy
+from .proxy import Fault, Proxy, schedule
 
 FUNCTION_SECONDS: Final = 2
 # A long run needs many invocations at once, and enough deliveries that faults that pass do not end
@@ -96,8 +96,9 @@ def prove(options: Options, tell: Tell) -> Report:
     load = messages(options.messages, options.seed, versioned=options.policy == "newest")
     with tempfile.TemporaryDirectory() as folder, Emulator(region=options.stack.region) as aws:
         watched_file = Path(folder) / "watched"
-        port, often = int(aws.endpoint_url.rpartition(":")[2]), MET_BY.get(options.sabotage)
-        with Proxy(port, options.seed, FUNCTION_SECONDS, Path(folder), often) as proxy:
+        port = int(aws.endpoint_url.rpartition(":")[2])
+        faults = schedule(options.seed, MET_BY.get(options.sabotage))
+        with Proxy(port, faults, FUNCTION_SECONDS, Path(folder)) as proxy:
             variables = {
                 "AWS_ENDPOINT_URL_DYNAMODB": proxy.url,
                 "AWS_CA_BUNDLE": f"{folder}/ca.pem",
@@ -120,7 +121,7 @@ def prove(options: Options, tell: Tell) -> Report:
             "distinct ids": len({json.loads(m.body)["event_id"] for m in load if m.storable}),
             "deliveries": len(received),
             "redeliveries": sum(count > 1 for count in received),
-            "writes tried": proxy.writes,
+            "writes tried": len(proxy.plans),
             "writes of one id at once": proxy.concurrent,
         },
         faults=proxy.faults,
