@@ -11,15 +11,10 @@ import heapq
 import json
 import random
 import sys
-from collections.abc import Sequence
-from contextlib import redirect_stdout
-from dataclasses import dataclass, field
-from io import StringIO
 from typing import Any, Final
 
 from function.request import Answer, Request
-from function.upsert import Upsert
-from tests.function.batches import MANAGED, invoke, record
+from tests.function.batches import MANAGED, deliver, record
 from tests.function.memory import Driver, Memory, error, upsert
 
 BATCH: Final = 10
@@ -30,21 +25,21 @@ VISIBILITY_SECONDS: Final = 180
 DELIVERIES: Final = {False: 5, True: 30}
 
 
-@dataclass
 class World:
-    """A queue, its dead-letter queue and a table, at a moment."""
+    """A queue, its dead-letter queue, a function and its table, at a moment."""
 
-    managed: bool
-    away: tuple[float, float]
-    """From when until when every write fails, in seconds."""
-    now: float = 0
-    memory: Memory = field(default_factory=Memory)
-    dead: set[str] = field(default_factory=set)
-    stored_at: float = 0
-    waits: list[tuple[float, int, int]] = field(default_factory=list)
-    """When a message is visible (a heap), its number and how often it was received."""
+    def __init__(self, away: tuple[float, float], *, managed: bool) -> None:
+        """away: from when until when every write fails, in seconds."""
+        self.away = away
+        self.now = self.stored_at = 0.0
+        self.waits: list[tuple[float, int, int]] = []
+        """When a message is visible (a heap), its number and how often it was received."""
+        self.dead: set[str] = set()
+        self.memory = Memory()
+        self._deliveries = DELIVERIES[managed]
+        self._function = upsert(Driver(self._answer), **(MANAGED if managed else {}))
 
-    def answer(self, request: Request) -> Answer:
+    def _answer(self, request: Request) -> Answer:
         """Answer as DynamoDB, which is away or not, and as SQS, which is not."""
         if request.service == "dynamodb":
             if self.away[0] <= self.now < self.away[1]:
@@ -52,64 +47,54 @@ class World:
             self.stored_at = self.now
         return self.memory(request)
 
-    def deliver(self, function: Upsert, messages: Sequence[tuple[int, int]]) -> None:
-        """Hand a batch over, and do with each message what SQS would."""
-        records = [
-            record({"event_id": str(number)}, str(number), received)
-            for number, received in messages
-        ]
+    def deliver(self) -> None:
+        """Hand over a batch of what is visible, and do with each message what SQS would."""
+        received: dict[str, int] = {}
+        while self.waits and len(received) < BATCH and self.waits[0][0] <= self.now:
+            _, number, times = heapq.heappop(self.waits)
+            received[str(number)] = times
+        records = {each: record({"event_id": each}, each, received[each]) for each in received}
         self.memory.pauses.clear()
-        with redirect_stdout(StringIO()):
-            failed = invoke(function, *records)
-        for each, (number, received) in zip(records, messages, strict=True):
-            if each["messageId"] not in failed:
-                continue
-            if received >= DELIVERIES[self.managed]:
-                # SQS moves it when it would be received once more.
-                self.dead.add(str(number))
+        for each in deliver(self._function, *records.values()).failed:
+            if received[each] >= self._deliveries:
+                self.dead.add(each)  # SQS moves it when it would be received once more
             else:
-                seconds = self.memory.pauses.get(each["receiptHandle"], VISIBILITY_SECONDS)
-                heapq.heappush(self.waits, (self.now + seconds, number, received + 1))
+                handle = records[each]["receiptHandle"]
+                visible = self.now + self.memory.pauses.get(handle, VISIBILITY_SECONDS)
+                heapq.heappush(self.waits, (visible, int(each), received[each] + 1))
 
 
 def simulate(*, managed: bool, hours: float, a_minute: int = 20) -> dict[str, Any]:
     """Send so many messages a minute until the table is back; return what became of them."""
     random.seed(1)  # the function's jitter, repeatable
-    away = (BEFORE_MINUTES * 60, (BEFORE_MINUTES + hours * 60) * 60)
-    world = World(managed, away)
-    function = upsert(Driver(world.answer), **(MANAGED if managed else {}))
+    begin, end = BEFORE_MINUTES * 60, (BEFORE_MINUTES + hours * 60) * 60
+    world = World((begin, end), managed=managed)
     stored = world.memory.items.keys()
-    sent, series = 0, list[dict[str, float]]()
+    sent = dead = 0
+    series: list[dict[str, int]] = []
     for minute in range(MOST_MINUTES):
         world.now = minute * 60
-        if world.now < away[1]:
-            for _ in range(a_minute):
-                heapq.heappush(world.waits, (world.now, sent, 1))
-                sent += 1
+        if world.now < end:
+            for number in range(sent, sent + a_minute):
+                heapq.heappush(world.waits, (world.now, number, 1))
+            sent += a_minute
         while world.waits and world.waits[0][0] < (minute + 1) * 60:
             world.now = max(world.now, world.waits[0][0])
-            batch: list[tuple[int, int]] = []
-            while world.waits and len(batch) < BATCH and world.waits[0][0] <= world.now:
-                _, number, received = heapq.heappop(world.waits)
-                batch.append((number, received))
-            world.deliver(function, batch)
+            world.deliver()
+        dead = len(world.dead - stored)
+        waiting = sent - len(stored) - dead
         series.append(
-            {
-                "minutes": minute + 1,
-                "stored": len(stored),
-                "waiting": sent - len(stored | world.dead),
-                "dead": len(world.dead - stored),
-            }
+            {"minutes": minute + 1, "stored": len(stored), "waiting": waiting, "dead": dead}
         )
-        if world.now >= away[1] and len(stored | world.dead) == sent:
+        if world.now >= end and not waiting:
             break
     return {
         "managed": managed,
-        "outage_minutes": [second / 60 for second in away],
+        "outage_minutes": [begin / 60, end / 60],
         "sent": sent,
-        "dead": len(world.dead - stored),
-        "all_stored_minutes": None if world.dead - stored else world.stored_at / 60,
-        "last_waited_minutes": max(0, world.stored_at - away[1]) / 60,
+        "dead": dead,
+        "all_stored_minutes": None if dead else world.stored_at / 60,
+        "last_waited_minutes": max(0, world.stored_at - end) / 60,
         "series": series,
     }
 

@@ -5,7 +5,8 @@ from collections import Counter
 
 import pytest
 
-from tests.prove.checker import Fate, Policy, account
+from tests.model import Policy
+from tests.prove.checker import Fate, account
 from tests.prove.load import Message
 from tools.event import decode
 
