@@ -5,11 +5,10 @@ The same seed gives the same messages in the same order.
 
 import string
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 from itertools import count, islice
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tests.model import rank
 from tools.event import to_json
@@ -27,14 +26,12 @@ OVERSIZED_BYTES: Final = 420_000
 DISORDER: Final = 40
 
 
-@dataclass(frozen=True, kw_only=True)
-class Message:
+class Message(NamedTuple):
     """A body, and whether a table could hold it."""
 
     body: str
     storable: bool = True
-    disorder: float = DISORDER
-    """How many places it is late or early, by standard deviation."""
+    disorder: float = DISORDER  # how many places it is late or early, by standard deviation
 
 
 def messages(number: int, seed: int, *, versioned: bool = True) -> list[Message]:
@@ -52,8 +49,9 @@ def messages(number: int, seed: int, *, versioned: bool = True) -> list[Message]
             # Mostly something recent, now and then something from long ago.
             sent.append(random.choice(sent[-random.choice((10, 100, len(sent))) :]))
         elif dice < REPEATED + BROKEN:
-            body = _broken(random, len(sent))
-            sent.append(Message(body=body, storable=not versioned and _NO_VERSION in body))
+            # Each one differs from all others.
+            body = random.choice(_BROKEN).replace("broken", f"broken-{len(sent)}")
+            sent.append(Message(body, storable=not versioned and _NO_VERSION in body))
         else:
             states = random.choice(hot) if random.randrange(100) < HOT else cold
             sent.append(next(states))
@@ -68,9 +66,9 @@ def _cold(random: Random) -> Iterator[Message]:
             # The one that is too large stays behind an older one of its id, so that the two share
             # a batch: the older one has to be stored in spite of it.
             event = {"event_id": f"oversized-{number}", "timestamp": 1}
-            yield Message(body=to_json(event), disorder=0)
+            yield Message(to_json(event), disorder=0)
             large = {**event, "timestamp": 2, "padding": "x" * OVERSIZED_BYTES}
-            yield Message(body=to_json(large), storable=False, disorder=0)
+            yield Message(to_json(large), storable=False, disorder=0)
         else:
             states = random.randint(1, STATES_PER_ID)
             yield from islice(_states(f"évent-{number}", random), states)
@@ -85,10 +83,8 @@ def _states(event_id: str, random: Random) -> Iterator[Message]:
         while (place := rank({"timestamp": version})) in seen:  # in any spelling
             version = _version(kind, random)
         seen.add(place)
-        event: dict[str, Any] = {"event_id": event_id, "state": state, **_content(random)}
-        if version is not None:
-            event["timestamp"] = version
-        yield Message(body=to_json(event))
+        event = {"event_id": event_id, "state": state, **_content(random)}
+        yield Message(to_json(event | ({} if version is None else {"timestamp": version})))
 
 
 def _version(kind: str, random: Random) -> str | Decimal | None:
@@ -116,25 +112,19 @@ def _content(random: Random) -> dict[str, Any]:
     }
 
 
-_NO_VERSION: Final = '"timestamp": "2025-03-30T01:00:00+02:00"'
-
-
-def _broken(random: Random, number: int) -> str:
-    """Make a body that holds no event; the number makes each one differ from all others."""
-    head = f'{{"event_id": "broken-{number}"'
-    return random.choice(
-        (
-            f"event_id=broken-{number}",
-            f'["broken-{number}"]',
-            f'{{"id": "broken-{number}"}}',
-            f'{{"event_id": {number}}}',
-            f'{head}, "event_id": "b"}}',
-            f'{head}, "value": NaN}}',
-            f'{head}, "value": {"1" * 39}}}',
-            f'{head}, "value": 1E+126}}',
-            f'{head}, "value": "\\ud800"}}',
-            f"{head}, {_NO_VERSION}}}",
-            f'{head}, "value": {"[" * 40}{"]" * 40}}}',
-            f"{head}, ",
-        )
-    )
+_HEAD, _NO_VERSION = '{"event_id": "broken", ', '"timestamp": "2025-03-30T01:00:00+02:00"'
+# Bodies that hold no event.
+_BROKEN: Final = (
+    "event_id=broken",
+    '["broken"]',
+    '{"id": "broken"}',
+    '{"event_id": 1, "note": "broken"}',
+    f'{_HEAD}"event_id": "b"}}',
+    f'{_HEAD}"value": NaN}}',
+    f'{_HEAD}"value": {"1" * 39}}}',
+    f'{_HEAD}"value": 1E+126}}',
+    f'{_HEAD}"value": "\\ud800"}}',
+    f"{_HEAD}{_NO_VERSION}}}",
+    f'{_HEAD}"value": {"[" * 40}{"]" * 40}}}',
+    _HEAD,
+)
