@@ -9,9 +9,10 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, NamedTuple
 
 from tests.function.batches import Context, batch, record
 from tools.bench.stub import running_stub
@@ -28,24 +29,19 @@ LEAKS: Final[dict[str, Callable[[], object]]] = {
 }
 
 
-@dataclass(frozen=True)
-class Held:
-    """What this process holds."""
+class Held(NamedTuple):
+    """What this process holds, without what is only waiting to be collected."""
 
     megabytes: float
     threads: int
     files: int
 
-    @classmethod
-    def now(cls) -> Self:
-        """Count, without what is only waiting to be collected."""
-        gc.collect()
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        return cls(
-            megabytes=pages * os.sysconf("SC_PAGE_SIZE") / 1e6,
-            threads=threading.active_count(),
-            files=len(list(Path("/proc/self/fd").iterdir())),
-        )
+
+def _held() -> Held:
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    files = len([*Path("/proc/self/fd").iterdir()])
+    return Held(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, threading.active_count(), files)
 
 
 def main() -> int:
@@ -54,9 +50,8 @@ def main() -> int:
     parser.add_argument("--invocations", type=int, default=INVOCATIONS, help="(%(default)s)")
     parser.add_argument("--leak", choices=LEAKS, help="what to leak, to see it caught")
     options = parser.parse_args()
-    leak = LEAKS.get(options.leak, lambda: None)
-    say = sys.stdout.write
-    with running_stub(latency_ms=0) as stub, Path(os.devnull).open("w") as nowhere:
+    leak, leaked = LEAKS.get(options.leak, lambda: None), []
+    with running_stub(latency_ms=0) as stub:
         os.environ |= {
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
@@ -68,30 +63,25 @@ def main() -> int:
         }
         from function.handler import handler  # it reads the environment
 
-        sys.stdout, leaked = nowhere, []
         for number in range(options.invocations):
-            handler(_batch(number), Context())
+            bodies = (
+                {"event_id": f"id-{number % 100}", "timestamp": number, "s": "x" * (number % 500)},
+                {"event_id": f"id-{number % 100}", "timestamp": number + 1},
+                {"event_id": f"other-{number % 1000}", "timestamp": "2025-03-30T01:00:00Z"},
+                f"broken {number}",
+            )
+            with redirect_stdout(StringIO()):
+                handler(batch(*map(record, bodies)), Context())
             leaked.append(leak())
             if number % 1000 == 0:
                 stub.take()  # it remembers each request
             if number == int(WARM * options.invocations):
-                before = Held.now()
-        after = Held.now()
-        sys.stdout = sys.__stdout__
+                before = _held()
+        after = _held()
     growth = after.megabytes / before.megabytes - 1
-    say(f"{options.invocations} invocations, memory {growth:+.1%}: from {before} to {after}\n")
+    told = f"memory {growth:+.1%}: from {before} to {after}"
+    sys.stdout.write(f"{options.invocations} invocations, {told}\n")
     return int(growth > MOST_GROWTH or after.threads > before.threads or after.files > before.files)
-
-
-def _batch(number: int) -> dict[str, Any]:
-    """Make a batch of two events of one id, one of another, and a message that is broken."""
-    events = [
-        {"event_id": f"id-{number % 100}", "timestamp": number, "state": "x" * (number % 500)},
-        {"event_id": f"id-{number % 100}", "timestamp": number + 1},
-        {"event_id": f"other-{number % 1000}", "timestamp": "2025-03-30T01:00:00Z"},
-    ]
-    bodies = [*events, f"broken {number}"]
-    return batch(*(record(body, f"{number}-{place}") for place, body in enumerate(bodies)))
 
 
 if __name__ == "__main__":

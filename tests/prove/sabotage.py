@@ -7,8 +7,10 @@ import re
 from collections.abc import Callable, Generator
 from typing import Any, Final
 
-from function import connection, policy, queue, table, upsert
+from function import connection, queue, table
 from function.message import Outcome
+from function.policy import Policy
+from function.upsert import Upsert
 
 Task = Generator[Any, Any, Any]
 
@@ -68,18 +70,14 @@ def _letter_before_it_is_confirmed(put_aside: Any) -> Any:
 SABOTAGES: Final[dict[str, tuple[Any, str, Callable[[Any], Any]]]] = {
     "acknowledge-before-write": (table.Table, "write", _acknowledge_before_write),
     "swallow-an-exception": (table, "_meaning", _swallow_an_exception),
-    "no-condition": (policy.Policy, "condition", lambda _: lambda *_: {}),
+    "no-condition": (Policy, "condition", lambda _: lambda *_: {}),
     "any-length": (connection, "read", _any_length),
     "drop-the-loser": (table.Table, "write", _drop_the_loser),
-    "answer-nothing": (upsert.Upsert, "__call__", lambda call: lambda *given: call(*given) and {}),
-    "read-taken-for-a-write": (
-        policy.Policy,
-        "is_settled",
-        lambda _: lambda self, message, stored: stored != {},
-    ),
-    "conflict-acknowledged": (policy.Policy, "conflict", lambda _: lambda *_: ""),
+    "answer-nothing": (Upsert, "__call__", lambda call: lambda *given: call(*given) and {}),
+    "read-taken-for-a-write": (Policy, "is_settled", lambda _: lambda *given: given[-1] != {}),
+    "conflict-acknowledged": (Policy, "conflict", lambda _: lambda *_: ""),
     "letter-before-it-is-confirmed": (queue.Queue, "put_aside", _letter_before_it_is_confirmed),
-    "pause-of-twelve-hours": (queue, "pause_seconds", lambda _: lambda message: 12 * 3600),
+    "pause-of-twelve-hours": (queue, "pause_seconds", lambda _: lambda *_: 12 * 3600),
 }
 
 
