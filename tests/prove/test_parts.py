@@ -1,0 +1,107 @@
+"""The fault run's parts: the checker must find whatever can be wrong, a seed decides the rest."""
+
+import json
+from collections import Counter
+from itertools import islice
+
+import pytest
+
+from tests.model import Policy, rank
+from tests.prove.checker import Fate, account
+from tests.prove.load import Message, messages
+from tests.prove.proxy import PERIOD, STORM, Fault, schedule
+from tools.event import decode
+
+STORED, SUPERSEDED, UNSTORABLE, CONFLICT, GIVEN_UP, LOST, WRONG, UNEXPLAINED, VIOLATION = Fate
+
+
+def _body(version: int, event_id: str = "a", **members: object) -> str:
+    return json.dumps({"event_id": event_id, "timestamp": version, **members})
+
+
+OLD, NEW, FLAG, OTHER = _body(1), _body(2), _body(1, flag=True), _body(1, "b")
+ALMOST = '{"event_id": "a", "timestamp": 2.0000000000000000000001}'
+BROKEN = "broken"  # no table could hold it
+# What was sent, stored and dead, by its place among what was sent; and the fates.
+Ends = list[tuple[list[str], list[str], list[tuple[int, str]], list[Fate]]]
+NEWEST: Ends = [
+    # All is well when the newest is stored and the broken one a dead letter.
+    ([OLD, NEW, NEW, BROKEN], [NEW], [(3, BROKEN)], [STORED, STORED, SUPERSEDED, UNSTORABLE]),
+    # A newer message that is a dead letter is given up; one that was stored as well is stored.
+    ([OLD, NEW], [OLD], [(1, NEW)], [STORED, GIVEN_UP]),
+    ([OLD, NEW], [NEW], [(1, NEW)], [STORED, SUPERSEDED]),
+    # An older item is wrong, and the newer message lost; without an item all are.
+    ([OLD, NEW], [OLD], [], [STORED, LOST, WRONG]),
+    ([OLD, NEW], [], [], [LOST, LOST]),
+    ([BROKEN], [], [], [LOST]),
+    # An item that was never sent is wrong, and holds nothing: true is not 1.
+    ([OLD, NEW], [_body(2, extra=True)], [], [LOST, LOST, WRONG]),
+    ([OLD, NEW], ['{"event_id": "a"}'], [], [LOST, LOST, WRONG]),
+    ([OLD, NEW], [ALMOST], [], [LOST, LOST, WRONG]),
+    ([FLAG], [_body(1, flag=1)], [], [LOST, WRONG]),
+    ([NEW], [NEW, OTHER], [], [STORED, UNEXPLAINED]),
+    # A dead letter may come twice, but not altered, and none of nobody.
+    ([BROKEN], [], [(0, BROKEN), (0, BROKEN)], [UNSTORABLE]),
+    ([BROKEN], [], [(0, BROKEN), (0, "altered")], [UNSTORABLE, WRONG]),
+    ([BROKEN], [], [(0, "altered")], [UNSTORABLE, WRONG]),
+    ([BROKEN], [], [(0, BROKEN), (1, BROKEN)], [UNSTORABLE, UNEXPLAINED]),
+]
+# Another event of an id is a conflict only as a dead letter.
+FIRST: Ends = [
+    ([OLD, NEW, NEW], [NEW], [(0, OLD)], [STORED, STORED, CONFLICT]),
+    ([OLD, NEW], [NEW], [], [STORED, LOST, WRONG]),
+    ([OLD, NEW], [], [(0, OLD)], [GIVEN_UP, LOST]),
+]
+
+
+@pytest.mark.parametrize(("policy", "ends"), [("newest", NEWEST), ("first", FIRST)])
+@pytest.mark.parametrize("left", [0, 3])
+def test_each_message_has_one_fate_and_what_is_wrong_or_left_is_found(
+    policy: Policy, ends: Ends, left: int
+) -> None:
+    for sent, items, dead, fates in ends:
+        bodies = {str(n): Message(body, storable=body != BROKEN) for n, body in enumerate(sent)}
+        letters = [(str(number), body) for number, body in dead]
+        found = account(bodies, map(decode, items), letters, left, policy)
+        assert Counter(fate for fate, _ in found) == Counter(fates + [UNEXPLAINED] * bool(left))
+
+
+def test_a_seed_gives_the_same_and_another_one_another() -> None:
+    assert messages(501, seed=1) == messages(501, seed=1) != messages(501, seed=2)
+    assert len(messages(501, seed=1)) == 501
+    first, again, other = (list(islice(schedule(seed), 2000)) for seed in (1, 1, 2))
+    assert first == again != other
+
+
+def test_messages_are_repeated_late_broken_oversized_and_of_every_kind_of_version() -> None:
+    load = messages(5000, seed=4)
+    assert len({message.body for message in load}) < 0.9 * len(load)
+    assert sum(not message.storable for message in load) > 50
+    assert any(len(message.body) > 400 * 1024 for message in load)
+    newest: dict[str, tuple[int, object]] = {}
+    states: dict[tuple[object, ...], str] = {}
+    late = 0
+    for body in (message.body for message in load if message.storable):
+        event = decode(body)
+        event_id, version = event["event_id"], rank(event)
+        # A version belongs to one state of an id.
+        assert states.setdefault((event_id, *version), body) == body
+        late += version < newest.get(event_id, version)
+        newest[event_id] = max(version, newest.get(event_id, version))
+    assert late > 500
+    assert {kind for _, kind, _ in states} == {0, 1, 2}
+
+
+def test_the_first_faults_are_one_of_each_kind_and_a_deck_of_them_is_by_weight() -> None:
+    weights = {fault: fault.weight for fault in Fault}
+    for seed in range(20):
+        plans = (plan for plan in schedule(seed) if plan)
+        faults = [plan.fault for plan in islice(plans, sum(weights.values()))]
+        assert {*faults[: len(Fault)]} == {*Fault}
+        assert Counter(faults) == weights
+
+
+def test_a_storm_fails_many_writes_and_the_calm_few() -> None:
+    plans = [plan is not None for plan in islice(schedule(1), PERIOD)]
+    assert sum(plans[:STORM]) > 0.3 * STORM
+    assert 0 < sum(plans[STORM:]) < 0.1 * (PERIOD - STORM)
