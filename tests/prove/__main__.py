@@ -14,7 +14,7 @@ from rich.console import Console
 from tools.console import make_table
 
 from .checker import PROBLEMS, Fate
-from .proxy import Fault
+from .proxy import FAULTS
 from .run import Options, prove
 from .sabotage import SABOTAGES
 
@@ -79,7 +79,7 @@ def _holds(options: Options) -> bool:
     table.columns[1].justify = "right"
     sections: Sequence[Mapping[str, int]] = (
         report.figures,
-        {**{each.title: faults[each] for each in Fault}, "faults in all": faults.total()},
+        {**{each: faults[each] for each in FAULTS}, "faults in all": faults.total()},
         {fate: counts[fate] for fate in Fate if fate not in PROBLEMS},
         {fate: counts[fate] for fate in PROBLEMS},
         {"seconds": round(time.monotonic() - started)},

@@ -9,7 +9,7 @@ import pytest
 from tests.model import Policy, rank
 from tests.prove.checker import Fate, account
 from tests.prove.load import Message, messages
-from tests.prove.proxy import PERIOD, STORM, Fault, schedule
+from tests.prove.proxy import FAULTS, PERIOD, STORM, schedule
 from tools.event import decode
 
 STORED, SUPERSEDED, UNSTORABLE, CONFLICT, GIVEN_UP, LOST, WRONG, UNEXPLAINED, VIOLATION = Fate
@@ -93,12 +93,11 @@ def test_messages_are_repeated_late_broken_oversized_and_of_every_kind_of_versio
 
 
 def test_the_first_faults_are_one_of_each_kind_and_a_deck_of_them_is_by_weight() -> None:
-    weights = {fault: fault.weight for fault in Fault}
     for seed in range(20):
         plans = (plan for plan in schedule(seed) if plan)
-        faults = [plan.fault for plan in islice(plans, sum(weights.values()))]
-        assert {*faults[: len(Fault)]} == {*Fault}
-        assert Counter(faults) == weights
+        faults = [plan.fault for plan in islice(plans, sum(FAULTS.values()))]
+        assert {*faults[: len(FAULTS)]} == {*FAULTS}
+        assert Counter(faults) == FAULTS
 
 
 def test_a_storm_fails_many_writes_and_the_calm_few() -> None:

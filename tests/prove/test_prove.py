@@ -11,7 +11,7 @@ import pytest
 from tests.prove.__main__ import main
 from tests.prove.checker import PROBLEMS
 from tests.prove.outage import simulate
-from tests.prove.proxy import Fault
+from tests.prove.proxy import FAULTS
 from tests.prove.run import Options, prove
 from tools.stacks import PROJECT
 
@@ -22,7 +22,7 @@ def test_messages_survive_every_kind_of_fault() -> None:
     report = prove(Options(messages=MESSAGES, read=True), tell=lambda *_: None)
     assert [finding for finding in report.found if finding[0] in PROBLEMS] == []
     assert len(report.found) == report.figures["messages"] == MESSAGES
-    assert all(report.faults[fault] for fault in Fault)
+    assert all(report.faults[fault] for fault in FAULTS)
     assert report.figures["deliveries"] >= MESSAGES
     assert min(report.figures.values()) > 0
 
