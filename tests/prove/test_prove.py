@@ -8,11 +8,10 @@ import sys
 
 import pytest
 
-from tests.prove.__main__ import main
+from tests.prove.__main__ import Options, main, prove
 from tests.prove.checker import PROBLEMS
 from tests.prove.outage import simulate
 from tests.prove.proxy import FAULTS
-from tests.prove.run import Options, prove
 from tools.stacks import PROJECT
 
 MESSAGES = 1_200
