@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.function.batches import Context, batch, record
+from tests.function.looping import open_files
+from tools.bench.measure import environment
 from tools.bench.stub import running_stub
 
 INVOCATIONS: Final = 10_000
@@ -40,8 +42,8 @@ class Held(NamedTuple):
 def _held() -> Held:
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
-    files = len([*Path("/proc/self/fd").iterdir()])
-    return Held(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, threading.active_count(), files)
+    megabytes = pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return Held(megabytes, threading.active_count(), open_files())
 
 
 def main() -> int:
@@ -52,26 +54,15 @@ def main() -> int:
     options = parser.parse_args()
     leak, leaked = LEAKS.get(options.leak, lambda: None), []
     with running_stub(latency_ms=0) as stub:
-        os.environ |= {
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_ENDPOINT_URL_DYNAMODB": stub.url,
-            "AWS_CA_BUNDLE": stub.ca_bundle,
-            "TABLE_NAME": "events",
-            "VERSION_ATTRIBUTE": "timestamp",
-        }
+        os.environ |= environment(stub)
         from function.handler import handler  # it reads the environment
 
         for number in range(options.invocations):
-            bodies = (
-                {"event_id": f"id-{number % 100}", "timestamp": number, "s": "x" * (number % 500)},
-                {"event_id": f"id-{number % 100}", "timestamp": number + 1},
-                {"event_id": f"other-{number % 1000}", "timestamp": "2025-03-30T01:00:00Z"},
-                f"broken {number}",
-            )
+            event = {"event_id": f"id-{number % 100}", "timestamp": number}
+            longer = {**event, "timestamp": number - 1, "state": "x" * (number % 500)}
+            other = {"event_id": f"other-{number % 1000}", "timestamp": "2025-03-30T01:00:00Z"}
             with redirect_stdout(StringIO()):
-                handler(batch(*map(record, bodies)), Context())
+                handler(batch(*map(record, (longer, event, other, f"broken {number}"))), Context())
             leaked.append(leak())
             if number % 1000 == 0:
                 stub.take()  # it remembers each request
@@ -79,8 +70,8 @@ def main() -> int:
                 before = _held()
         after = _held()
     growth = after.megabytes / before.megabytes - 1
-    told = f"memory {growth:+.1%}: from {before} to {after}"
-    sys.stdout.write(f"{options.invocations} invocations, {told}\n")
+    told = f"{options.invocations} invocations, memory {growth:+.1%}: from {before} to {after}\n"
+    sys.stdout.write(told)
     return int(growth > MOST_GROWTH or after.threads > before.threads or after.files > before.files)
 
 

@@ -15,73 +15,59 @@ from function.upsert import Upsert
 Task = Generator[Any, Any, Any]
 
 
-def _acknowledge_before_write(write: Any) -> Any:
-    def wrapped(self: Any, group: Any) -> Task:
-        for message in group:
-            message.settle(Outcome.WRITTEN)
-        yield from write(self, group)
-
-    return wrapped
+def _acknowledge_before_write(write: Any, self: Any, group: Any) -> Task:
+    for message in group:
+        message.settle(Outcome.WRITTEN)
+    yield from write(self, group)
 
 
-def _swallow_an_exception(meaning: Any) -> Any:
-    def wrapped(*arguments: Any, **named: Any) -> Any:
-        meant = meaning(*arguments, **named)
-        return meant._replace(outcome=Outcome.WRITTEN, pause=0) if meant.pause else meant
-
-    return wrapped
+def _swallow_an_exception(meaning: Any, *given: Any, **named: Any) -> Any:
+    meant = meaning(*given, **named)
+    return meant._replace(outcome=Outcome.WRITTEN, pause=0) if meant.pause else meant
 
 
-def _any_length(read: Any) -> Any:
-    def wrapped(receive: Any, most_bytes: int) -> Task:
-        head, end, body = (yield from receive()).partition(b"\r\n\r\n")
-        length = b"content-length:%d" % len(body)
-        whole = re.sub(rb"(?i)content-length: *\d+", length, head) + end + body
+def _any_length(read: Any, receive: Any, most_bytes: int) -> Task:
+    head, end, body = (yield from receive()).partition(b"\r\n\r\n")
+    length = b"content-length:%d" % len(body)
+    whole = re.sub(rb"(?i)content-length: *\d+", length, head) + end + body
 
-        def received() -> Task:
-            return whole
-            yield
+    def received() -> Task:
+        return whole
+        yield
 
-        return (yield from read(received, most_bytes))
-
-    return wrapped
+    return (yield from read(received, most_bytes))
 
 
-def _drop_the_loser(write: Any) -> Any:
-    def wrapped(self: Any, group: Any) -> Task:
-        first, *others = self._policy.order(group)
-        yield from write(self, [first])
-        for message in others:
-            message.settle(Outcome.COALESCED)
-
-    return wrapped
+def _drop_the_loser(write: Any, self: Any, group: Any) -> Task:
+    first, *others = self._policy.order(group)
+    yield from write(self, [first])
+    for message in others:
+        message.settle(Outcome.COALESCED)
 
 
-def _letter_before_it_is_confirmed(put_aside: Any) -> Any:
-    def wrapped(self: Any, message: Any, troubles: Any) -> Task:
-        message.is_put_aside = True
-        yield from put_aside(self, message, troubles)
-        message.is_put_aside = True
-
-    return wrapped
+def _letter_before_it_is_confirmed(put_aside: Any, self: Any, message: Any, troubles: Any) -> Task:
+    message.is_put_aside = True
+    yield from put_aside(self, message, troubles)
+    message.is_put_aside = True
 
 
-# Where it is, its name, and what takes its place.
-SABOTAGES: Final[dict[str, tuple[Any, str, Callable[[Any], Any]]]] = {
+# Where it is, its name, and what is called in its place, with the original first.
+SABOTAGES: Final[dict[str, tuple[Any, str, Callable[..., Any]]]] = {
     "acknowledge-before-write": (table.Table, "write", _acknowledge_before_write),
     "swallow-an-exception": (table, "_meaning", _swallow_an_exception),
-    "no-condition": (Policy, "condition", lambda _: lambda *_: {}),
+    "no-condition": (Policy, "condition", lambda *_: {}),
     "any-length": (connection, "read", _any_length),
     "drop-the-loser": (table.Table, "write", _drop_the_loser),
-    "answer-nothing": (Upsert, "__call__", lambda call: lambda *given: call(*given) and {}),
-    "read-taken-for-a-write": (Policy, "is_settled", lambda _: lambda *given: given[-1] != {}),
-    "conflict-acknowledged": (Policy, "conflict", lambda _: lambda *_: ""),
+    "answer-nothing": (Upsert, "__call__", lambda call, *given: call(*given) and {}),
+    "read-taken-for-a-write": (Policy, "is_settled", lambda *given: given[-1] != {}),
+    "conflict-acknowledged": (Policy, "conflict", lambda *_: ""),
     "letter-before-it-is-confirmed": (queue.Queue, "put_aside", _letter_before_it_is_confirmed),
-    "pause-of-twelve-hours": (queue, "pause_seconds", lambda _: lambda *_: 12 * 3600),
+    "pause-of-twelve-hours": (queue, "pause_seconds", lambda *_: 12 * 3600),
 }
 
 
 def sabotage(name: str) -> None:
     """Put the fault in."""
-    owner, attribute, make = SABOTAGES[name]
-    setattr(owner, attribute, make(getattr(owner, attribute)))
+    owner, attribute, instead = SABOTAGES[name]
+    original = getattr(owner, attribute)
+    setattr(owner, attribute, lambda *given, **named: instead(original, *given, **named))
