@@ -26,7 +26,7 @@ from tools.up import deploy
 from .checker import PROBLEMS, Fate, Finding, account
 from .load import Message, messages
 from .proxy import FAULTS, Proxy, schedule
-from .sabotage import SABOTAGES
+from .watched import SABOTAGES
 
 EXAMPLES: Final = 5
 SEEDS: Final = 1_000_000
@@ -94,7 +94,7 @@ def prove(options: Options, tell: Callable[[str], None]) -> Report:
         port = int(aws.endpoint_url.rpartition(":")[2])
         with Proxy(port, plans, FUNCTION_SECONDS, Path(folder)) as proxy:
             variables = {
-                "AWS_ENDPOINT_URL_DYNAMODB": proxy.url,
+                "PROXY_URL": proxy.url,
                 "AWS_CA_BUNDLE": f"{folder}/ca.pem",
                 "WATCHED_FILE": str(watched_file),
                 "SABOTAGE": options.sabotage,
@@ -141,12 +141,12 @@ def _template(stack: Stack, variables: Mapping[str, str]) -> Template:
         body["Resources"][f"EventState{name}"]["Properties"] for name in ("Function", "Queue")
     )
     queue["VisibilityTimeout"] = VISIBILITY_SECONDS
-    function["Handler"] = "watched.handler"
+    function["Handler"] = "tests/prove/watched.handler"
     function["Environment"]["Variables"] |= variables
-    beside = ("function/batches.py", "prove/sabotage.py", "prove/watched.py")
-    files = {f"function/{path.name}": path for path in (PROJECT / "function").glob("*.py")}
-    files |= {path.name: path for path in (PROJECT / "tests" / name for name in beside)}
-    return Template(body=body, code=zip_of(files))
+    watch = [PROJECT / "tests" / name for name in ("function/batches.py", "prove/watched.py")]
+    files = [*watch, *(PROJECT / "function").glob("*.py")]
+    code = zip_of({str(file.relative_to(PROJECT)): file for file in files})
+    return Template(body=body, code=code)
 
 
 def _send(flow: Deployed, load: list[Message], tell: Callable[[str], None]) -> dict[str, Message]:
