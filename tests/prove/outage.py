@@ -25,76 +25,64 @@ VISIBILITY_SECONDS: Final = 180
 DELIVERIES: Final = {False: 5, True: 30}
 
 
-class World:
-    """A queue, its dead-letter queue, a function and its table, at a moment."""
-
-    def __init__(self, away: tuple[float, float], *, managed: bool) -> None:
-        """away: from when until when every write fails, in seconds."""
-        self.away = away
-        self.now = self.stored_at = 0.0
-        self.waits: list[tuple[float, int, int]] = []
-        """When a message is visible (a heap), its number and how often it was received."""
-        self.dead: set[str] = set()
-        self.memory = Memory()
-        self._deliveries = DELIVERIES[managed]
-        self._function = upsert(Driver(self._answer), **(MANAGED if managed else {}))
-
-    def _answer(self, request: Request) -> Answer:
-        """Answer as DynamoDB, which is away or not, and as SQS, which is not."""
-        if request.service == "dynamodb":
-            if self.away[0] <= self.now < self.away[1]:
-                return error("InternalServerError", 500)
-            self.stored_at = self.now
-        return self.memory(request)
-
-    def deliver(self) -> None:
-        """Hand over a batch of what is visible, and do with each message what SQS would."""
-        received: dict[str, int] = {}
-        while self.waits and len(received) < BATCH and self.waits[0][0] <= self.now:
-            _, number, times = heapq.heappop(self.waits)
-            received[str(number)] = times
-        records = {each: record({"event_id": each}, each, received[each]) for each in received}
-        self.memory.pauses.clear()
-        for each in deliver(self._function, *records.values()).failed:
-            if received[each] >= self._deliveries:
-                self.dead.add(each)  # SQS moves it when it would be received once more
-            else:
-                handle = records[each]["receiptHandle"]
-                visible = self.now + self.memory.pauses.get(handle, VISIBILITY_SECONDS)
-                heapq.heappush(self.waits, (visible, int(each), received[each] + 1))
-
-
 def simulate(*, managed: bool, hours: float, a_minute: int = 20) -> dict[str, Any]:
     """Send so many messages a minute until the table is back; return what became of them."""
     random.seed(1)  # the function's jitter, repeatable
     begin, end = BEFORE_MINUTES * 60, (BEFORE_MINUTES + hours * 60) * 60
-    world = World((begin, end), managed=managed)
-    stored = world.memory.items.keys()
-    sent = dead = 0
+    memory = Memory()
+    now = stored_at = 0.0
+    sent, dead = 0, set[str]()
+    waits: list[tuple[float, int, int]] = []
+    """When a message is visible (a heap), its number and how often it was received."""
+
+    def answer(request: Request) -> Answer:
+        """Answer as DynamoDB, which is away or not, and as SQS, which is not."""
+        nonlocal stored_at
+        if request.service == "dynamodb":
+            if begin <= now < end:
+                return error("InternalServerError", 500)
+            stored_at = now
+        return memory(request)
+
+    function = upsert(Driver(answer), **(MANAGED if managed else {}))
+
+    def deliver_batch() -> None:
+        """Hand over a batch of what is visible, and do with each message what SQS would."""
+        received: dict[str, int] = {}
+        while waits and len(received) < BATCH and waits[0][0] <= now:
+            _, number, times = heapq.heappop(waits)
+            received[str(number)] = times
+        records = {each: record({"event_id": each}, each, received[each]) for each in received}
+        memory.pauses.clear()
+        for each in deliver(function, *records.values()).failed:
+            if received[each] >= DELIVERIES[managed]:
+                dead.add(each)  # SQS moves it when it would be received once more
+            else:
+                pause = memory.pauses.get(records[each]["receiptHandle"], VISIBILITY_SECONDS)
+                heapq.heappush(waits, (now + pause, int(each), received[each] + 1))
+
     series: list[dict[str, int]] = []
     for minute in range(MOST_MINUTES):
-        world.now = minute * 60
-        if world.now < end:
+        now = minute * 60.0
+        if now < end:
             for number in range(sent, sent + a_minute):
-                heapq.heappush(world.waits, (world.now, number, 1))
+                heapq.heappush(waits, (now, number, 1))
             sent += a_minute
-        while world.waits and world.waits[0][0] < (minute + 1) * 60:
-            world.now = max(world.now, world.waits[0][0])
-            world.deliver()
-        dead = len(world.dead - stored)
-        waiting = sent - len(stored) - dead
-        series.append(
-            {"minutes": minute + 1, "stored": len(stored), "waiting": waiting, "dead": dead}
-        )
-        if world.now >= end and not waiting:
+        while waits and waits[0][0] < (minute + 1) * 60:
+            now = max(now, waits[0][0])
+            deliver_batch()
+        counts = {"stored": len(memory.items), "dead": len(dead - memory.items.keys())}
+        waiting = sent - sum(counts.values())
+        series.append({"minutes": minute + 1, **counts, "waiting": waiting})
+        if now >= end and not waiting:
             break
     return {
         "managed": managed,
         "outage_minutes": [begin / 60, end / 60],
         "sent": sent,
-        "dead": dead,
-        "all_stored_minutes": None if dead else world.stored_at / 60,
-        "last_waited_minutes": max(0, world.stored_at - end) / 60,
+        "dead": series[-1]["dead"],
+        "all_stored_minutes": None if series[-1]["dead"] else stored_at / 60,
+        "last_waited_minutes": max(0, stored_at - end) / 60,
         "series": series,
     }
 

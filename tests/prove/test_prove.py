@@ -41,14 +41,8 @@ def test_it_fails_with_a_fault_in_the_function(capsys: pytest.CaptureFixture[str
     ids=["none", "a file"],
 )
 def test_a_leak_is_found_and_there_is_none(arguments: list[str], status: int) -> None:
-    result = subprocess.run(
-        [sys.executable, "-m", "tests.prove.leaks", *arguments],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    command = [sys.executable, "-m", "tests.prove.leaks", *arguments]
+    result = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120)
     assert (result.returncode, result.stderr) == (status, ""), result.stdout
     assert result.stdout.startswith(f"{arguments[1]} invocations, memory ")
 
