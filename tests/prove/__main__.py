@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from rich.console import Console
 
@@ -25,12 +25,9 @@ from tools.up import deploy
 
 from .checker import PROBLEMS, Fate, Finding, account
 from .load import Message, messages
-from .proxy import FAULTS, Proxy, schedule
+from .proxy import FAULTS, FUNCTION_SECONDS, Proxy, schedule
 from .watched import SABOTAGES
 
-EXAMPLES: Final = 5
-SEEDS: Final = 1_000_000
-FUNCTION_SECONDS: Final = 2
 # A long run needs many invocations at once, and enough deliveries that faults that pass do not end
 # as dead letters; a short one starts fewer workers, and waits less for its broken messages.
 LONG: Final = {"maximumConcurrency": 24, "maxReceiveCount": 8}
@@ -77,29 +74,27 @@ RUNS: Final[Sequence[Mapping[str, Any]]] = (
 )
 
 
-class Report(NamedTuple):
-    """What was sent, what was done to it, and what became of it."""
+def prove(
+    options: Options, tell: Callable[[str], None]
+) -> tuple[dict[str, int], Counter[str], list[Finding]]:
+    """Deploy, send while faults are injected, let the queue drain, and account for all.
 
-    figures: Mapping[str, int]
-    faults: Counter[str]
-    found: Sequence[Finding]
-
-
-def prove(options: Options, tell: Callable[[str], None]) -> Report:
-    """Deploy, send while faults are injected, let the queue drain, and account for all."""
+    Returns what was sent, which faults were met, and what became of every message.
+    """
     load = messages(options.messages, options.seed, versioned=options.policy == "newest")
-    stack, plans = _stack(options), schedule(options.seed, options.often)
+    stack = load_stack("local")
     with tempfile.TemporaryDirectory() as folder, Emulator(region=stack.region) as aws:
         watched_file = Path(folder) / "watched"
         port = int(aws.endpoint_url.rpartition(":")[2])
-        with Proxy(port, plans, FUNCTION_SECONDS, Path(folder)) as proxy:
+        plans = schedule(options.seed, options.often)
+        with Proxy(port, plans, Path(folder)) as proxy:
             variables = {
                 "PROXY_URL": proxy.url,
                 "AWS_CA_BUNDLE": f"{folder}/ca.pem",
                 "WATCHED_FILE": str(watched_file),
                 "SABOTAGE": options.sabotage,
             }
-            flow = Deployed(deploy(aws, _template(stack, variables)))
+            flow = Deployed(deploy(aws, _template(stack, options, variables)))
             sent = _send(flow, load, tell)
             proxy.calm = True
             wait_for(lambda: not flow.waiting(), DRAIN_SECONDS, POLL_SECONDS)
@@ -116,27 +111,20 @@ def prove(options: Options, tell: Callable[[str], None]) -> Report:
         "writes tried": len(proxy.plans),
         "writes of one id at once": proxy.concurrent,
     }
-    return Report(figures, proxy.faults, found)
+    return figures, proxy.faults, found
 
 
-def _stack(options: Options) -> Stack:
-    """Return the stack `local`, changed for the run."""
-    is_newest = options.policy == "newest"
-    return load_stack("local").with_config(
-        {
-            "functionTimeoutSeconds": FUNCTION_SECONDS,
-            "versionAttribute": "timestamp" if is_newest else "",
-            "appendOnly": not is_newest,
-            "readBeforeWrite": options.read,
-            "managedRetries": options.managed,
-            **(SHORT if options.messages <= SHORT_MESSAGES else LONG),
-        }
-    )
-
-
-def _template(stack: Stack, variables: Mapping[str, str]) -> Template:
+def _template(stack: Stack, options: Options, variables: Mapping[str, str]) -> Template:
     """Write the stack's template with the function watched, and the run's changes."""
-    body = make_template(stack).body
+    config = {
+        "functionTimeoutSeconds": FUNCTION_SECONDS,
+        "versionAttribute": "timestamp" if options.policy == "newest" else "",
+        "appendOnly": options.policy == "first",
+        "readBeforeWrite": options.read,
+        "managedRetries": options.managed,
+        **(SHORT if options.messages <= SHORT_MESSAGES else LONG),
+    }
+    body = make_template(stack.with_config(config)).body
     function, queue = (
         body["Resources"][f"EventState{name}"]["Properties"] for name in ("Function", "Queue")
     )
@@ -189,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _holds(**given: Any) -> bool:
     """Run once with these options, show what came of it, and tell whether nothing is wrong."""
-    options = Options(**{"seed": random.randrange(SEEDS), **given})
+    options = Options(**{"seed": random.randrange(1_000_000), **given})
     console, started = Console(highlight=False), time.monotonic()
     if not console.is_terminal:
         console.width = 100
@@ -212,7 +200,7 @@ def _holds(**given: Any) -> bool:
     console.print(table)
     for problem in PROBLEMS:
         examples = [text for fate, text in found if fate is problem]
-        for text in examples[:EXAMPLES]:
+        for text in examples[:5]:
             console.print(f"{problem}: {text:.100}", markup=False)
     return not any(counts[problem] for problem in PROBLEMS)
 

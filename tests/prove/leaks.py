@@ -19,7 +19,6 @@ from tests.function.looping import open_files
 from tools.bench.measure import environment
 from tools.bench.stub import running_stub
 
-INVOCATIONS: Final = 10_000
 # After this part of them, all that is kept for good has been made.
 WARM: Final = 0.2
 MOST_GROWTH: Final = 0.10
@@ -49,7 +48,7 @@ def _held() -> Held:
 def main() -> int:
     """Print one line; return 1 if memory grew by more than a tenth, or a thread or file is left."""
     parser = argparse.ArgumentParser(prog="python -m tests.prove.leaks", description=main.__doc__)
-    parser.add_argument("--invocations", type=int, default=INVOCATIONS, help="(%(default)s)")
+    parser.add_argument("--invocations", type=int, default=10_000, help="(%(default)s)")
     parser.add_argument("--leak", choices=LEAKS, help="what to leak, to see it caught")
     options = parser.parse_args()
     leak, leaked = LEAKS.get(options.leak, lambda: None), []

@@ -18,12 +18,8 @@ REPEATED: Final = 20
 BROKEN: Final = 2
 # Of a hundred events: how many belong to one of a few hot ids.
 HOT: Final = 12
-HOT_IDS: Final = 8
-STATES_PER_ID: Final = 6
 # These ids' newest event is one, but larger than the 400 KB that DynamoDB holds.
 OVERSIZED: Final = range(4, 64, 4)
-OVERSIZED_BYTES: Final = 420_000
-DISORDER: Final = 40
 
 
 class Message(NamedTuple):
@@ -31,7 +27,7 @@ class Message(NamedTuple):
 
     body: str
     storable: bool = True
-    disorder: float = DISORDER  # how many places it is late or early, by standard deviation
+    disorder: float = 40  # how many places it is late or early, by standard deviation
 
 
 def messages(number: int, seed: int, *, versioned: bool = True) -> list[Message]:
@@ -40,7 +36,7 @@ def messages(number: int, seed: int, *, versioned: bool = True) -> list[Message]
     versioned: whether an event whose version is none cannot be stored.
     """
     random = Random(f"messages {seed}")
-    hot = [_states(f"hot-{each}", random) for each in range(HOT_IDS)]
+    hot = [_states(f"hot-{each}", random) for each in range(8)]
     cold = _cold(random)
     sent: list[Message] = []
     while len(sent) < number:
@@ -67,10 +63,10 @@ def _cold(random: Random) -> Iterator[Message]:
             # a batch: the older one has to be stored in spite of it.
             event = {"event_id": f"oversized-{number}", "timestamp": 1}
             yield Message(to_json(event), disorder=0)
-            large = {**event, "timestamp": 2, "padding": "x" * OVERSIZED_BYTES}
+            large = {**event, "timestamp": 2, "padding": "x" * 420_000}
             yield Message(to_json(large), storable=False, disorder=0)
         else:
-            states = random.randint(1, STATES_PER_ID)
+            states = random.randint(1, 6)
             yield from islice(_states(f"évent-{number}", random), states)
 
 

@@ -23,15 +23,12 @@ from typing import Final, NamedTuple
 
 from tests.function.server import HOST, Conversation, Server, answer
 
+FUNCTION_SECONDS: Final = 2
 # Out of so many writes, the first ones meet a storm: half of them fail. The others, one in fifty.
-PERIOD: Final = 1000
-STORM: Final = 150
-STORM_RATE: Final = 0.5
-CALM_RATE: Final = 0.02
+PERIOD, STORM = 1000, 150
 HANDSHAKE: Final = "connection cut, and the next one's TLS handshake stopped"
 DARK: Final = "all connections of a process went dark"
 _EVENT_ID: Final = re.compile(rb'"event_id": ?\{"S": ?("[^"]*")')
-
 
 Piece = bytes | float | signal.Signals | None
 """What the client gets: bytes, after how many seconds, a signal, or the end of the connection."""
@@ -39,12 +36,13 @@ Step = Piece | Callable[[bytes], list[Piece]]
 """A piece; or the call is forwarded, and this is what becomes of the real answer."""
 
 
-def _faults(operation: str, dice: float, too_long: float) -> dict[str, tuple[int, list[Step]]]:
+def _faults(operation: str, dice: float) -> dict[str, tuple[int, list[Step]]]:
     """Return what each fault does to a call, and how often it comes next to the others.
 
-    dice: between 0 and 1, for what is left to choose; too_long: more than the function's time.
+    dice: between 0 and 1, for what is left to choose: an error, a delay.
     """
-    is_half, silent = dice < 0.5, 10 * too_long
+    is_half, too_long = dice < 0.5, FUNCTION_SECONDS + 0.5 + 4 * dice
+    silent = 10 * too_long
     throttled = ("ProvisionedThroughputExceededException", "ThrottlingException")[is_half]
     server_error = ((503, "ServiceUnavailable"), (500, "InternalServerError"))[is_half]
     broken = answer(b"<html>", x_amzn_RequestId=None, x_amz_crc32=None)
@@ -103,7 +101,7 @@ def _said(said: object, status: int = 200, **changed: object) -> bytes:
     return answer(json.dumps(said).encode(), status, x_amzn_RequestId=number, **changed)
 
 
-FAULTS: Final = {title: often for title, (often, _) in _faults("", 0, 0).items()}
+FAULTS: Final = {title: often for title, (often, _) in _faults("", 0).items()}
 """How often each comes next to the others."""
 
 
@@ -123,7 +121,7 @@ def schedule(seed: int, often: str = "") -> Iterator[Plan | None]:
     random = Random(f"faults {seed}")
     deck: list[str] = []
     for number in itertools.count():
-        if random.random() >= (STORM_RATE if number % PERIOD < STORM else CALM_RATE):
+        if random.random() >= (0.5 if number % PERIOD < STORM else 0.02):
             yield None
             continue
         if not deck:  # dealt like cards, one of each kind first, so that a short run meets them all
@@ -142,9 +140,7 @@ class Proxy(Server):
     kill, if it trusts the authority whose certificate is ca.pem in `folder`.
     """
 
-    def __init__(
-        self, target_port: int, plans: Iterator[Plan | None], function_seconds: float, folder: Path
-    ) -> None:
+    def __init__(self, target_port: int, plans: Iterator[Plan | None], folder: Path) -> None:
         super().__init__(folder=folder)
         self.RequestHandlerClass = _Calls
         self.target_port = target_port
@@ -160,7 +156,6 @@ class Proxy(Server):
         self.faults: Counter[str] = Counter()
         self.calm = False
         """Set it to let everything pass."""
-        self._function_seconds = function_seconds
 
     def meet(self, call: str, operation: str) -> tuple[str, list[Step]]:
         """Return which fault meets a request, if any, and what happens to it."""
@@ -169,8 +164,7 @@ class Proxy(Server):
         if plan is None or self.calm or not (is_first or plan.persistent):
             return "", [_pass]
         self.faults[plan.fault] += 1
-        too_long = self._function_seconds + 0.5 + 4 * plan.dice
-        return plan.fault, _faults(operation, plan.dice, too_long)[plan.fault][1]
+        return plan.fault, _faults(operation, plan.dice)[plan.fault][1]
 
 
 class _Calls(Conversation):

@@ -66,15 +66,12 @@ def test_each_message_has_one_fate_and_what_is_wrong_or_left_is_found(
         assert Counter(fate for fate, _ in found) == Counter(fates + [UNEXPLAINED] * bool(left))
 
 
-def test_a_seed_gives_the_same_and_another_one_another() -> None:
-    assert messages(501, seed=1) == messages(501, seed=1) != messages(501, seed=2)
-    assert len(messages(501, seed=1)) == 501
-    first, again, other = (list(islice(schedule(seed), 2000)) for seed in (1, 1, 2))
-    assert first == again != other
-
-
-def test_messages_are_repeated_late_broken_oversized_and_of_every_kind_of_version() -> None:
+def test_messages_are_those_of_a_seed_repeated_late_broken_oversized_versioned_in_every_way() -> (
+    None
+):
     load = messages(5000, seed=4)
+    assert load == messages(5000, seed=4) != messages(5000, seed=5)
+    assert len(load) == 5000
     assert len({message.body for message in load}) < 0.9 * len(load)
     assert sum(not message.storable for message in load) > 50
     assert any(len(message.body) > 400 * 1024 for message in load)
@@ -92,15 +89,14 @@ def test_messages_are_repeated_late_broken_oversized_and_of_every_kind_of_versio
     assert {kind for _, kind, _ in states} == {0, 1, 2}
 
 
-def test_the_first_faults_are_one_of_each_kind_and_a_deck_of_them_is_by_weight() -> None:
+def test_faults_are_those_of_a_seed_by_weight_each_kind_first_and_many_in_a_storm() -> None:
+    first, again, other = ([*islice(schedule(seed), PERIOD)] for seed in (1, 1, 2))
+    assert first == again != other
+    met = [plan is not None for plan in first]
+    assert sum(met[:STORM]) > 0.3 * STORM
+    assert 0 < sum(met[STORM:]) < 0.1 * (PERIOD - STORM)
     for seed in range(20):
         plans = (plan for plan in schedule(seed) if plan)
         faults = [plan.fault for plan in islice(plans, sum(FAULTS.values()))]
         assert {*faults[: len(FAULTS)]} == {*FAULTS}
         assert Counter(faults) == FAULTS
-
-
-def test_a_storm_fails_many_writes_and_the_calm_few() -> None:
-    plans = [plan is not None for plan in islice(schedule(1), PERIOD)]
-    assert sum(plans[:STORM]) > 0.3 * STORM
-    assert 0 < sum(plans[STORM:]) < 0.1 * (PERIOD - STORM)

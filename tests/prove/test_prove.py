@@ -14,16 +14,13 @@ from tests.prove.outage import simulate
 from tests.prove.proxy import FAULTS
 from tools.stacks import PROJECT
 
-MESSAGES = 1_200
-
 
 def test_messages_survive_every_kind_of_fault() -> None:
-    report = prove(Options(messages=MESSAGES, read=True), tell=lambda *_: None)
-    assert [finding for finding in report.found if finding[0] in PROBLEMS] == []
-    assert len(report.found) == report.figures["messages"] == MESSAGES
-    assert all(report.faults[fault] for fault in FAULTS)
-    assert report.figures["deliveries"] >= MESSAGES
-    assert min(report.figures.values()) > 0
+    figures, faults, found = prove(Options(messages=1200, read=True), tell=lambda *_: None)
+    assert [finding for finding in found if finding[0] in PROBLEMS] == []
+    assert len(found) == figures["messages"] == 1200 <= figures["deliveries"]
+    assert faults.keys() == FAULTS.keys()
+    assert min(figures.values()) > 0
 
 
 def test_it_fails_with_a_fault_in_the_function(capsys: pytest.CaptureFixture[str]) -> None:
