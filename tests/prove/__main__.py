@@ -1,11 +1,11 @@
 """`python -m tests.prove`: tens of thousands of messages, faults of every kind, nothing lost."""
 
-import argparse
 import json
 import random
 import sys
 import tempfile
 import time
+from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,7 +40,6 @@ VISIBILITY_SECONDS: Final = 3
 # each batch, and faults end when the last one is sent.
 BACKLOG: Final = 300
 POLL_SECONDS: Final = 0.1
-DRAIN_SECONDS: Final = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +96,7 @@ def prove(
             flow = Deployed(deploy(aws, _template(stack, options, variables)))
             sent = _send(flow, load, tell)
             proxy.calm = True
-            wait_for(lambda: not flow.waiting(), DRAIN_SECONDS, POLL_SECONDS)
+            wait_for(lambda: not flow.waiting(), 120, POLL_SECONDS)
             letters = [(letter.message_id, letter.body) for letter in flow.dead_letters()]
             found = [*account(sent, flow.items(), letters, flow.waiting(), options.policy)]
         watched = [json.loads(line) for line in watched_file.read_text().splitlines()]
@@ -151,19 +150,18 @@ def _send(flow: Deployed, load: list[Message], tell: Callable[[str], None]) -> d
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run once, print one table; return 1 if anything was lost, wrong or unexplained."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="python -m tests.prove",
         description="Deploys the program to the embedded AWS, sends messages while writes and "
         "invocations fail, and then accounts for every message. Exit status 1 if one is lost.",
-        argument_default=argparse.SUPPRESS,  # but those of Options
+        argument_default=SUPPRESS,  # but those of Options
     )
     add, default = parser.add_argument, Options()
     add("--messages", type=int, help=f"how many ({default.messages})")
     add("--seed", type=int, help="what decides messages and faults (a new one each time)")
     add("--policy", choices=("newest", "first"), help=f"({default.policy})")
     add("--read", action="store_true", help="with readBeforeWrite")
-    managed = argparse.BooleanOptionalAction
-    add("--managed", action=managed, help=f"with managedRetries ({default.managed})")
+    add("--managed", action=BooleanOptionalAction, help=f"with managedRetries ({default.managed})")
     add("--sabotage", choices=SABOTAGES, help="a fault to put into the function, to see it caught")
     add("--everything", action="store_true", help="each policy and option, and each sabotage")
     given = vars(parser.parse_args(arguments))
@@ -178,9 +176,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _holds(**given: Any) -> bool:
     """Run once with these options, show what came of it, and tell whether nothing is wrong."""
     options = Options(**{"seed": random.randrange(1_000_000), **given})
-    console, started = Console(highlight=False), time.monotonic()
-    if not console.is_terminal:
-        console.width = 100
+    started = time.monotonic()
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
     console.print(f"{options.messages} messages, seed {options.seed}")
     with console.status("deploying") as status:
         figures, faults, found = prove(options, status.update)

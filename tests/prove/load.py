@@ -14,8 +14,7 @@ from tests.model import rank
 from tools.event import to_json
 
 # Of a hundred messages: how many say again what was said, and how many hold no event at all.
-REPEATED: Final = 20
-BROKEN: Final = 2
+REPEATED, BROKEN = 20, 2
 # Of a hundred events: how many belong to one of a few hot ids.
 HOT: Final = 12
 # These ids' newest event is one, but larger than the 400 KB that DynamoDB holds.

@@ -18,8 +18,7 @@ from tests.function.batches import MANAGED, deliver, record
 from tests.function.memory import Driver, Memory, error, upsert
 
 BATCH: Final = 10
-BEFORE_MINUTES: Final = 10
-MOST_MINUTES: Final = 24 * 60
+BEFORE_MINUTES, MOST_MINUTES = 10, 24 * 60
 # The program's, with a function timeout of 30 s: infra/settings.py.
 VISIBILITY_SECONDS: Final = 180
 DELIVERIES: Final = {False: 5, True: 30}

@@ -42,7 +42,6 @@ def _faults(operation: str, dice: float) -> dict[str, tuple[int, list[Step]]]:
     dice: between 0 and 1, for what is left to choose: an error, a delay.
     """
     is_half, too_long = dice < 0.5, FUNCTION_SECONDS + 0.5 + 4 * dice
-    silent = 10 * too_long
     throttled = ("ProvisionedThroughputExceededException", "ThrottlingException")[is_half]
     server_error = ((503, "ServiceUnavailable"), (500, "InternalServerError"))[is_half]
     broken = answer(b"<html>", x_amzn_RequestId=None, x_amz_crc32=None)
@@ -69,13 +68,13 @@ def _faults(operation: str, dice: float) -> dict[str, tuple[int, list[Step]]]:
         "answer byte by byte": (4, [lambda real: [bytes([byte]) for byte in real]]),
         "answer given twice": (8, [twice]),
         "connection closed once it was idle": (8, [_pass, 0.1 * dice, None]),
-        "connection left half open, without the write": (4, [silent, None]),
+        "connection left half open, without the write": (4, [30.0, None]),
         HANDSHAKE: (4, [None]),
         "invocation killed before one of its writes": (1, [signal.SIGKILL, None]),
         "invocation killed after one of its writes": (1, [lambda _: [signal.SIGKILL, None]]),
         "invocation frozen until it timed out": (1, [signal.SIGSTOP, _pass]),
         DARK: (2, [too_long, None]),
-        "answer that ends its connection, which then is silent": (8, [_ending, silent, None]),
+        "answer that ends its connection, which then is silent": (8, [_ending, 30.0, None]),
         "signature expired": (4, [expired]),
         "read or pauses answered in part": (8, [in_part.get(operation, _pass)]),
     }
@@ -91,8 +90,7 @@ def _ending(real: bytes) -> list[Piece]:
 
 
 def _error(status: int, code: str, message: str = "injected") -> bytes:
-    said = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message}
-    return _said(said, status)
+    return _said({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message}, status)
 
 
 def _said(said: object, status: int = 200, **changed: object) -> bytes:
@@ -101,8 +99,8 @@ def _said(said: object, status: int = 200, **changed: object) -> bytes:
     return answer(json.dumps(said).encode(), status, x_amzn_RequestId=number, **changed)
 
 
+# How often each comes next to the others.
 FAULTS: Final = {title: often for title, (often, _) in _faults("", 0).items()}
-"""How often each comes next to the others."""
 
 
 class Plan(NamedTuple):
@@ -146,16 +144,12 @@ class Proxy(Server):
         self.target_port = target_port
         self.lock = threading.Lock()
         self.handshakes_to_stop = 0
-        self.dark: dict[int, int] = {}
-        """By process, the last of the connections that are."""
+        self.dark: dict[int, int] = {}  # by process, the last of the connections that are
         self.under_way: Counter[object] = Counter()
-        self.concurrent = 0
-        """How many writes began while another one of the same event_id was under way."""
-        self.plans: dict[str, Plan | None] = defaultdict(lambda: next(plans))
-        """By call."""
+        self.concurrent = 0  # writes that began while another of the same event_id was under way
+        self.plans: dict[str, Plan | None] = defaultdict(lambda: next(plans))  # by call
         self.faults: Counter[str] = Counter()
-        self.calm = False
-        """Set it to let everything pass."""
+        self.calm = False  # set it to let everything pass
 
     def meet(self, call: str, operation: str) -> tuple[str, list[Step]]:
         """Return which fault meets a request, if any, and what happens to it."""

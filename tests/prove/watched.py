@@ -44,9 +44,8 @@ def _any_length(read: Any, receive: Any, most_bytes: int) -> Task:
 
 
 def _drop_the_loser(write: Any, self: Any, group: Any) -> Task:
-    first, *others = self._policy.order(group)
-    yield from write(self, [first])
-    for message in others:
+    yield from write(self, group[:1])
+    for message in group[1:]:
         message.settle(Outcome.COALESCED)
 
 
