@@ -15,10 +15,6 @@ from tools.stacks import load_stack
 from tools.template import Template, make_template
 from tools.up import deploy
 
-DRAIN_SECONDS: Final = 120.0
-# Below the visibility timeout of the stack `local`, 6 s.
-FUNCTION_SECONDS: Final = 5
-
 # Before any test module is imported: what the host sets must not decide what a test sees.
 for _name in list(os.environ):
     if _name.startswith(("AWS_", "PULUMI_")) or _name.lower() in ("http_proxy", "https_proxy"):
@@ -47,7 +43,7 @@ def patient(template: Template) -> Template:
     """
     for resource in template.body["Resources"].values():
         if resource["Type"] == "AWS::Lambda::Function":
-            resource["Properties"]["Timeout"] = FUNCTION_SECONDS
+            resource["Properties"]["Timeout"] = 5  # less than the visibility timeout, 6 s
     return template
 
 
@@ -61,7 +57,7 @@ class Deployment:
 
     def drain(self) -> None:
         """Wait until the queue is empty."""
-        assert wait_for(lambda: not self.deployed.waiting(), DRAIN_SECONDS, every=0.05)
+        assert wait_for(lambda: not self.deployed.waiting(), 120, every=0.05)
 
 
 @pytest.fixture(scope="session")

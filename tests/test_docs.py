@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -19,29 +19,22 @@ from tools.preview import preview
 from tools.stacks import PROJECT, load_stack
 
 PAGES: Final = (PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")))
-OPERATIONS: Final = (PROJECT / "docs" / "operations.md").read_text("utf-8")
-DEPLOYING: Final = (PROJECT / "docs" / "deploying.md").read_text("utf-8")
+TESTS: Final = "".join(file.read_text("utf-8") for file in PROJECT.glob("tests/**/test_*.py"))
 
 # https://docs.aws.amazon.com/cli/latest/reference/ and https://www.pulumi.com/docs/iac/cli/commands/
-AWS_OPTIONS: Final = {"--endpoint-url", "--no-cli-pager", "--output", "--profile", "--query",
-                      "--region"}  # fmt: skip
+AWS_OPTIONS: Final = "--endpoint-url --no-cli-pager --output --profile --query --region"
 PULUMI: Final[Mapping[str, str]] = {
-    "config get": "--stack",
+    **dict.fromkeys(["login", "package add", "package get-schema", "stack select"], ""),
+    **dict.fromkeys(["config get", "refresh", "stack export"], "--stack"),
     "config set": "--stack --path",
     "config rm": "--stack --path",
     "destroy": "--stack --skip-preview",
     "import": "--stack --parent --protect --generate-code",
-    "login": "",
     "new": "--name --dir",
-    "package add": "",
-    "package get-schema": "",
     "preview": "--stack --diff --refresh",
-    "refresh": "--stack",
-    "stack export": "--stack",
     "stack init": "--copy-config-from",
     "stack output": "--stack --json",
     "stack rm": "--preserve-config",
-    "stack select": "",
     "up": "--stack --diff --refresh --target --yes",
 }
 # A command is its first words; what follows it, to the end of the command, are its options.
@@ -70,7 +63,7 @@ def _wrong(text: str) -> list[str]:
 
 def _exists(program: str, words: list[str]) -> bool:
     options = {word.partition("=")[0] for word in words if word.startswith("--")}
-    with suppress(KeyError, StopIteration, TypeError, ValueError):  # there is no such command
+    with suppress(Exception):  # there is no such command
         if program == "make":
             targets = re.findall(r"^([\w-]+):", (PROJECT / "Makefile").read_text("utf-8"), re.M)
             return {word for word in words if "=" not in word and word.islower()} <= {*targets}
@@ -82,11 +75,7 @@ def _exists(program: str, words: list[str]) -> bool:
         if words[0] == "tools" and len(words) > 1:
             return options <= _own_options(words[1])
         paths = [PROJECT / word for word in words if word.startswith("tests/")]
-        module = PROJECT / words[0].replace(".", "/")
-        is_module = words[0] in ("pytest", "pip", "uv", "venv") or module.is_dir()
-        return (is_module or module.with_suffix(".py").exists()) and all(
-            path.exists() for path in paths
-        )
+        return find_spec(words[0]) is not None and all(path.exists() for path in paths)
     return False
 
 
@@ -97,14 +86,17 @@ def _own_options(name: str) -> set[str]:
 
 
 def _aws_options(service: str, operation: str, *_: str) -> set[str]:
-    session = botocore.session.get_session()
-    model = session.get_service_model(service)
     if operation == "wait":
-        return {*AWS_OPTIONS, *(f"--{name}-name" for name in ("stack", "table", "function"))}
+        return {
+            *AWS_OPTIONS.split(),
+            *(f"--{name}-name" for name in ("stack", "table", "function")),
+        }
+    model = botocore.session.get_session().get_service_model(service)
     names = {xform_name(each, "-"): each for each in model.operation_names}
     shape = model.operation_model(names[operation]).input_shape
     members = [xform_name(name, "-") for name in shape.members] if shape else []
-    return {*AWS_OPTIONS, *(f"--{name}" for name in members), *(f"--no-{name}" for name in members)}
+    own = {f"--{no}{name}" for name in members for no in ("", "no-")}
+    return {*AWS_OPTIONS.split(), *own}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -137,7 +129,7 @@ def test_every_link_leads_somewhere_and_every_test_that_is_named_is_there(page: 
             assert file.exists(), path
             assert not anchor or anchor in _anchors(file), anchor
     assert len(_anchors(page)) == len(set(_anchors(page)))
-    assert {*re.findall(r"`(test_\w+)`", text)} <= _tests()
+    assert {*re.findall(r"`(test_\w+)`", text)} <= {*re.findall(r"\bdef (test_\w+)", TESTS)}
 
 
 def _anchors(page: Path) -> list[str]:
@@ -146,15 +138,13 @@ def _anchors(page: Path) -> list[str]:
     return [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
 
 
-@cache
-def _tests() -> set[str]:
-    text = "".join(file.read_text("utf-8") for file in (PROJECT / "tests").rglob("test_*.py"))
-    return {*re.findall(r"\bdef (test_\w+)", text)}
+def _section(page: str, title: str) -> str:
+    return (PROJECT / page).read_text("utf-8").split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
 def test_the_runbook_has_a_section_for_each_alarm_of_its_table() -> None:
     """Under its name, for an alarm's description links to its runbook's address, "#" and that."""
-    table, *sections = OPERATIONS.split("\n## Alarms\n")[1].split("\n## ")[0].split("\n### ")
+    table, *sections = _section("docs/operations.md", "Alarms").split("\n### ")
     alarms = re.findall(r"^\| \[([a-z-]+)\]\(#\1\) \|", table, re.MULTILINE)
     assert [section.splitlines()[0] for section in sections] == alarms
     for section in sections:
@@ -162,26 +152,17 @@ def test_the_runbook_has_a_section_for_each_alarm_of_its_table() -> None:
         assert parts == ["Means", "Look at", "Do", "Do not"], section.splitlines()[0]
 
 
-def test_every_config_key_is_in_the_table_of_changes() -> None:
-    section = DEPLOYING.split("\n## Changing a live stack\n")[1].split("\n### ")[0]
-    rows = re.findall(r"^\| (`.+?) \|", section, re.MULTILINE)
-    named = [key for row in rows for key in re.findall(r"`(\w+)`", row)]
-    assert sorted(named) == sorted(KEYS)
+def test_the_table_of_changes_has_every_config_key_and_a_short_readme_six() -> None:
+    table = _section("docs/deploying.md", "Changing a live stack").split("\n### ")[0]
+    rows = re.findall(r"^\| (`.+?) \|", table, re.MULTILINE)
+    assert sorted(key for row in rows for key in re.findall(r"`(\w+)`", row)) == sorted(KEYS)
+    assert PAGES[0].read_text("utf-8").count("\n") <= 140
+    named = re.findall(r"^\| `(\w+)` \|", _section("README.md", "Config"), re.MULTILINE)
+    assert len({*named} & KEYS.keys()) == len(named) == 6
 
 
-def test_the_configuration_page_is_what_the_command_prints() -> None:
+def test_the_configuration_page_is_what_the_command_prints_and_marks_the_outputs_exported() -> None:
     assert configuration.PAGE.read_text("utf-8") == configuration.page()
-
-
-def test_the_page_marks_the_outputs_that_the_program_exports() -> None:
     run = preview(load_stack("prod").with_config({"changeStream": True}))
     marked = re.findall(r"^\| `(\w+)` \| yes \|", configuration.page(), re.MULTILINE)
     assert sorted(marked) == sorted(run.outputs)
-
-
-def test_readme_is_short_and_names_real_keys() -> None:
-    text = PAGES[0].read_text("utf-8")
-    assert text.count("\n") <= 140
-    section = text.split("\n## Config\n")[1].split("\n## ")[0]
-    named = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
-    assert len({*named} & KEYS.keys()) == len(named) == 6

@@ -2,7 +2,7 @@
 
 The engine deploys, looks at, changes and destroys a stack with everything in it; a proxy on
 loopback stands before the embedded AWS and names each call. docs/pipelines.md's policies are
-checked against the list (tests/test_policies.py). Eight minutes.
+checked against the list (tests/test_pipelines.py). Eight minutes.
 """
 
 import json

@@ -3,16 +3,15 @@
 It knows nothing of the function: tests/model.py says what an event is, and which one is newer.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Final
 
-from tests.model import Event, rank
+from tests.model import Event, Policy, rank
 from tools.event import decode, is_same
 
 from .load import Message
-
-Policy = Literal["newest", "first"]
 
 
 class Fate(StrEnum):
@@ -23,12 +22,9 @@ class Fate(StrEnum):
     UNSTORABLE = "dead letters that no table could hold"
     CONFLICT = "dead letters that conflict with what stands"
     GIVEN_UP = "dead letters after failing each time"
-    LOST = "lost"
-    """It is nowhere."""
-    WRONG = "wrong"
-    """An item that is not the newest event, or none at all that was sent; an altered letter."""
-    UNEXPLAINED = "unexplained"
-    """An item or a dead letter that nobody sent, or what is left in the queue."""
+    LOST = "lost"  # it is nowhere
+    WRONG = "wrong"  # an item that was not sent, or is not the newest event; an altered letter
+    UNEXPLAINED = "unexplained"  # an item or a letter that nobody sent; what is left in the queue
     VIOLATION = "answers against AWS's contract"
 
 
@@ -47,7 +43,6 @@ def account(
     """Account for the messages sent, by message id.
 
     dead_letters: message id in the queue and body of each; one may be there more than once.
-    left_in_queue: how many messages the queue still holds.
     """
     if left_in_queue:
         yield Fate.UNEXPLAINED, f"{left_in_queue} messages left in the queue"
@@ -58,11 +53,11 @@ def account(
             yield Fate.WRONG, f"dead letter {message_id}: {body}"
 
     dead = {message_id for message_id, _ in dead_letters}
-    events: dict[str, list[tuple[Event, bool]]] = {}
+    events: dict[str, list[tuple[Event, bool]]] = defaultdict(list)
     for message_id, message in sent.items():
         if message.storable:
             event = decode(message.body)
-            events.setdefault(event["event_id"], []).append((event, message_id in dead))
+            events[event["event_id"]].append((event, message_id in dead))
         else:
             yield Fate.UNSTORABLE if message_id in dead else Fate.LOST, message.body
     stored = {item["event_id"]: item for item in items}
@@ -79,8 +74,7 @@ def _account_for_id(
 
     A dead letter may have been stored as well: written, and the confirmation never heard.
     """
-    is_an_event = any(is_same(item, event) for event, _ in events)
-    is_right = is_an_event
+    is_right = is_an_event = any(is_same(item, event) for event, _ in events)
     for event, is_dead in events:
         if is_same(item, event):
             fate = Fate.STORED

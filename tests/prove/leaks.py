@@ -9,14 +9,16 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, NamedTuple
 
 from tests.function.batches import Context, batch, record
+from tests.function.looping import open_files
+from tools.bench.measure import environment
 from tools.bench.stub import running_stub
 
-INVOCATIONS: Final = 10_000
 # After this part of them, all that is kept for good has been made.
 WARM: Final = 0.2
 MOST_GROWTH: Final = 0.10
@@ -28,70 +30,48 @@ LEAKS: Final[dict[str, Callable[[], object]]] = {
 }
 
 
-@dataclass(frozen=True)
-class Held:
-    """What this process holds."""
+class Held(NamedTuple):
+    """What this process holds, without what is only waiting to be collected."""
 
     megabytes: float
     threads: int
     files: int
 
-    @classmethod
-    def now(cls) -> Self:
-        """Count, without what is only waiting to be collected."""
-        gc.collect()
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        return cls(
-            megabytes=pages * os.sysconf("SC_PAGE_SIZE") / 1e6,
-            threads=threading.active_count(),
-            files=len(list(Path("/proc/self/fd").iterdir())),
-        )
+
+def _held() -> Held:
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    megabytes = pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return Held(megabytes, threading.active_count(), open_files())
 
 
 def main() -> int:
     """Print one line; return 1 if memory grew by more than a tenth, or a thread or file is left."""
     parser = argparse.ArgumentParser(prog="python -m tests.prove.leaks", description=main.__doc__)
-    parser.add_argument("--invocations", type=int, default=INVOCATIONS, help="(%(default)s)")
+    parser.add_argument("--invocations", type=int, default=10_000, help="(%(default)s)")
     parser.add_argument("--leak", choices=LEAKS, help="what to leak, to see it caught")
     options = parser.parse_args()
-    leak = LEAKS.get(options.leak, lambda: None)
-    say = sys.stdout.write
-    with running_stub(latency_ms=0) as stub, Path(os.devnull).open("w") as nowhere:
-        os.environ |= {
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_ENDPOINT_URL_DYNAMODB": stub.url,
-            "AWS_CA_BUNDLE": stub.ca_bundle,
-            "TABLE_NAME": "events",
-            "VERSION_ATTRIBUTE": "timestamp",
-        }
+    leak, leaked = LEAKS.get(options.leak, lambda: None), []
+    with running_stub(latency_ms=0) as stub:
+        os.environ |= environment(stub)
         from function.handler import handler  # it reads the environment
 
-        sys.stdout, leaked = nowhere, []
         for number in range(options.invocations):
-            handler(_batch(number), Context())
+            event = {"event_id": f"id-{number % 100}", "timestamp": number}
+            longer = {**event, "timestamp": number - 1, "state": "x" * (number % 500)}
+            other = {"event_id": f"other-{number % 1000}", "timestamp": "2025-03-30T01:00:00Z"}
+            with redirect_stdout(StringIO()):
+                handler(batch(*map(record, (longer, event, other, f"broken {number}"))), Context())
             leaked.append(leak())
             if number % 1000 == 0:
                 stub.take()  # it remembers each request
             if number == int(WARM * options.invocations):
-                before = Held.now()
-        after = Held.now()
-        sys.stdout = sys.__stdout__
+                before = _held()
+        after = _held()
     growth = after.megabytes / before.megabytes - 1
-    say(f"{options.invocations} invocations, memory {growth:+.1%}: from {before} to {after}\n")
+    told = f"{options.invocations} invocations, memory {growth:+.1%}: from {before} to {after}\n"
+    sys.stdout.write(told)
     return int(growth > MOST_GROWTH or after.threads > before.threads or after.files > before.files)
-
-
-def _batch(number: int) -> dict[str, Any]:
-    """Make a batch of two events of one id, one of another, and a message that is broken."""
-    events = [
-        {"event_id": f"id-{number % 100}", "timestamp": number, "state": "x" * (number % 500)},
-        {"event_id": f"id-{number % 100}", "timestamp": number + 1},
-        {"event_id": f"other-{number % 1000}", "timestamp": "2025-03-30T01:00:00Z"},
-    ]
-    bodies = [*events, f"broken {number}"]
-    return batch(*(record(body, f"{number}-{place}") for place, body in enumerate(bodies)))
 
 
 if __name__ == "__main__":

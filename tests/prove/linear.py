@@ -4,12 +4,10 @@
 times the smaller: sixteen times the time is linear, 256 times quadratic. Nothing is written.
 """
 
-import contextlib
-import gc
-import io
 import sys
-import time
-from collections.abc import Callable
+from contextlib import redirect_stdout
+from io import StringIO
+from timeit import repeat
 from typing import Final
 
 from tests.function.batches import Context, batch, record
@@ -22,42 +20,36 @@ RUNS: Final = 5
 MOST: Final = TIMES**1.5
 
 
-def _event(member: str) -> str:
-    return f'{{"event_id":"a","member":{member}}}'
-
-
-# By name: what makes a batch of about so many bytes.
-SHAPES: Final[dict[str, Callable[[int], list[str]]]] = {
-    "a long string": lambda size: [_event('"' + "x" * size + '"')],
-    "escapes": lambda size: [_event('"' + "\\u00e9" * (size // 6) + '"')],
-    "halves of surrogate pairs": lambda size: [_event('"' + "\\ud800" * (size // 6) + '"')],
-    "lists in lists": lambda size: [_event("[" * size)],
-    "a long list": lambda size: [_event("[" + "1," * (size // 2) + "1]")],
-    "many members": lambda size: [
-        _event("{" + ",".join(f'"{n:08}":1' for n in range(size // 13)) + "}")
-    ],
-    "one member, many times": lambda size: [_event("{" + '"a":1,' * (size // 6) + '"a":1}')],
-    "a number of many digits": lambda size: [_event("1" * size)],
-    "many zeros": lambda size: [_event("0." + "0" * size + "1")],
-    "an exponent of many digits": lambda size: [_event("1E" + "9" * size)],
-    "a version of many characters": lambda size: [f'{{"event_id":"a","t":"{"2" * size}"}}'],
-    "an id of many characters": lambda size: [f'{{"event_id":"{"é" * (size // 2)}"}}'],
-    "no JSON": lambda size: ["\\" * size],
-    "events of one id": lambda size: [
-        f'{{"event_id":"a","t":{number}}}' for number in range(size // 25)
-    ],
-    "events of many ids": lambda size: [
-        f'{{"event_id":"{number}","t":1}}' for number in range(size // 25)
-    ],
-    "broken messages": lambda size: ["{"] * (size // 25),
-}
+def _shapes(size: int) -> dict[str, list[str]]:
+    """Return batches of about so many bytes, by what they are like."""
+    members = {
+        "a long string": '"' + "x" * size + '"',
+        "escapes": '"' + "\\u00e9" * (size // 6) + '"',
+        "halves of surrogate pairs": '"' + "\\ud800" * (size // 6) + '"',
+        "lists in lists": "[" * size,
+        "a long list": "[" + "1," * (size // 2) + "1]",
+        "many members": "{" + ",".join(f'"{n:08}":1' for n in range(size // 13)) + "}",
+        "one member, many times": "{" + '"a":1,' * (size // 6) + '"a":1}',
+        "a number of many digits": "1" * size,
+        "many zeros": "0." + "0" * size + "1",
+        "an exponent of many digits": "1E" + "9" * size,
+    }
+    return {
+        **{name: [f'{{"event_id":"a","member":{each}}}'] for name, each in members.items()},
+        "a version of many characters": [f'{{"event_id":"a","t":"{"2" * size}"}}'],
+        "an id of many characters": [f'{{"event_id":"{"é" * (size // 2)}"}}'],
+        "no JSON": ["\\" * size],
+        "events of one id": [f'{{"event_id":"a","t":{n}}}' for n in range(size // 25)],
+        "events of many ids": [f'{{"event_id":"{n}","t":1}}' for n in range(size // 25)],
+        "broken messages": ["{"] * (size // 25),
+    }
 
 
 def main() -> int:
     """Print a line per shape; return 1 if one grows faster than its size."""
-    worst = 0.0
-    for name, make in SHAPES.items():
-        ratio = _seconds(make(LARGE)) / _seconds(make(LARGE // TIMES))
+    worst, small = 0.0, _shapes(LARGE // TIMES)
+    for name, large in _shapes(LARGE).items():
+        ratio = _seconds(large) / _seconds(small[name])
         mark = "" if ratio <= MOST else "   grows faster than its size"
         sys.stdout.write(f"{name:30} {ratio:6.1f} times the time{mark}\n")
         worst = max(worst, ratio)
@@ -67,16 +59,9 @@ def main() -> int:
 def _seconds(bodies: list[str]) -> float:
     """Return the shortest of several runs: nothing makes code faster than it is."""
     function = upsert(lambda _: ok({}), VERSION_ATTRIBUTE="t")
-    event = batch(*(record(body, str(place)) for place, body in enumerate(bodies)))
-    times = []
-    gc.disable()  # it sets in at some size, and that is Python's affair
-    for _ in range(RUNS):
-        with contextlib.redirect_stdout(io.StringIO()):
-            start = time.perf_counter()
-            function(event, Context(900_000))
-            times.append(time.perf_counter() - start)
-    gc.enable()
-    return min(times)
+    event = batch(*map(record, bodies))
+    with redirect_stdout(StringIO()):
+        return min(repeat(lambda: function(event, Context(900_000)), number=1, repeat=RUNS))
 
 
 if __name__ == "__main__":

@@ -5,36 +5,28 @@ The same seed gives the same messages in the same order.
 
 import string
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 from itertools import count, islice
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tests.model import rank
 from tools.event import to_json
 
 # Of a hundred messages: how many say again what was said, and how many hold no event at all.
-REPEATED: Final = 20
-BROKEN: Final = 2
+REPEATED, BROKEN = 20, 2
 # Of a hundred events: how many belong to one of a few hot ids.
 HOT: Final = 12
-HOT_IDS: Final = 8
-STATES_PER_ID: Final = 6
 # These ids' newest event is one, but larger than the 400 KB that DynamoDB holds.
 OVERSIZED: Final = range(4, 64, 4)
-OVERSIZED_BYTES: Final = 420_000
-DISORDER: Final = 40
 
 
-@dataclass(frozen=True, kw_only=True)
-class Message:
+class Message(NamedTuple):
     """A body, and whether a table could hold it."""
 
     body: str
     storable: bool = True
-    disorder: float = DISORDER
-    """How many places it is late or early, by standard deviation."""
+    disorder: float = 40  # how many places it is late or early, by standard deviation
 
 
 def messages(number: int, seed: int, *, versioned: bool = True) -> list[Message]:
@@ -43,7 +35,7 @@ def messages(number: int, seed: int, *, versioned: bool = True) -> list[Message]
     versioned: whether an event whose version is none cannot be stored.
     """
     random = Random(f"messages {seed}")
-    hot = [_states(f"hot-{each}", random) for each in range(HOT_IDS)]
+    hot = [_states(f"hot-{each}", random) for each in range(8)]
     cold = _cold(random)
     sent: list[Message] = []
     while len(sent) < number:
@@ -52,8 +44,9 @@ def messages(number: int, seed: int, *, versioned: bool = True) -> list[Message]
             # Mostly something recent, now and then something from long ago.
             sent.append(random.choice(sent[-random.choice((10, 100, len(sent))) :]))
         elif dice < REPEATED + BROKEN:
-            body = _broken(random, len(sent))
-            sent.append(Message(body=body, storable=not versioned and _NO_VERSION in body))
+            # Each one differs from all others.
+            body = random.choice(_BROKEN).replace("broken", f"broken-{len(sent)}")
+            sent.append(Message(body, storable=not versioned and _NO_VERSION in body))
         else:
             states = random.choice(hot) if random.randrange(100) < HOT else cold
             sent.append(next(states))
@@ -68,11 +61,11 @@ def _cold(random: Random) -> Iterator[Message]:
             # The one that is too large stays behind an older one of its id, so that the two share
             # a batch: the older one has to be stored in spite of it.
             event = {"event_id": f"oversized-{number}", "timestamp": 1}
-            yield Message(body=to_json(event), disorder=0)
-            large = {**event, "timestamp": 2, "padding": "x" * OVERSIZED_BYTES}
-            yield Message(body=to_json(large), storable=False, disorder=0)
+            yield Message(to_json(event), disorder=0)
+            large = {**event, "timestamp": 2, "padding": "x" * 420_000}
+            yield Message(to_json(large), storable=False, disorder=0)
         else:
-            states = random.randint(1, STATES_PER_ID)
+            states = random.randint(1, 6)
             yield from islice(_states(f"évent-{number}", random), states)
 
 
@@ -85,10 +78,8 @@ def _states(event_id: str, random: Random) -> Iterator[Message]:
         while (place := rank({"timestamp": version})) in seen:  # in any spelling
             version = _version(kind, random)
         seen.add(place)
-        event: dict[str, Any] = {"event_id": event_id, "state": state, **_content(random)}
-        if version is not None:
-            event["timestamp"] = version
-        yield Message(body=to_json(event))
+        event = {"event_id": event_id, "state": state, **_content(random)}
+        yield Message(to_json(event | ({} if version is None else {"timestamp": version})))
 
 
 def _version(kind: str, random: Random) -> str | Decimal | None:
@@ -116,25 +107,19 @@ def _content(random: Random) -> dict[str, Any]:
     }
 
 
-_NO_VERSION: Final = '"timestamp": "2025-03-30T01:00:00+02:00"'
-
-
-def _broken(random: Random, number: int) -> str:
-    """Make a body that holds no event; the number makes each one differ from all others."""
-    head = f'{{"event_id": "broken-{number}"'
-    return random.choice(
-        (
-            f"event_id=broken-{number}",
-            f'["broken-{number}"]',
-            f'{{"id": "broken-{number}"}}',
-            f'{{"event_id": {number}}}',
-            f'{head}, "event_id": "b"}}',
-            f'{head}, "value": NaN}}',
-            f'{head}, "value": {"1" * 39}}}',
-            f'{head}, "value": 1E+126}}',
-            f'{head}, "value": "\\ud800"}}',
-            f"{head}, {_NO_VERSION}}}",
-            f'{head}, "value": {"[" * 40}{"]" * 40}}}',
-            f"{head}, ",
-        )
-    )
+_HEAD, _NO_VERSION = '{"event_id": "broken", ', '"timestamp": "2025-03-30T01:00:00+02:00"'
+# Bodies that hold no event.
+_BROKEN: Final = (
+    "event_id=broken",
+    '["broken"]',
+    '{"id": "broken"}',
+    '{"event_id": 1, "note": "broken"}',
+    f'{_HEAD}"event_id": "b"}}',
+    f'{_HEAD}"value": NaN}}',
+    f'{_HEAD}"value": {"1" * 39}}}',
+    f'{_HEAD}"value": 1E+126}}',
+    f'{_HEAD}"value": "\\ud800"}}',
+    f"{_HEAD}{_NO_VERSION}}}",
+    f'{_HEAD}"value": {"[" * 40}{"]" * 40}}}',
+    _HEAD,
+)

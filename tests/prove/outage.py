@@ -11,105 +11,77 @@ import heapq
 import json
 import random
 import sys
-from collections.abc import Sequence
-from contextlib import redirect_stdout
-from dataclasses import dataclass, field
-from io import StringIO
 from typing import Any, Final
 
 from function.request import Answer, Request
-from function.upsert import Upsert
-from tests.function.batches import MANAGED, invoke, record
+from tests.function.batches import MANAGED, deliver, record
 from tests.function.memory import Driver, Memory, error, upsert
 
 BATCH: Final = 10
-BEFORE_MINUTES: Final = 10
-MOST_MINUTES: Final = 24 * 60
+BEFORE_MINUTES, MOST_MINUTES = 10, 24 * 60
 # The program's, with a function timeout of 30 s: infra/settings.py.
 VISIBILITY_SECONDS: Final = 180
 DELIVERIES: Final = {False: 5, True: 30}
 
 
-@dataclass
-class World:
-    """A queue, its dead-letter queue and a table, at a moment."""
-
-    managed: bool
-    away: tuple[float, float]
-    """From when until when every write fails, in seconds."""
-    now: float = 0
-    memory: Memory = field(default_factory=Memory)
-    dead: set[str] = field(default_factory=set)
-    stored_at: float = 0
-    waits: list[tuple[float, int, int]] = field(default_factory=list)
-    """When a message is visible (a heap), its number and how often it was received."""
-
-    def answer(self, request: Request) -> Answer:
-        """Answer as DynamoDB, which is away or not, and as SQS, which is not."""
-        if request.service == "dynamodb":
-            if self.away[0] <= self.now < self.away[1]:
-                return error("InternalServerError", 500)
-            self.stored_at = self.now
-        return self.memory(request)
-
-    def deliver(self, function: Upsert, messages: Sequence[tuple[int, int]]) -> None:
-        """Hand a batch over, and do with each message what SQS would."""
-        records = [
-            record({"event_id": str(number)}, str(number), received)
-            for number, received in messages
-        ]
-        self.memory.pauses.clear()
-        with redirect_stdout(StringIO()):
-            failed = invoke(function, *records)
-        for each, (number, received) in zip(records, messages, strict=True):
-            if each["messageId"] not in failed:
-                continue
-            if received >= DELIVERIES[self.managed]:
-                # SQS moves it when it would be received once more.
-                self.dead.add(str(number))
-            else:
-                seconds = self.memory.pauses.get(each["receiptHandle"], VISIBILITY_SECONDS)
-                heapq.heappush(self.waits, (self.now + seconds, number, received + 1))
-
-
 def simulate(*, managed: bool, hours: float, a_minute: int = 20) -> dict[str, Any]:
     """Send so many messages a minute until the table is back; return what became of them."""
     random.seed(1)  # the function's jitter, repeatable
-    away = (BEFORE_MINUTES * 60, (BEFORE_MINUTES + hours * 60) * 60)
-    world = World(managed, away)
-    function = upsert(Driver(world.answer), **(MANAGED if managed else {}))
-    stored = world.memory.items.keys()
-    sent, series = 0, list[dict[str, float]]()
+    begin, end = BEFORE_MINUTES * 60, (BEFORE_MINUTES + hours * 60) * 60
+    memory = Memory()
+    now = stored_at = 0.0
+    sent, dead = 0, set[str]()
+    waits: list[tuple[float, int, int]] = []
+    """When a message is visible (a heap), its number and how often it was received."""
+
+    def answer(request: Request) -> Answer:
+        """Answer as DynamoDB, which is away or not, and as SQS, which is not."""
+        nonlocal stored_at
+        if request.service == "dynamodb":
+            if begin <= now < end:
+                return error("InternalServerError", 500)
+            stored_at = now
+        return memory(request)
+
+    function = upsert(Driver(answer), **(MANAGED if managed else {}))
+
+    def deliver_batch() -> None:
+        """Hand over a batch of what is visible, and do with each message what SQS would."""
+        received: dict[str, int] = {}
+        while waits and len(received) < BATCH and waits[0][0] <= now:
+            _, number, times = heapq.heappop(waits)
+            received[str(number)] = times
+        records = {each: record({"event_id": each}, each, received[each]) for each in received}
+        memory.pauses.clear()
+        for each in deliver(function, *records.values()).failed:
+            if received[each] >= DELIVERIES[managed]:
+                dead.add(each)  # SQS moves it when it would be received once more
+            else:
+                pause = memory.pauses.get(records[each]["receiptHandle"], VISIBILITY_SECONDS)
+                heapq.heappush(waits, (now + pause, int(each), received[each] + 1))
+
+    series: list[dict[str, int]] = []
     for minute in range(MOST_MINUTES):
-        world.now = minute * 60
-        if world.now < away[1]:
-            for _ in range(a_minute):
-                heapq.heappush(world.waits, (world.now, sent, 1))
-                sent += 1
-        while world.waits and world.waits[0][0] < (minute + 1) * 60:
-            world.now = max(world.now, world.waits[0][0])
-            batch: list[tuple[int, int]] = []
-            while world.waits and len(batch) < BATCH and world.waits[0][0] <= world.now:
-                _, number, received = heapq.heappop(world.waits)
-                batch.append((number, received))
-            world.deliver(function, batch)
-        series.append(
-            {
-                "minutes": minute + 1,
-                "stored": len(stored),
-                "waiting": sent - len(stored | world.dead),
-                "dead": len(world.dead - stored),
-            }
-        )
-        if world.now >= away[1] and len(stored | world.dead) == sent:
+        now = minute * 60.0
+        if now < end:
+            for number in range(sent, sent + a_minute):
+                heapq.heappush(waits, (now, number, 1))
+            sent += a_minute
+        while waits and waits[0][0] < (minute + 1) * 60:
+            now = max(now, waits[0][0])
+            deliver_batch()
+        counts = {"stored": len(memory.items), "dead": len(dead - memory.items.keys())}
+        waiting = sent - sum(counts.values())
+        series.append({"minutes": minute + 1, **counts, "waiting": waiting})
+        if now >= end and not waiting:
             break
     return {
         "managed": managed,
-        "outage_minutes": [second / 60 for second in away],
+        "outage_minutes": [begin / 60, end / 60],
         "sent": sent,
-        "dead": len(world.dead - stored),
-        "all_stored_minutes": None if world.dead - stored else world.stored_at / 60,
-        "last_waited_minutes": max(0, world.stored_at - away[1]) / 60,
+        "dead": series[-1]["dead"],
+        "all_stored_minutes": None if series[-1]["dead"] else stored_at / 60,
+        "last_waited_minutes": max(0, stored_at - end) / 60,
         "series": series,
     }
 

@@ -5,7 +5,6 @@ request. Which calls, which faults: decided by the seed for the first call, the 
 in order of arrival.
 """
 
-import contextlib
 import itertools
 import json
 import os
@@ -14,86 +13,22 @@ import signal
 import socket
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import Enum
+from contextlib import closing, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple
 
 from tests.function.server import HOST, Conversation, Server, answer
 
+FUNCTION_SECONDS: Final = 2
 # Out of so many writes, the first ones meet a storm: half of them fail. The others, one in fifty.
-PERIOD: Final = 1000
-STORM: Final = 150
-STORM_RATE: Final = 0.5
-CALM_RATE: Final = 0.02
-
-
-class Fault(Enum):
-    """What can happen to a write, by its name in the report, and how often next to the others."""
-
-    THROTTLED = "write throttled", 20
-    SERVER_ERROR = "table answered 500 or 503", 16
-    SLOW = "answer slow, 0.1-1 s", 12
-    LATE = "write took effect after the function's time", 8
-    UNHEARD = "answer came after the function's time", 8
-    CUT_BEFORE = "connection cut before the write", 16
-    CUT_AFTER = "connection cut after the write", 16
-    GARBLED = "answer garbled, half of them after the write", 8
-    WRONG_LENGTH = "answer longer or shorter than announced, without the write", 8
-    WRONG_CHECKSUM = "answer with a wrong checksum, without the write", 8
-    BY_BYTES = "answer byte by byte", 4
-    TWICE = "answer given twice", 8
-    CLOSED = "connection closed once it was idle", 8
-    HALF_OPEN = "connection left half open, without the write", 4
-    HANDSHAKE = "connection cut, and the next one's TLS handshake stopped", 4
-    KILLED_BEFORE = "invocation killed before one of its writes", 1
-    KILLED_AFTER = "invocation killed after one of its writes", 1
-    FROZEN = "invocation frozen until it timed out", 1
-    DARK = "all connections of a process went dark", 2
-    LAST = "answer that ends its connection, which then is silent", 8
-    EXPIRED = "signature expired", 4
-    IN_PART = "read or pauses answered in part", 8
-
-    def __init__(self, title: str, weight: int) -> None:
-        self.title = title
-        self.weight = weight
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """A fault for one write."""
-
-    fault: Fault
-    persistent: bool
-    """Whether what the client sends again meets it too."""
-    dice: float
-    """Between 0 and 1, for what is left to choose: an error, a delay."""
-
-
-def schedule(seed: int, often: Fault | None = None) -> Iterator[Plan | None]:
-    """Yield what meets the first write, the second, and so on; None is nothing.
-
-    often: a fault that comes more often than all others together.
-    """
-    random = Random(f"faults {seed}")
-    deck: list[Fault] = []
-    for number in itertools.count():
-        if random.random() >= (STORM_RATE if number % PERIOD < STORM else CALM_RATE):
-            yield None
-            continue
-        if not deck:  # dealt like cards, one of each kind first, so that a short run meets them all
-            first = list(Fault)
-            others = [fault for fault in Fault for _ in range(fault.weight - 1)]
-            others += [often] * len(others) if often else []
-            random.shuffle(first)
-            random.shuffle(others)
-            deck = others + first
-        yield Plan(fault=deck.pop(), persistent=random.random() < 0.5, dice=random.random())
-
+PERIOD, STORM = 1000, 150
+HANDSHAKE: Final = "connection cut, and the next one's TLS handshake stopped"
+DARK: Final = "all connections of a process went dark"
+_EVENT_ID: Final = re.compile(rb'"event_id": ?\{"S": ?("[^"]*")')
 
 Piece = bytes | float | signal.Signals | None
 """What the client gets: bytes, after how many seconds, a signal, or the end of the connection."""
@@ -101,100 +36,135 @@ Step = Piece | Callable[[bytes], list[Piece]]
 """A piece; or the call is forwarded, and this is what becomes of the real answer."""
 
 
-def _steps(plan: Plan, operation: str, function_seconds: float) -> list[Step]:
-    """Return what happens to a call; operation: its; function_seconds: the function's time."""
-    dice, is_half = plan.dice, plan.dice < 0.5
-    too_long = function_seconds + 0.5 + 4 * dice
+def _faults(operation: str, dice: float) -> dict[str, tuple[int, list[Step]]]:
+    """Return what each fault does to a call, and how often it comes next to the others.
+
+    dice: between 0 and 1, for what is left to choose: an error, a delay.
+    """
+    is_half, too_long = dice < 0.5, FUNCTION_SECONDS + 0.5 + 4 * dice
     throttled = ("ProvisionedThroughputExceededException", "ThrottlingException")[is_half]
     server_error = ((503, "ServiceUnavailable"), (500, "InternalServerError"))[is_half]
-    expired = "Signature expired: 20250330T010000Z is now earlier than it may be"
-    garbled = answer(b"<html>", x_amzn_RequestId=None, x_amz_crc32=None)
+    broken = answer(b"<html>", x_amzn_RequestId=None, x_amz_crc32=None)
+    twice: Step = (lambda real: [real, 0.1 * dice, real]) if is_half else lambda real: [2 * real]
+    garbled: Step = (lambda _: [broken]) if is_half else broken
+    wrong_length = _said({}, Content_Length=5 if is_half else 1)
+    expired = _error(400, "InvalidSignatureException", "Signature expired")
     refused = {"Id": "0", "Code": "InternalError", "SenderFault": False}
-    in_part: dict[str, object] = {
-        "BatchGetItem": {"Responses": {}, "UnprocessedKeys": {"x": {}}},
-        "ChangeMessageVisibilityBatch": {"Successful": [], "Failed": [refused]},
+    in_part: dict[str, Step] = {
+        "BatchGetItem": _said({"Responses": {}, "UnprocessedKeys": {"x": {}}}),
+        "ChangeMessageVisibilityBatch": _said({"Successful": [], "Failed": [refused]}),
     }
-    table: dict[Fault, list[Step]] = {
-        Fault.THROTTLED: [_error(400, throttled)],
-        Fault.SERVER_ERROR: [_error(*server_error)],
-        Fault.SLOW: [0.1 + 0.9 * dice, _pass],
-        Fault.LATE: [too_long, _pass],
-        Fault.UNHEARD: [lambda real: [too_long, real]],
-        Fault.CUT_BEFORE: [None],
-        Fault.CUT_AFTER: [lambda _: [None]],
-        Fault.GARBLED: [(lambda _: [garbled]) if is_half else garbled],
-        Fault.WRONG_LENGTH: [_said({}, Content_Length=5 if is_half else 1), None],
-        Fault.WRONG_CHECKSUM: [_said({}, x_amz_crc32=1)],
-        Fault.BY_BYTES: [lambda real: [bytes([byte]) for byte in real]],
-        Fault.TWICE: [lambda real: [real, 0.1 * dice, real] if is_half else [2 * real]],
-        Fault.CLOSED: [lambda real: [real, 0.1 * dice, None]],
-        Fault.HALF_OPEN: [10 * too_long, None],
-        Fault.HANDSHAKE: [None],
-        Fault.KILLED_BEFORE: [signal.SIGKILL, None],
-        Fault.KILLED_AFTER: [lambda _: [signal.SIGKILL, None]],
-        Fault.DARK: [too_long, None],
-        Fault.LAST: [lambda real: [_ending(real), 10 * too_long, None]],
-        Fault.EXPIRED: [_error(400, "InvalidSignatureException", expired)],
-        Fault.IN_PART: [_said(in_part[operation]) if operation in in_part else _pass],
-        Fault.FROZEN: [signal.SIGSTOP, _pass],
+    return {
+        "write throttled": (20, [_error(400, throttled)]),
+        "table answered 500 or 503": (16, [_error(*server_error)]),
+        "answer slow, 0.1-1 s": (12, [0.1 + 0.9 * dice, _pass]),
+        "write took effect after the function's time": (8, [too_long, _pass]),
+        "answer came after the function's time": (8, [lambda real: [too_long, real]]),
+        "connection cut before the write": (16, [None]),
+        "connection cut after the write": (16, [lambda _: [None]]),
+        "answer garbled, half of them after the write": (8, [garbled]),
+        "answer longer or shorter than announced, without the write": (8, [wrong_length, None]),
+        "answer with a wrong checksum, without the write": (8, [_said({}, x_amz_crc32=1)]),
+        "answer byte by byte": (4, [lambda real: [bytes([byte]) for byte in real]]),
+        "answer given twice": (8, [twice]),
+        "connection closed once it was idle": (8, [_pass, 0.1 * dice, None]),
+        "connection left half open, without the write": (4, [30.0, None]),
+        HANDSHAKE: (4, [None]),
+        "invocation killed before one of its writes": (1, [signal.SIGKILL, None]),
+        "invocation killed after one of its writes": (1, [lambda _: [signal.SIGKILL, None]]),
+        "invocation frozen until it timed out": (1, [signal.SIGSTOP, _pass]),
+        DARK: (2, [too_long, None]),
+        "answer that ends its connection, which then is silent": (8, [_ending, 30.0, None]),
+        "signature expired": (4, [expired]),
+        "read or pauses answered in part": (8, [in_part.get(operation, _pass)]),
     }
-    return table[plan.fault]
+
+
+def _pass(real: bytes) -> list[Piece]:
+    return [real]
+
+
+def _ending(real: bytes) -> list[Piece]:
+    kept = re.sub(rb"(?i)(?<=\r\n)connection: keep-alive\r\n", b"", real, count=1)
+    return [kept.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)]
+
+
+def _error(status: int, code: str, message: str = "injected") -> bytes:
+    return _said({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message}, status)
+
+
+def _said(said: object, status: int = 200, **changed: object) -> bytes:
+    """Answer as DynamoDB does, each time with a request id of its own."""
+    number = os.urandom(8).hex()
+    return answer(json.dumps(said).encode(), status, x_amzn_RequestId=number, **changed)
+
+
+# How often each comes next to the others.
+FAULTS: Final = {title: often for title, (often, _) in _faults("", 0).items()}
+
+
+class Plan(NamedTuple):
+    """A fault for one write."""
+
+    fault: str
+    persistent: bool  # whether what the client sends again meets it too
+    dice: float
+
+
+def schedule(seed: int, often: str = "") -> Iterator[Plan | None]:
+    """Yield what meets the first write, the second, and so on; None is nothing.
+
+    often: a fault that comes more often than all others together.
+    """
+    random = Random(f"faults {seed}")
+    deck: list[str] = []
+    for number in itertools.count():
+        if random.random() >= (0.5 if number % PERIOD < STORM else 0.02):
+            yield None
+            continue
+        if not deck:  # dealt like cards, one of each kind first, so that a short run meets them all
+            first, deck = [*FAULTS], [each for each in FAULTS for _ in range(FAULTS[each] - 1)]
+            deck += [often] * len(deck) if often else []
+            random.shuffle(first)
+            random.shuffle(deck)
+            deck += first
+        yield Plan(deck.pop(), persistent=random.random() < 0.5, dice=random.random())
 
 
 class Proxy(Server):
     """A DynamoDB endpoint that forwards to the real one, as a context manager.
 
     A function reaches it at `url`, followed by a slash and its own process id, which tells whom to
-    kill, if it trusts the authority whose certificate is ca.pem.
+    kill, if it trusts the authority whose certificate is ca.pem in `folder`.
     """
 
-    def __init__(
-        self,
-        target_port: int,
-        seed: int,
-        function_seconds: float,
-        folder: Path,
-        often: Fault | None = None,
-    ) -> None:
-        """folder: for ca.pem. often: a fault that comes more often than all others together."""
+    def __init__(self, target_port: int, plans: Iterator[Plan | None], folder: Path) -> None:
         super().__init__(folder=folder)
         self.RequestHandlerClass = _Calls
         self.target_port = target_port
         self.lock = threading.Lock()
         self.handshakes_to_stop = 0
-        self.dark: dict[int, int] = {}
-        """By process, the last of the connections that are."""
+        self.dark: dict[int, int] = {}  # by process, the last of the connections that are
         self.under_way: Counter[object] = Counter()
-        self.faults: Counter[Fault] = Counter()
-        self.writes = 0
-        self.concurrent = 0
-        """How many writes began while another one of the same event_id was under way."""
-        self.calm = False
-        """Set it to let everything pass."""
-        self._schedule = schedule(seed, often)
-        self._function_seconds = function_seconds
-        self._plans: dict[str, Plan | None] = {}
+        self.concurrent = 0  # writes that began while another of the same event_id was under way
+        self.plans: dict[str, Plan | None] = defaultdict(lambda: next(plans))  # by call
+        self.faults: Counter[str] = Counter()
+        self.calm = False  # set it to let everything pass
 
-    def meet(self, call: str, operation: str) -> tuple[Fault | None, list[Step]]:
-        """Return which fault meets a request, and what happens to it."""
-        is_first = call not in self._plans
-        if is_first:
-            self.writes += 1
-            self._plans[call] = None if self.calm else next(self._schedule)
-        plan = self._plans[call]
+    def meet(self, call: str, operation: str) -> tuple[str, list[Step]]:
+        """Return which fault meets a request, if any, and what happens to it."""
+        is_first = call not in self.plans
+        plan = self.plans[call]
         if plan is None or self.calm or not (is_first or plan.persistent):
-            return None, [_pass]
+            return "", [_pass]
         self.faults[plan.fault] += 1
-        return plan.fault, _steps(plan, operation, self._function_seconds)
+        return plan.fault, _faults(operation, plan.dice)[plan.fault][1]
 
 
 class _Calls(Conversation):
-    """What a function asks on one connection."""
-
     server: Proxy
 
     def handle(self) -> None:
-        """Answer until the connection ends."""
         with self.server.lock:
             is_stopped = self.server.handshakes_to_stop > 0
             self.server.handshakes_to_stop -= is_stopped
@@ -204,25 +174,24 @@ class _Calls(Conversation):
                 raw.sendall(b"\x16\x03\x03\x00\x7a")  # the beginning of a record
                 _outlive(raw)
         else:
-            with contextlib.closing(HTTPConnection(HOST, self.server.target_port)) as self.table:
+            with closing(HTTPConnection(HOST, self.server.target_port)) as self.table:
                 super().handle()
 
     def do_POST(self) -> None:  # noqa: N802 (http.server's name)
-        """Answer one request, or not."""
         proxy, pid, body = self.server, int(self.path.strip("/")), self.body()
-        call = self.headers["amz-sdk-invocation-id"]
         if self.number <= proxy.dark.get(pid, 0):
             _outlive(self.connection)
             self.close_connection = True
             return
+        call = self.headers["amz-sdk-invocation-id"]
         found = _EVENT_ID.search(body)
         event_id = found[1] if found else call
         with proxy.lock:
             proxy.concurrent += bool(proxy.under_way[event_id])
             proxy.under_way[event_id] += 1
             fault, left = proxy.meet(call, self.headers["x-amz-target"].rpartition(".")[2])
-            proxy.handshakes_to_stop += fault is Fault.HANDSHAKE
-            if fault is Fault.DARK:
+            proxy.handshakes_to_stop += fault == HANDSHAKE
+            if fault == DARK:
                 proxy.dark[pid] = len(proxy.conversations)
         try:
             while left and not self.close_connection:
@@ -236,7 +205,7 @@ class _Calls(Conversation):
         if callable(step):
             return [*step(self.forward(self.table, "/", body))]
         if isinstance(step, signal.Signals):
-            with contextlib.suppress(ProcessLookupError):  # it ended in the meantime
+            with suppress(ProcessLookupError):  # it ended in the meantime
                 os.kill(pid, step)
         elif isinstance(step, float):
             time.sleep(step)
@@ -247,31 +216,7 @@ class _Calls(Conversation):
         return []
 
 
-_CONNECTION: Final = re.compile(rb"(?<=\r\n)connection: keep-alive\r\n", re.IGNORECASE)
-_EVENT_ID: Final = re.compile(rb'"event_id": ?\{"S": ?("[^"]*")')
-
-
 def _outlive(client: socket.socket) -> None:
     """Read until the client is gone."""
     while client.recv(65536):
         pass
-
-
-def _pass(real: bytes) -> list[Piece]:
-    return [real]
-
-
-def _ending(real: bytes) -> bytes:
-    last = real.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
-    return _CONNECTION.sub(b"", last, count=1)
-
-
-def _error(status: int, code: str, message: str = "injected") -> bytes:
-    said = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message}
-    return _said(said, status)
-
-
-def _said(said: object, status: int = 200, **changed: object) -> bytes:
-    """Answer as DynamoDB does, each time with a request id of its own."""
-    number = os.urandom(8).hex()
-    return answer(json.dumps(said).encode(), status, x_amzn_RequestId=number, **changed)

