@@ -64,7 +64,10 @@ def test_nothing_is_registered_that_aws_refuses(stack: str, config: dict[str, st
     assert worked_on <= queue["visibilityTimeoutSeconds"] <= 43_200
     assert len(str(function["environment"]["variables"]).encode()) <= 4096
     for kind, key, most in LENGTHS:
-        assert all(len(each.inputs[key]) <= most for each in program.of_type(kind)), (kind, key)
+        assert all(len(each.inputs[key]) <= most for each in program.of_type(kind).values()), (
+            kind,
+            key,
+        )
 
 
 @pytest.mark.parametrize("config", [SMALLEST, LARGEST], ids=["smallest", "largest"])
@@ -91,6 +94,5 @@ def test_two_stacks_in_one_account_and_region_do_not_collide() -> None:
 
 def test_no_functions_name_makes_its_alarms_another_functions() -> None:
     """`A-x` and alarm `y` is not `A` and alarm `x-y`, because no alarm's name ends in another's."""
-    prefix = "event-state-alarm-"
-    names = [each.name.removeprefix(prefix) for each in registered().of_type("MetricAlarm")]
+    names = [each.removeprefix("alarm-") for each in registered().of_type("MetricAlarm")]
     assert not [(one, other) for one in names for other in names if one.endswith(f"-{other}")]

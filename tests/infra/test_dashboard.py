@@ -73,7 +73,7 @@ def test_below_the_alarms_the_flow_reads_from_left_to_right_and_below_it_its_hea
 ) -> None:
     program = variant(name)
     widgets = _widgets(program)
-    names = [each.inputs["name"] for each in program.of_type("MetricAlarm")]
+    names = [each.inputs["name"] for each in program.of_type("MetricAlarm").values()]
     shown = widgets[0]["properties"].pop("alarms")
     assert sorted(arn.rsplit(":", 1)[1] for arn in shown) == sorted(names)
     for each in widgets[1:]:

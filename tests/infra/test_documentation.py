@@ -42,7 +42,7 @@ def test_the_keys_policy_fits_the_stack_prod() -> None:
 
 def test_a_tombstone_outlives_every_message_that_may_still_be_delivered() -> None:
     """The bound is what the queues keep, one after the other."""
-    queues = registered().of_type("Queue")
+    queues = registered().of_type("Queue").values()
     bound = timedelta(seconds=sum(each.inputs["messageRetentionSeconds"] for each in queues))
     section = DATA.split("\n## Deleting state\n")[1].split("\n## ")[0]
     assert re.findall(r"\*\*(\d+) days\*\*", section) == [str(bound.days)]
