@@ -10,7 +10,7 @@ import pytest
 from cfnlint import lint
 from pydantic.alias_generators import to_camel
 
-from tests.infra.registered import EMAIL, KEY, VARIANTS, Registered, registered, stack_with
+from tests.infra.registered import KEY, VARIANTS, registered, stack_with
 from tests.infra.test_settings import KEYS
 from tools.template import make_template
 
@@ -74,22 +74,6 @@ def test_nothing_is_registered_that_aws_refuses(stack: str, config: dict[str, st
 def test_cfn_lint_finds_nothing_in_any_config_that_is_accepted(config: dict[str, str]) -> None:
     body = make_template(stack_with("prod", **config)).body
     assert lint(json.dumps(body, ensure_ascii=False)) == []
-
-
-def _physical(program: Registered) -> set[tuple[str, str]]:
-    """Return what AWS knows each named resource by."""
-    return {
-        (each.type, each.inputs[key])
-        for each in program.run.resources
-        for key in ("name", "dashboardName")
-        if key in each.inputs
-    }
-
-
-def test_two_stacks_in_one_account_and_region_do_not_collide() -> None:
-    dev, prod = (_physical(registered(stack, alarmEmail=EMAIL)) for stack in ("dev", "prod"))
-    assert dev.isdisjoint(prod)
-    assert len(dev) == len(prod)
 
 
 def test_no_functions_name_makes_its_alarms_another_functions() -> None:

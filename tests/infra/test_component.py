@@ -13,9 +13,9 @@ import pulumi
 import pytest
 from pydantic.alias_generators import to_camel
 
-from tests.infra.registered import KEY, stack_with
+from tests.infra.registered import KEY
 from tests.infra.test_settings import KEYS
-from tools.preview import Preview, Run, preview, run
+from tools.preview import Preview, Run, run
 from tools.stacks import PROJECT, Stack
 
 SHOP: Final = Stack(name="test", project="shop", config={"aws:region": "us-east-1"})
@@ -45,13 +45,6 @@ def _inputs(found: Run) -> dict[str, dict[str, Any]]:
         each.name: {key: value for key, value in each.inputs.items() if key != "code"}
         for each in found.resources
     }
-
-
-def test_without_arguments_it_is_all_there_and_named_after_itself_and_the_stack(make: Make) -> None:
-    found = make("EventState('orders', {})")
-    kinds = ("queue", "table", "function")
-    assert {_inputs(found)[f"orders-{kind}"]["name"] for kind in kinds} == {"orders-test"}
-    assert len(found.resources) == len(preview(stack_with("dev")).resources)
 
 
 def test_the_python_example_gives_one_component_the_programs_own_topics(make: Make) -> None:

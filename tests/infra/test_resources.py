@@ -282,11 +282,12 @@ def test_the_local_stack_has_short_timeouts_and_few_deliveries() -> None:
 
 
 def test_the_dev_stack_differs_in_names_alone() -> None:
-    """Every name of dev ends in -dev; without that it is prod, unprotected."""
-    text = json.dumps(_inputs(registered("dev")))
+    """Every name of dev ends in -dev, so that both fit one account; without that it is prod."""
+    text = json.dumps(_inputs(registered("dev", alarmEmail=EMAIL)))
     for name in ("event-state-queue", "event-state-target-table", "EventUpsertLambda"):
         assert text.count(name) == text.count(f"{name}-dev")
-    assert json.loads(text.replace("-dev", "")) == _inputs(registered(protectData="false"))
+    prod = registered(protectData="false", alarmEmail=EMAIL)
+    assert json.loads(text.replace("-dev", "")) == _inputs(prod)
 
 
 def test_an_e_mail_address_adds_a_topic_for_these_alarms_alone() -> None:

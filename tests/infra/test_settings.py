@@ -23,7 +23,6 @@ from tests.infra.registered import (
     EMAIL,
     KEY,
     RULE,
-    RUNBOOK,
     TOPIC,
     TOPIC_OF_EVENTS,
     stack_with,
@@ -45,7 +44,16 @@ KMS: Final = "the ARN of a KMS key (arn:aws:kms:...:key/ID)"
 PAGE: Final = "an address https://... of at most 500 characters"
 POLICY: Final = "the ARN of an IAM policy (arn:aws:iam::...:policy/NAME)"
 EVENTS: Final = "the ARN of an EventBridge rule (arn:aws:events:...:rule/NAME)"
+PAGER: Final = "the ARN of a standard SNS topic"
+TOPICS: Final = "a list of ARNs of SNS topics"
+RULES: Final = "a list of ARNs of EventBridge rules"
+URL: Final = "https://"
 QUEUE_ARN: Final = "arn:aws:sqs:us-east-1:123456789012:queue"
+ALIAS: Final = "arn:aws:kms:us-east-1:123456789012:alias/mine"
+KEY_OF_EU: Final = "arn:aws-eusc:kms:eusc-de-east-1:123456789012:key/mrk-1"
+US_GOV_TOPIC: Final = "arn:aws-us-gov:sns:us-gov-west-1:123456789012:pager"
+ROLE: Final = "arn:aws:iam::123456789012:role/boundary"
+AWS_POLICY: Final = "arn:aws-iso-b:iam::aws:policy/PowerUserAccess"
 FLAG: Final = (False, "true or false", ["true", "", 1], [True])
 
 # Each key's default, what it must be, what it must not and what it may be at most or at least.
@@ -66,57 +74,32 @@ KEYS: Final[dict[str, tuple[Any, str, list[Any], list[Any]]]] = {
     "version_attribute": (
         "timestamp",
         VERSION,
-        ["v" * 256, "a\nb", "timestamp ", "\u00a0timestamp"],
+        ["v" * 256, "a\nb", "t ", "\u00a0t"],
         ["", "v" * 255],
     ),
     "require_version": FLAG,
     "read_before_write": FLAG,
     "log_retention_days": (30, RETENTION, [31], [1, 3653]),
     "protect_data": FLAG,
-    "kms_key_arn": (
-        None,
-        KMS,
-        ["", "alias/aws/sqs", "arn:aws:kms:us-east-1:123456789012:alias/mine"],
-        [KEY, "arn:aws-eusc:kms:eusc-de-east-1:123456789012:key/mrk-1"],
-    ),
+    "kms_key_arn": (None, KMS, ["", "alias/aws/sqs", ALIAS], [KEY, KEY_OF_EU]),
     "alarm_email": (None, "an e-mail address", ["", "operations", "a b@example.com"], [EMAIL]),
-    "alarm_topic_arn": (
-        None,
-        "the ARN of a standard SNS topic",
-        ["pager", f"{TOPIC}.fifo"],
-        [TOPIC, "arn:aws-us-gov:sns:us-gov-west-1:123456789012:pager"],
-    ),
+    "alarm_topic_arn": (None, PAGER, ["pager", f"{TOPIC}.fifo"], [TOPIC, US_GOV_TOPIC]),
     "runbook_url": (
         None,
         PAGE,
-        ["http://example.com", "https://example.com/a b", "https://" + "r" * 493],
-        [RUNBOOK, "https://" + "r" * 492],
+        ["http://a.b", "https://a.b/ c", URL + "r" * 493],
+        [URL + "r" * 492],
     ),
-    "topic_arns": (
-        [],
-        "a list of ARNs of SNS topics",
-        [TOPIC],
-        [[], [TOPIC, TOPIC_OF_EVENTS, "arn:aws-cn:sns:cn-north-1:123456789012:t"]],
-    ),
-    "rule_arns": (
-        [],
-        "a list of ARNs of EventBridge rules",
-        [RULE],
-        [[RULE, RULE.replace("bus/", "")]],
-    ),
+    "topic_arns": ([], TOPICS, [TOPIC], [[], [TOPIC, TOPIC_OF_EVENTS, US_GOV_TOPIC]]),
+    "rule_arns": ([], RULES, [RULE], [[RULE, RULE.replace("bus/", "")]]),
     "change_stream": FLAG,
     "expiry_attribute": (None, MEMBER, ["", "v" * 256], ["expires"]),
-    "permissions_boundary_arn": (
-        None,
-        POLICY,
-        ["arn:aws:iam::123456789012:role/boundary"],
-        [BOUNDARY, "arn:aws-iso-b:iam::aws:policy/PowerUserAccess"],
-    ),
+    "permissions_boundary_arn": (None, POLICY, [ROLE], [BOUNDARY, AWS_POLICY]),
 }
 NEEDS_VERSION: Final = "is True: it needs a version_attribute"
 IS_THE_KEY: Final = "is 'event_id': it is the key_attribute; name another member"
 EXPIRES: Final = "expiry_attribute is 'timestamp': it is the version_attribute; name another member"
-LEAVE_ONE: Final = "with append_only the first event stays; leave one of the two out"
+LEAVE_ONE: Final = "is 't': with append_only the first event stays; leave one of the two out"
 NEEDS_WINDOW: Final = "batch_window_seconds is 0: a batch_size above 10 needs 1 or more"
 
 # What breaks a rule that is between keys, of a list's items or of the keys' names.
@@ -125,10 +108,7 @@ BETWEEN: Final[list[tuple[dict[str, Any], list[str]]]] = [
     ({"version_attribute": "event_id"}, [f"version_attribute {IS_THE_KEY}"]),
     ({"expiry_attribute": "event_id"}, [f"expiry_attribute {IS_THE_KEY}"]),
     ({"expiry_attribute": "timestamp"}, [EXPIRES]),
-    (
-        {"append_only": True, "version_attribute": "t"},
-        [f"version_attribute is 't': {LEAVE_ONE}"],
-    ),
+    ({"append_only": True, "version_attribute": "t"}, [f"version_attribute {LEAVE_ONE}"]),
     ({"require_version": True, "version_attribute": ""}, [f"require_version {NEEDS_VERSION}"]),
     ({"require_version": True, "append_only": True}, [f"require_version {NEEDS_VERSION}"]),
     ({"read_before_write": True, "version_attribute": ""}, [f"read_before_write {NEEDS_VERSION}"]),
