@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Final
 
 from tools.preview import Resource, Run, preview
@@ -49,20 +49,21 @@ class Registered:
 
     run: Run
 
-    def __getitem__(self, name: str) -> Resource:
-        return next(each for each in self.run.resources if _own_name(each.name) == name)
+    @cached_property
+    def named(self) -> dict[str, Resource]:
+        """Every resource, the component too."""
+        return {_own_name(each.name): each for each in self.run.resources}
 
-    def names(self) -> list[str]:
-        """Return the names of all resources."""
-        return [_own_name(each.name) for each in self.run.resources]
+    def __getitem__(self, name: str) -> Resource:
+        return self.named[name]
 
     def inputs(self, name: str) -> dict[str, Any]:
         """Return a resource's inputs, with every JSON document in them read."""
         return {key: _read(value) for key, value in self[name].inputs.items()}
 
-    def of_type(self, end: str) -> list[Resource]:
+    def of_type(self, end: str) -> dict[str, Resource]:
         """Return the resources whose type ends so."""
-        return [each for each in self.run.resources if each.type.endswith(f":{end}")]
+        return {name: each for name, each in self.named.items() if each.type.endswith(f":{end}")}
 
     def needs(self, name: str) -> set[str]:
         """Return the names of the resources that Pulumi makes before this one."""

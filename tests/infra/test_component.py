@@ -4,7 +4,8 @@ import gc
 import json
 import re
 import runpy
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,136 +13,130 @@ import pulumi
 import pytest
 from pydantic.alias_generators import to_camel
 
-from tests.infra.registered import KEY, stack_with
+from tests.infra.registered import KEY
 from tests.infra.test_settings import KEYS
-from tools.preview import Preview, Run, preview, run
+from tools.preview import Preview, Run, run
 from tools.stacks import PROJECT, Stack
 
 SHOP: Final = Stack(name="test", project="shop", config={"aws:region": "us-east-1"})
 HOST: Final = PROJECT / "component" / "__main__.py"
 EXAMPLE: Final = (PROJECT / "component" / "README.md").read_text("utf-8")
-BEGIN: Final = "import pulumi\nfrom infra.event_state import EventState\n"
+BEGIN: Final = "import pulumi, pulumi_aws, runpy\nfrom infra.event_state import EventState\n"
+
+Make = Callable[[str], Run]
 
 
-@pytest.fixture(autouse=True)
-def collected() -> Iterator[None]:
-    """Let go, within the test, of the task of Pulumi's that nobody asks how it failed."""
-    yield
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    """Run a program."""
+
+    def made(program: str) -> Run:
+        (tmp_path / "__main__.py").write_text(BEGIN + program, "utf-8")
+        return run(SHOP, Preview(SHOP), tmp_path)
+
+    yield made
+    # Let go, within the test, of the task of Pulumi's that nobody asks how it failed.
     gc.collect()
 
 
-def _run(folder: Path, program: str) -> Run:
-    (folder / "__main__.py").write_text(program, "utf-8")
-    return run(SHOP, Preview(SHOP), folder)
+def _inputs(found: Run) -> dict[str, dict[str, Any]]:
+    """Return the inputs of each resource, but the archive."""
+    return {
+        each.name: {key: value for key, value in each.inputs.items() if key != "code"}
+        for each in found.resources
+    }
 
 
-def _component(folder: Path, args: str) -> Run:
-    return _run(folder, f"{BEGIN}EventState('orders', {args})")
-
-
-def _inputs(found: Run, name: str) -> dict[str, Any]:
-    (inputs,) = (dict(each.inputs) for each in found.resources if each.name == name)
-    return inputs
-
-
-def test_without_arguments_it_is_all_there_and_named_after_itself_and_the_stack(
-    tmp_path: Path,
-) -> None:
-    found = _component(tmp_path, "{}")
-    for kind in ("queue", "table", "function"):
-        assert _inputs(found, f"orders-{kind}")["name"] == "orders-test"
-    assert len(found.resources) == len(preview(stack_with("dev")).resources)
-
-
-def test_the_python_example_gives_one_component_the_programs_own_topics(tmp_path: Path) -> None:
+def test_the_python_example_gives_one_component_the_programs_own_topics(make: Make) -> None:
     (code,) = re.findall(r"```python\n(.+?)```", EXAMPLE, re.S)
-    found = _run(tmp_path, code)
+    found = make(code)
     place = "arn:aws:sns:us-east-1:123456789012"
-    (allow, _) = json.loads(_inputs(found, "orders-queue-policy")["policy"])["Statement"]
+    (allow, _) = json.loads(_inputs(found)["orders-queue-policy"]["policy"])["Statement"]
     assert allow["Condition"] == {"ArnEquals": {"aws:SourceArn": [f"{place}:placed"]}}
-    assert _inputs(found, "orders-alarm-dead-letters")["alarmActions"] == [f"{place}:pager"]
-    assert _inputs(found, "users-alarm-dead-letters")["alarmActions"] == []
-    assert _inputs(found, "orders-table")["hashKey"] == "order_id"
+    assert _inputs(found)["orders-alarm-dead-letters"]["alarmActions"] == [f"{place}:pager"]
+    assert _inputs(found)["users-alarm-dead-letters"]["alarmActions"] == []
+    assert _inputs(found)["orders-table"]["hashKey"] == "order_id"
+    queues = "https://sqs.us-east-1.amazonaws.com/123456789012"
     assert found.outputs == {
-        f"{name}{kind}": value
-        for name in ("orders", "users")
-        for kind, value in (
-            ("QueueUrl", f"https://sqs.us-east-1.amazonaws.com/123456789012/{name}-test"),
-            ("TableName", f"{name}-test"),
-        )
+        "ordersQueueUrl": f"{queues}/orders-test",
+        "ordersTableName": "orders-test",
+        "usersQueueUrl": f"{queues}/users-test",
+        "usersTableName": "users-test",
     }
 
 
-def test_the_key_may_be_another_resources_output(tmp_path: Path) -> None:
-    found = _component(tmp_path, f"{{'kms_key_arn': pulumi.Output.from_input({KEY!r})}}")
-    assert _inputs(found, "orders-queue")["kmsMasterKeyId"] == KEY
-    assert _inputs(found, "orders-table")["serverSideEncryption"] == {
-        "enabled": True,
-        "kmsKeyArn": KEY,
-    }
-    statements = json.loads(_inputs(found, "orders-role-policy")["policy"])["Statement"]
-    assert statements[-1]["Resource"] == KEY
+def test_the_key_may_be_another_resources_output(make: Make) -> None:
+    output = make(f"EventState('orders', {{'kms_key_arn': pulumi.Output.from_input({KEY!r})}})")
+    assert _inputs(output)["orders-queue"]["kmsMasterKeyId"] == KEY
+    assert _inputs(output) == _inputs(make(f"EventState('orders', {{'kms_key_arn': {KEY!r}}})"))
 
 
 @pytest.mark.parametrize("protect", [True, False, None])
-def test_protect_reaches_everything_and_nothing_undoes_it(
-    tmp_path: Path, protect: bool | None
-) -> None:
-    options = f"pulumi.ResourceOptions(protect={protect})"
-    found = _run(tmp_path, f"{BEGIN}EventState('orders', {{}}, {options})")
+def test_protect_reaches_everything_and_nothing_undoes_it(make: Make, protect: bool | None) -> None:
+    found = make(f"EventState('orders', {{}}, pulumi.ResourceOptions(protect={protect}))")
     assert {each.protect for each in found.resources} == {bool(protect)}
 
 
-def test_a_provider_reaches_everything(tmp_path: Path) -> None:
-    found = _run(
-        tmp_path,
-        f"{BEGIN}import pulumi_aws\n"
+def test_a_provider_reaches_everything(make: Make) -> None:
+    found = make(
         "elsewhere = pulumi_aws.Provider('elsewhere', region='eu-west-1')\n"
-        "EventState('orders', {}, pulumi.ResourceOptions(provider=elsewhere))",
+        "EventState('orders', {}, pulumi.ResourceOptions(provider=elsewhere))"
     )
     made = [each for each in found.resources if each.type.startswith("aws:")]
     assert {each.provider.split("::")[-2] for each in made} == {"elsewhere"}
 
 
-def test_what_an_output_gives_is_checked_when_it_is_known(tmp_path: Path) -> None:
-    with pytest.raises(Exception, match=r"topic_arns is 'x': it must be the ARN of an SNS topic"):
-        _component(tmp_path, "{'topic_arns': [pulumi.Output.from_input('x')]}")
-
-
-# --- The queue's policy, of which SQS takes 8,192 characters.
-
-
 def _topics(count: int, kind: str = "{!r}") -> str:
-    """Write a list of topics of 37 characters each."""
+    """Write a list of topics of 37 characters each: SQS takes 8,192 of a policy."""
     arns = (f"arn:aws:sns:us-east-1:123456789012:{number:02x}" for number in range(count))
     return f"[{', '.join(kind.format(arn) for arn in arns)}]"
 
 
-def test_all_the_topics_that_fit_are_let_in(tmp_path: Path) -> None:
+def test_all_the_topics_that_fit_are_let_in(make: Make) -> None:
     """The topics of one program that made a policy of 8,350 characters once."""
-    args = f"{{'queue_name': '{'q' * 76}', 'topic_arns': {_topics(183)}}}"
-    policy = _inputs(_component(tmp_path, args), "orders-queue-policy")["policy"]
+    found = make(f"EventState('orders', {{'queue_name': 'q' * 76, 'topic_arns': {_topics(183)}}})")
+    policy = _inputs(found)["orders-queue-policy"]["policy"]
     assert len(json.loads(policy)["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"]) == 183
     assert 7800 < len(policy) <= 8192
 
 
 @pytest.mark.parametrize(
-    ("topic", "said"),
+    ("topics", "said"),
     [
         (
-            "{!r}",
+            _topics(250),
             r"^1 problem in the arguments of EventState 'orders'; nothing was made:\n"
             r"  - rule_arns is \[\]: with it and topic_arns the queue's policy would have \d+ "
             r"characters, and SQS takes 8192: name fewer topics and rules$",
         ),
-        ("pulumi.Output.from_input({!r})", "the queue's policy would have 10"),
+        (_topics(250, "pulumi.Output.from_input({!r})"), "the queue's policy would have 10"),
+        ("[pulumi.Output.from_input('x')]", r"topic_arns is 'x': it must be the ARN of an SNS"),
     ],
+    ids=["too many", "too many Outputs", "an Output that is none"],
 )
-def test_more_are_refused_and_outputs_when_they_are_known(
-    tmp_path: Path, topic: str, said: str
+def test_what_is_wrong_is_refused_and_of_outputs_when_it_is_known(
+    make: Make, topics: str, said: str
 ) -> None:
     with pytest.raises(Exception, match=said):
-        _component(tmp_path, f"{{'topic_arns': {_topics(250, topic)}}}")
+        make(f"EventState('orders', {{'topic_arns': {topics}}})")
+
+
+def test_what_is_shipped_is_each_source_file_of_the_function_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever folder the program runs in, for it may be somebody else's."""
+    monkeypatch.chdir(tmp_path)
+    for room in ("function", "infra"):
+        shutil.copytree(PROJECT / room, tmp_path / "clone" / room)
+    (tmp_path / "clone/function/__pycache__").mkdir(exist_ok=True)
+    (tmp_path / "clone/function/__pycache__/handler.cpython-311.pyc").write_bytes(b"0")
+    (tmp_path / "clone/function/notes.txt").write_text("not a source")
+    archive = runpy.run_path("clone/infra/function.py")["source_archive"]()
+    # Under these names alone, with which the engine hashes the contents: two clones give one hash.
+    assert {name: Path(asset.path).resolve() for name, asset in archive.assets.items()} == {
+        f"function/{path.name}": tmp_path / "clone" / "function" / path.name
+        for path in PROJECT.glob("function/*.py")
+    }
 
 
 # --- The package for other languages.
@@ -157,24 +152,27 @@ def schema() -> dict[str, Any]:
 
 
 def test_the_schema_describes_every_key_and_requires_none(schema: dict[str, Any]) -> None:
-    assert schema["inputProperties"].keys() == {to_camel(key) for key in KEYS}
+    inputs, outputs = schema["inputProperties"], schema["properties"]
+    assert inputs.keys() == {to_camel(key) for key in KEYS}
     assert not schema.get("requiredInputs")
-    described = {**schema["inputProperties"], **schema["properties"]}
-    for key, each in [*described.items(), ("EventState", schema)]:
-        assert re.fullmatch(r"[^\s].+\.", each["description"]), key
-    assert schema["properties"].keys() - schema["required"] == {"tableStreamArn"}
+    assert outputs.keys() - schema["required"] == {"tableStreamArn"}
+    for each in (schema, *inputs.values(), *outputs.values()):
+        assert re.fullmatch(r"[^\s].+\.", each["description"])
+    # What may be an Output is no plain value.
+    arns = {"kmsKeyArn", "alarmTopicArn", "permissionsBoundaryArn"}
+    assert {key for key, each in inputs.items() if not each.get("plain")} == arns
+    assert not [key for key in ("topicArns", "ruleArns") if "plain" in inputs[key]["items"]]
 
 
 def test_each_description_ends_with_the_default(schema: dict[str, Any]) -> None:
-    said = {
-        key: schema["inputProperties"][to_camel(key)]["description"].rpartition("Default: ")[2]
-        for key in KEYS
-    }
-    names = dict.fromkeys(("table_name", "function_name"), "NAME-STACK.")
-    assert said == {
-        **{key: json.dumps(default).strip('"') + "." for key, (default, *_) in KEYS.items()},
-        **{key: "none." for key, (default, *_) in KEYS.items() if default in (None, [])},
-        **names,
+    inputs = schema["inputProperties"]
+    told = {key: inputs[to_camel(key)]["description"].rpartition("Default: ")[2] for key in KEYS}
+    defaults = {key: default for key, (default, *_) in KEYS.items()}
+    assert told == {
+        **{key: json.dumps(default).strip('"') + "." for key, default in defaults.items()},
+        **{key: "none." for key, default in defaults.items() if default in (None, [])},
+        "table_name": "NAME-STACK.",
+        "function_name": "NAME-STACK.",
         "queue_name": "the component's and the stack's name, NAME-STACK.",
         "maximum_concurrency": "no limit but the account's.",
         "max_receive_count": "5, and 30 with managed retries.",
@@ -182,34 +180,25 @@ def test_each_description_ends_with_the_default(schema: dict[str, Any]) -> None:
     }
 
 
-def test_what_may_be_an_output_is_no_plain_value(schema: dict[str, Any]) -> None:
-    inputs = {key for key, each in schema["inputProperties"].items() if not each.get("plain")}
-    assert inputs == {"kmsKeyArn", "alarmTopicArn", "permissionsBoundaryArn"}
-    for key in ("topicArns", "ruleArns"):
-        assert "plain" not in schema["inputProperties"][key]["items"]
-
-
-def _hosted(folder: Path, inputs: dict[str, Any]) -> Run:
-    return _run(
-        folder,
-        "import pulumi, runpy\n"
+def _hosted(inputs: dict[str, Any]) -> str:
+    return (
         f"provider = runpy.run_path({str(HOST)!r})['Provider']()\n"
         f"made = provider.construct('orders', 'event-state:index:EventState', {inputs!r})\n"
-        "for key, value in made.state.items(): pulumi.export(key, value)",
+        "for key, value in made.state.items(): pulumi.export(key, value)"
     )
 
 
-def test_the_host_makes_the_component_of_camel_case_and_doubles(tmp_path: Path) -> None:
-    found = _hosted(tmp_path, {"batchSize": 7.0, "keyAttribute": "order_id", "alarmEmail": None})
-    assert _inputs(found, "orders-event-source-mapping")["batchSize"] == 7
+def test_the_host_makes_the_component_of_camel_case_and_doubles(make: Make) -> None:
+    found = make(_hosted({"batchSize": 7.0, "keyAttribute": "order_id", "alarmEmail": None}))
+    assert _inputs(found)["orders-event-source-mapping"]["batchSize"] == 7
     assert found.outputs["keyAttribute"] == "order_id"
     assert found.outputs["queueArn"] == "arn:aws:sqs:us-east-1:123456789012:orders-test"
     assert "tableStreamArn" not in found.outputs
 
 
-def test_the_host_says_all_that_is_wrong_in_one_message_and_in_camel_case(tmp_path: Path) -> None:
+def test_the_host_says_all_that_is_wrong_in_one_message_and_in_camel_case(make: Make) -> None:
     with pytest.raises(pulumi.InputPropertiesError) as error:
-        _hosted(tmp_path, {"batchSize": "ten", "batchWindowSeconds": 301.0, "nonsense": 1.0})
+        make(_hosted({"batchSize": "ten", "batchWindowSeconds": 301.0, "nonsense": 1.0}))
     assert str(error.value.message).split("\n  - ")[1:] == [
         "batchSize is 'ten': it must be a whole number from 1 to 10000",
         "batchWindowSeconds is 301: it must be a whole number from 0 to 300",

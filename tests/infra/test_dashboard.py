@@ -4,7 +4,8 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dash
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
@@ -14,47 +15,39 @@ from tests.function.memory import ok, upsert
 from tests.infra.registered import VARIANTS, Registered, registered, variant
 
 # From left to right, and below each the health of that stage.
-PLACES: Final = [
-    ["Sent", "Received", "Outcomes", "Write units"],
-    ["Oldest message (s), waiting, in flight", "Concurrency", "Latency (ms)", "Dead letters"],
-]
+TITLES: Final = (
+    *("Sent", "Received", "Outcomes", "Write units"),
+    *("Oldest message (s), waiting, in flight", "Concurrency", "Latency (ms)", "Dead letters"),
+)
 # Metrics that AWS has, by what each can be summed up by: DynamoDB documents no percentile.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
 # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
-METRICS: Final[Mapping[str, Mapping[str, set[str]]]] = {
-    "AWS/SQS": {
-        "Sum": {"NumberOfMessagesSent", "NumberOfMessagesReceived"},
-        "Maximum": {
-            "ApproximateAgeOfOldestMessage",
-            "ApproximateNumberOfMessagesVisible",
-            "ApproximateNumberOfMessagesNotVisible",
-        },
+METRICS: Final = {
+    ("AWS/SQS", "Sum"): {"NumberOfMessagesSent", "NumberOfMessagesReceived"},
+    ("AWS/SQS", "Maximum"): {
+        "ApproximateAgeOfOldestMessage",
+        "ApproximateNumberOfMessagesVisible",
+        "ApproximateNumberOfMessagesNotVisible",
     },
-    "AWS/Lambda": {
-        "Sum": {"InvokedEventCount", "DeletedEventCount", "Throttles", "Errors"},
-        "Maximum": {"ConcurrentExecutions"},
-        "p50": {"Duration"},
-        "p99": {"Duration"},
+    ("AWS/Lambda", "Sum"): {"InvokedEventCount", "DeletedEventCount", "Throttles", "Errors"},
+    ("AWS/Lambda", "Maximum"): {"ConcurrentExecutions"},
+    ("AWS/Lambda", "p50"): {"Duration"},
+    ("AWS/Lambda", "p99"): {"Duration"},
+    ("AWS/DynamoDB", "Sum"): {
+        "ConsumedWriteCapacityUnits",
+        "WriteThrottleEvents",
+        "WriteKeyRangeThroughputThrottleEvents",
+        "WriteAccountLimitThrottleEvents",
     },
-    "AWS/DynamoDB": {
-        "Sum": {
-            "ConsumedWriteCapacityUnits",
-            "WriteThrottleEvents",
-            "WriteKeyRangeThroughputThrottleEvents",
-            "WriteAccountLimitThrottleEvents",
-        },
-        "Average": {"SuccessfulRequestLatency"},
-        "Maximum": {"SuccessfulRequestLatency"},
-    },
+    ("AWS/DynamoDB", "Average"): {"SuccessfulRequestLatency"},
+    ("AWS/DynamoDB", "Maximum"): {"SuccessfulRequestLatency"},
 }
 
 
 def _widgets(program: Registered) -> list[dict[str, Any]]:
-    body = program.inputs("dashboard")["dashboardBody"]
-    assert body.keys() == {"widgets"}
-    widgets: list[dict[str, Any]] = body["widgets"]
-    return widgets
+    (widgets,) = program.inputs("dashboard")["dashboardBody"].values()
+    return [*widgets]
 
 
 def _lines(program: Registered) -> Iterator[tuple[str, str, str, dict[str, str], dict[str, str]]]:
@@ -67,28 +60,20 @@ def _lines(program: Registered) -> Iterator[tuple[str, str, str, dict[str, str],
             yield each["properties"]["title"], namespace, metric, dimensions, style
 
 
-@pytest.mark.parametrize("name", VARIANTS)
-def test_below_the_alarms_the_flow_reads_from_left_to_right_and_below_it_its_health(
-    name: str,
-) -> None:
-    program = variant(name)
-    widgets = _widgets(program)
-    names = [each.inputs["name"] for each in program.of_type("MetricAlarm")]
-    shown = widgets[0]["properties"].pop("alarms")
+def test_below_the_alarms_the_flow_reads_from_left_to_right_and_below_it_its_health() -> None:
+    program = registered()
+    alarms, *graphs = _widgets(program)
+    names = [each.inputs["name"] for each in program.of_type("MetricAlarm").values()]
+    shown = alarms["properties"].pop("alarms")
     assert sorted(arn.rsplit(":", 1)[1] for arn in shown) == sorted(names)
-    for each in widgets[1:]:
-        assert each["properties"].pop("metrics")
-    keys = ("type", "x", "y", "width", "height", "properties")
+    assert all(each["properties"].pop("metrics") for each in graphs)
     style = {"region": "us-east-1", "view": "timeSeries", "stat": "Sum", "period": 60}
-    places = [
-        ("alarm", 0, 0, 24, 3, {"title": "Alarms"}),
-        *(
-            ("metric", 6 * column, 3 + 6 * row, 6, 6, {"title": title, **style})
-            for row, titles in enumerate(PLACES)
-            for column, title in enumerate(titles)
-        ),
-    ]
-    assert widgets == [dict(zip(keys, place, strict=True)) for place in places]
+    places = [("alarm", 0, 0, 24, 3, {"title": "Alarms"})]
+    for number, title in enumerate(TITLES):
+        row, column = divmod(number, 4)
+        places.append(("metric", 6 * column, 3 + 6 * row, 6, 6, {"title": title, **style}))
+    keys = ("type", "x", "y", "width", "height", "properties")
+    assert [alarms, *graphs] == [dict(zip(keys, place, strict=True)) for place in places]
 
 
 def test_every_metric_exists_and_is_summed_up_by_what_it_is(
@@ -98,12 +83,12 @@ def test_every_metric_exists_and_is_summed_up_by_what_it_is(
     invoke(upsert(lambda _: ok({})), record("no event"))
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
     (counts,) = line["_aws"]["CloudWatchMetrics"]
-    shown: dict[str, dict[str, set[str]]] = {}
+    shown = defaultdict[tuple[str, str], set[str]](set)
     for _, namespace, metric, _, style in _lines(registered()):
-        shown.setdefault(namespace, {}).setdefault(style.pop("stat", "Sum"), set()).add(metric)
+        shown[namespace, style.pop("stat", "Sum")].add(metric)
         assert style in ({}, {"yAxis": "right"})
-    own = {"Sum": {each["Name"] for each in counts["Metrics"]}}
-    assert shown == {**METRICS, counts["Namespace"]: own}
+    own = {each["Name"] for each in counts["Metrics"]}
+    assert shown == {**METRICS, (counts["Namespace"], "Sum"): own}
 
 
 @pytest.mark.parametrize("name", VARIANTS)

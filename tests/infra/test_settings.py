@@ -1,13 +1,35 @@
-"""The arguments: every key's default, every rule, and what is said when one is broken."""
+"""The arguments: every key's default, every rule, what is said when one is broken, and the config.
 
+It gives the same arguments as text, and is told of each mistake with its fix.
+"""
+
+import contextvars
+import json
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
+from unittest.mock import Mock, patch
 
+import pulumi
 import pytest
+from pulumi.runtime.mocks import Mocks
+from pydantic.alias_generators import to_snake
 
 from infra.arguments import EventStateArgs
-from infra.problems import ArgumentsError
+from infra.config import load_arguments
 from infra.settings import Settings, settings_of
-from tests.infra.registered import BOUNDARY, EMAIL, KEY, RULE, RUNBOOK, TOPIC, TOPIC_OF_EVENTS
+from tests.infra.registered import (
+    BOUNDARY,
+    EMAIL,
+    KEY,
+    RULE,
+    TOPIC,
+    TOPIC_OF_EVENTS,
+    stack_with,
+)
+from tools.errors import ToolError
+from tools.preview import run
+from tools.stacks import Stack
 
 QUEUE: Final = '1-76 letters, digits, "-" or "_" (SQS: 80 with "-dlq")'
 TABLE: Final = '3-255 letters, digits, "-", "_" or "." (DynamoDB)'
@@ -22,7 +44,16 @@ KMS: Final = "the ARN of a KMS key (arn:aws:kms:...:key/ID)"
 PAGE: Final = "an address https://... of at most 500 characters"
 POLICY: Final = "the ARN of an IAM policy (arn:aws:iam::...:policy/NAME)"
 EVENTS: Final = "the ARN of an EventBridge rule (arn:aws:events:...:rule/NAME)"
+PAGER: Final = "the ARN of a standard SNS topic"
+TOPICS: Final = "a list of ARNs of SNS topics"
+RULES: Final = "a list of ARNs of EventBridge rules"
+URL: Final = "https://"
 QUEUE_ARN: Final = "arn:aws:sqs:us-east-1:123456789012:queue"
+ALIAS: Final = "arn:aws:kms:us-east-1:123456789012:alias/mine"
+KEY_OF_EU: Final = "arn:aws-eusc:kms:eusc-de-east-1:123456789012:key/mrk-1"
+US_GOV_TOPIC: Final = "arn:aws-us-gov:sns:us-gov-west-1:123456789012:pager"
+ROLE: Final = "arn:aws:iam::123456789012:role/boundary"
+AWS_POLICY: Final = "arn:aws-iso-b:iam::aws:policy/PowerUserAccess"
 FLAG: Final = (False, "true or false", ["true", "", 1], [True])
 
 # Each key's default, what it must be, what it must not and what it may be at most or at least.
@@ -43,77 +74,41 @@ KEYS: Final[dict[str, tuple[Any, str, list[Any], list[Any]]]] = {
     "version_attribute": (
         "timestamp",
         VERSION,
-        ["v" * 256, "a\nb", "timestamp ", "\u00a0timestamp"],
+        ["v" * 256, "a\nb", "t ", "\u00a0t"],
         ["", "v" * 255],
     ),
     "require_version": FLAG,
     "read_before_write": FLAG,
     "log_retention_days": (30, RETENTION, [31], [1, 3653]),
     "protect_data": FLAG,
-    "kms_key_arn": (
-        None,
-        KMS,
-        ["", "alias/aws/sqs", "arn:aws:kms:us-east-1:123456789012:alias/mine"],
-        [KEY, "arn:aws-eusc:kms:eusc-de-east-1:123456789012:key/mrk-1"],
-    ),
+    "kms_key_arn": (None, KMS, ["", "alias/aws/sqs", ALIAS], [KEY, KEY_OF_EU]),
     "alarm_email": (None, "an e-mail address", ["", "operations", "a b@example.com"], [EMAIL]),
-    "alarm_topic_arn": (
-        None,
-        "the ARN of a standard SNS topic",
-        ["pager", f"{TOPIC}.fifo"],
-        [TOPIC, "arn:aws-us-gov:sns:us-gov-west-1:123456789012:pager"],
-    ),
+    "alarm_topic_arn": (None, PAGER, ["pager", f"{TOPIC}.fifo"], [TOPIC, US_GOV_TOPIC]),
     "runbook_url": (
         None,
         PAGE,
-        ["http://example.com", "https://example.com/a b", "https://" + "r" * 493],
-        [RUNBOOK, "https://" + "r" * 492],
+        ["http://a.b", "https://a.b/ c", URL + "r" * 493],
+        [URL + "r" * 492],
     ),
-    "topic_arns": (
-        [],
-        "a list of ARNs of SNS topics",
-        [TOPIC],
-        [[], [TOPIC, TOPIC_OF_EVENTS, "arn:aws-cn:sns:cn-north-1:123456789012:t"]],
-    ),
-    "rule_arns": (
-        [],
-        "a list of ARNs of EventBridge rules",
-        [RULE],
-        [[RULE, RULE.replace("bus/", "")]],
-    ),
+    "topic_arns": ([], TOPICS, [TOPIC], [[], [TOPIC, TOPIC_OF_EVENTS, US_GOV_TOPIC]]),
+    "rule_arns": ([], RULES, [RULE], [[RULE, RULE.replace("bus/", "")]]),
     "change_stream": FLAG,
     "expiry_attribute": (None, MEMBER, ["", "v" * 256], ["expires"]),
-    "permissions_boundary_arn": (
-        None,
-        POLICY,
-        ["arn:aws:iam::123456789012:role/boundary"],
-        [BOUNDARY, "arn:aws-iso-b:iam::aws:policy/PowerUserAccess"],
-    ),
+    "permissions_boundary_arn": (None, POLICY, [ROLE], [BOUNDARY, AWS_POLICY]),
 }
 NEEDS_VERSION: Final = "is True: it needs a version_attribute"
+IS_THE_KEY: Final = "is 'event_id': it is the key_attribute; name another member"
+EXPIRES: Final = "expiry_attribute is 'timestamp': it is the version_attribute; name another member"
+LEAVE_ONE: Final = "is 't': with append_only the first event stays; leave one of the two out"
+NEEDS_WINDOW: Final = "batch_window_seconds is 0: a batch_size above 10 needs 1 or more"
 
 # What breaks a rule that is between keys, of a list's items or of the keys' names.
 BETWEEN: Final[list[tuple[dict[str, Any], list[str]]]] = [
-    ({"batch_size": 11}, ["batch_window_seconds is 0: a batch_size above 10 needs 1 or more"]),
-    (
-        {"version_attribute": "event_id"},
-        ["version_attribute is 'event_id': it is the key_attribute; name another member"],
-    ),
-    (
-        {"expiry_attribute": "event_id"},
-        ["expiry_attribute is 'event_id': it is the key_attribute; name another member"],
-    ),
-    (
-        {"expiry_attribute": "timestamp"},
-        ["expiry_attribute is 'timestamp': it is the version_attribute; name another member"],
-    ),
-    (
-        {"append_only": True, "version_attribute": "t"},
-        [
-            "version_attribute is 't': with append_only the first event stays; leave one of the "
-            "two out"
-        ],
-    ),
+    ({"batch_size": 11}, [NEEDS_WINDOW]),
+    ({"version_attribute": "event_id"}, [f"version_attribute {IS_THE_KEY}"]),
+    ({"expiry_attribute": "event_id"}, [f"expiry_attribute {IS_THE_KEY}"]),
+    ({"expiry_attribute": "timestamp"}, [EXPIRES]),
+    ({"append_only": True, "version_attribute": "t"}, [f"version_attribute {LEAVE_ONE}"]),
     ({"require_version": True, "version_attribute": ""}, [f"require_version {NEEDS_VERSION}"]),
     ({"require_version": True, "append_only": True}, [f"require_version {NEEDS_VERSION}"]),
     ({"read_before_write": True, "version_attribute": ""}, [f"read_before_write {NEEDS_VERSION}"]),
@@ -130,6 +125,14 @@ BETWEEN: Final[list[tuple[dict[str, Any], list[str]]]] = [
         ],
     ),
     (
+        {"queueName": "1", "kms_key": "1", "region": "1"},
+        [
+            "queueName is no key of EventState; the nearest one is queue_name",
+            "kms_key is no key of EventState; the nearest one is kms_key_arn",
+            "region is no key of EventState",
+        ],
+    ),
+    (
         # All at once, those between keys too; what is wrong already is in no other's way.
         {
             "batch_size": 20,
@@ -141,19 +144,14 @@ BETWEEN: Final[list[tuple[dict[str, Any], list[str]]]] = [
         },
         [
             f"queue_name is 'a b': it must be {QUEUE}",
-            "batch_window_seconds is 0: a batch_size above 10 needs 1 or more",
+            NEEDS_WINDOW,
             f"log_retention_days is 2: it must be {RETENTION}",
             "alarm_email is 'nobody': it must be an e-mail address",
-            "expiry_attribute is 'timestamp': it is the version_attribute; name another member",
+            EXPIRES,
         ],
     ),
 ]
-UNKNOWN: Final = [
-    ("batchsize", "; the nearest one is batch_size"),
-    ("kms_key", "; the nearest one is kms_key_arn"),
-    ("queueName", "; the nearest one is queue_name"),
-    ("region", ""),
-]
+FIX: Final = "Fix: pulumi config set --stack prod"
 
 
 @pytest.fixture(autouse=True)
@@ -166,14 +164,36 @@ def _settings(**args: Any) -> Settings:
     return settings_of("orders", given)
 
 
-def _problems(**args: Any) -> list[str]:
-    """Give bad arguments; return the lines of the message."""
-    with pytest.raises(ArgumentsError) as error:
-        _settings(**args)
+def _loaded(stack: Stack) -> dict[str, Any]:
+    """Read the arguments from a stack's config as the program does."""
+
+    def load() -> dict[str, Any]:
+        pulumi.runtime.set_all_config(dict(stack.config))
+        names = dict.fromkeys(("queue_name", "table_name", "function_name"), "pattern")
+        return dict(load_arguments(names))  # type: ignore[arg-type]
+
+    with patch("pulumi.get_project", lambda: stack.project):
+        return contextvars.Context().run(load)
+
+
+def _problems(where: str, load: Callable[[], object]) -> list[str]:
+    """Load what is wrong; return the lines of the message."""
+    with pytest.raises(pulumi.RunError) as error:
+        load()
     head, *lines = str(error.value).split("\n  - ")
-    count = f"{len(lines)} problem{'s' if len(lines) > 1 else ''}"
-    assert head == f"{count} in the arguments of EventState 'orders'; nothing was made:"
+    assert head == f"{len(lines)} problem{'s' if len(lines) > 1 else ''} in {where}:"
     return lines
+
+
+def _of_arguments(**args: Any) -> list[str]:
+    return _problems(
+        "the arguments of EventState 'orders'; nothing was made", lambda: _settings(**args)
+    )
+
+
+def _of_config(**config: str) -> list[str]:
+    where = "the config of stack 'prod' (Pulumi.prod.yaml); no resource was registered"
+    return _problems(where, lambda: _loaded(stack_with("prod", **config)))
 
 
 def test_every_key_may_be_left_out_and_has_its_default() -> None:
@@ -185,7 +205,7 @@ def test_every_key_may_be_left_out_and_has_its_default() -> None:
 def test_a_broken_rule_is_reported_with_key_value_and_rule(key: str) -> None:
     _, rule, broken, _ = KEYS[key]
     for value in broken:
-        (problem,) = _problems(**{key: value})
+        (problem,) = _of_arguments(**{key: value})
         shown = problem.removeprefix(f"{key} is ").removesuffix(f": it must be {rule}")
         assert problem == f"{key} is {shown}: it must be {rule}"
         assert shown == repr(value) or (len(shown) <= 300 and "..." in shown)
@@ -203,31 +223,7 @@ def test_the_last_value_within_a_rule_is_accepted(key: str) -> None:
 def test_a_rule_between_keys_is_one_like_any_other(
     args: dict[str, Any], problems: list[str]
 ) -> None:
-    assert _problems(**args) == problems
-
-
-@pytest.mark.parametrize(("key", "hint"), UNKNOWN)
-def test_an_unknown_key_is_reported_with_a_known_one_that_is_near(key: str, hint: str) -> None:
-    assert _problems(**{key: "1"}) == [f"{key} is no key of EventState{hint}"]
-
-
-@pytest.mark.parametrize(
-    ("args", "derived"),
-    [
-        ({"managed_retries": True}, {"max_receive_count": 30}),
-        ({"managed_retries": True, "max_receive_count": 7}, {"max_receive_count": 7}),
-        ({"append_only": True}, {"version_attribute": ""}),
-        (
-            {"function_timeout_seconds": 20, "batch_window_seconds": 7},
-            {"visibility_timeout_seconds": 127},
-        ),
-    ],
-)
-def test_what_is_left_out_follows_from_the_other_keys(
-    args: dict[str, Any], derived: dict[str, Any]
-) -> None:
-    found = _settings(**args)
-    assert {key: getattr(found, key) for key in derived} == derived
+    assert _of_arguments(**args) == problems
 
 
 @pytest.mark.parametrize(
@@ -242,18 +238,97 @@ def test_all_deliveries_end_before_the_queue_forgets(
     args: dict[str, Any], pause: int, most: int
 ) -> None:
     assert _settings(**args, max_receive_count=most)
-    assert _problems(**args, max_receive_count=most + 1) == [
+    assert _of_arguments(**args, max_receive_count=most + 1) == [
         f"max_receive_count is {most + 1}: with pauses of {pause} s messages would expire in the "
         f"queue before they are dead letters; it must be at most {most}"
     ]
 
 
-def test_a_name_that_is_left_out_is_the_components_and_the_stacks(
+def test_a_name_that_is_left_out_breaks_rules_like_any_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("pulumi.get_stack", lambda: "v1.2")
     assert _settings(queue_name="q", function_name="f").table_name == "orders-v1.2"
-    assert _problems() == [
+    assert _of_arguments() == [
         f"queue_name is 'orders-v1.2': it must be {QUEUE}",
         f"function_name is 'orders-v1.2': it must be {FUNCTION}",
     ]
+
+
+# --- The same arguments as a stack's config gives them.
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("batchSize", "7", 7),
+        ("batchSize", "007", 7),
+        ("batchSize", "+5", 5),
+        ("protectData", "true", True),
+        ("changeStream", "false", False),
+        ("versionAttribute", "", ""),
+        ("versionAttribute", "7", "7"),
+        ("queueName", "true", "true"),
+        ("expiryAttribute", "[expires", "[expires"),
+        ("topicArns", "[]", []),
+        ("ruleArns", json.dumps([RULE]), [RULE]),
+    ],
+)
+def test_text_is_read_as_the_key_wants_it(key: str, text: str, value: object) -> None:
+    found = _loaded(stack_with("prod", **{key: text}))[to_snake(key)]
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    "text",
+    # A digit, but none of Go's, and more of them than Python reads.
+    ["ten", "1.5", "1e3", "1_0", " 5", "٣", "9" * 5000, "", '{"a":1}'],
+    ids=lambda text: text[:9],
+)
+def test_text_that_is_no_number_to_pulumi_is_refused(text: str) -> None:
+    (problem,) = _of_config(batchSize=text)
+    assert problem.startswith(f"batchSize is {text!r}"[:100])
+    assert problem.endswith(f": it must be a whole number from 1 to 10000. {FIX} batchSize VALUE")
+
+
+def test_all_that_is_wrong_is_said_at_once_as_the_config_spells_it_with_its_fix() -> None:
+    wrong = {
+        "batchSize": "11",
+        "protectData": "True",
+        "topicArns": json.dumps([TOPIC_OF_EVENTS, 3]),
+        "ruleArns": "[broken",
+        "queue_name": "1",
+        "senderArns": "1",
+    }
+    assert _of_config(**wrong) == [
+        "batchWindowSeconds is 0: a batchSize above 10 needs 1 or more. "
+        f"{FIX} batchWindowSeconds VALUE",
+        f"protectData is 'True': it must be true or false. {FIX} protectData VALUE",
+        f"topicArns[1] is 3: it must be the ARN of an SNS topic. {FIX} --path 'topicArns[1]' VALUE",
+        # No command sets a list as a whole.
+        "ruleArns is '[broken': it must be a list of ARNs of EventBridge rules. "
+        "Fix: edit Pulumi.prod.yaml",
+        "queue_name is no key of EventState; the nearest one is queueName. "
+        "Fix: pulumi config rm --stack prod queue_name",
+        "senderArns is no key of EventState. Fix: pulumi config rm --stack prod senderArns",
+    ]
+
+
+def test_a_key_that_is_not_set_is_the_programs_default() -> None:
+    assert _loaded(stack_with("prod"))["queue_name"] == "pattern"
+
+
+def test_with_bad_config_nothing_is_registered() -> None:
+    mocks = Mock(Mocks)
+    with pytest.raises(ToolError, match=r"^1 problem in the config of stack 'prod'"):
+        run(stack_with("prod", batchSize="0"), mocks)
+    assert mocks.mock_calls == []
+
+
+def test_the_projects_name_is_anybodys() -> None:
+    """`pulumi new` makes a project of another name, and the CLI reads its keys under that one."""
+    ours = stack_with("prod", batchSize="7")
+    keys = {key: key.replace(f"{ours.project}:", "theirs:") for key in ours.config}
+    config = {keys[key]: value for key, value in ours.config.items()} | {"another:foreign": "1"}
+    theirs = replace(ours, project="theirs", config=config)
+    assert _loaded(theirs) == _loaded(ours)
