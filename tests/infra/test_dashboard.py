@@ -67,11 +67,16 @@ def test_below_the_alarms_the_flow_reads_from_left_to_right_and_below_it_its_hea
     shown = alarms["properties"].pop("alarms")
     assert sorted(arn.rsplit(":", 1)[1] for arn in shown) == sorted(names)
     assert all(each["properties"].pop("metrics") for each in graphs)
-    style = {"region": "us-east-1", "view": "timeSeries", "stat": "Sum", "period": 60}
-    places = [("alarm", 0, 0, 24, 3, {"title": "Alarms"})]
+    style: dict[str, object] = {
+        "region": "us-east-1",
+        "view": "timeSeries",
+        "stat": "Sum",
+        "period": 60,
+    }
+    places: list[tuple[object, ...]] = [("alarm", 0, 0, 24, 3, {"title": "Alarms"})]
     for number, title in enumerate(TITLES):
         row, column = divmod(number, 4)
-        places.append(("metric", 6 * column, 3 + 6 * row, 6, 6, {"title": title, **style}))
+        places.append(("metric", 6 * column, 3 + 6 * row, 6, 6, style | {"title": title}))
     keys = ("type", "x", "y", "width", "height", "properties")
     assert [alarms, *graphs] == [dict(zip(keys, place, strict=True)) for place in places]
 

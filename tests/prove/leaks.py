@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.function.batches import Context, batch, record
-from tests.function.looping import open_files
+from tests.function.test_loop import open_files
 from tools.bench.measure import environment
 from tools.bench.stub import running_stub
 

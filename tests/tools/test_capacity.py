@@ -48,17 +48,6 @@ def test_a_batch_holds_what_comes_while_its_poller_is_busy(
     assert messages_per_invocation(load) == pytest.approx(messages)
 
 
-def test_an_invocation_takes_its_cpu_time_or_its_rounds_of_requests() -> None:
-    cpu = capacity.CPU_MS_PER_INVOCATION + 10 * capacity.CPU_MS_PER_EVENT
-    for memory_mb, times in ((1769, 1.0), (3538, 1.0), (885, 1769 / 885)):
-        load = Load(rate=1, memory_mb=memory_mb, answer_ms=0.1)
-        assert capacity.duration_ms(load, 10) == pytest.approx(times * cpu + 0.1)
-    slow = Load(rate=1, memory_mb=1769, answer_ms=4000)
-    assert capacity.duration_ms(slow, 2 * capacity.CONNECTIONS + 1) == 12_000
-    read = replace(slow, read_before_write=True)
-    assert capacity.duration_ms(read, 2 * capacity.CONNECTIONS + 1) == 16_000
-
-
 def test_littles_law_gives_executions_pollers_and_messages_in_flight(plain: None) -> None:
     # "100 requests/second * 0.5 second/request = 50", lambda-concurrency.html
     found = estimate(FULL)

@@ -8,7 +8,6 @@ left out here, and both are asserted word for word in tests/infra.
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -24,24 +23,23 @@ SECONDS = 20.0
 TABLE = "arn:aws:dynamodb:us-east-1:000000000000:table/event-state-target-table"
 
 
-@dataclass(frozen=True, kw_only=True)
 class Guarded:
     """The program on an embedded AWS that asks for permissions."""
 
-    aws: Emulator
-    outputs: dict[str, Any]
-    role: str
-    statements: list[dict[str, Any]]
+    def __init__(self, aws: Emulator, outputs: dict[str, Any]) -> None:
+        self._iam, self._outputs = aws.client("iam"), outputs
+        (role,) = self._iam.list_roles()["Roles"]
+        self._role = {"RoleName": role["RoleName"]}
+        (name,) = self._iam.list_role_policies(**self._role)["PolicyNames"]
+        self._policy = {**self._role, "PolicyName": name}
+        found = self._iam.get_role_policy(**self._policy)
+        self.statements: list[dict[str, Any]] = found["PolicyDocument"]["Statement"]
 
     def outcome(self, event_id: str, statements: list[dict[str, Any]]) -> str:
         """Give the role these statements alone, send an event; return "stored", or why not."""
-        iam = self.aws.client("iam")
-        for name in iam.list_role_policies(RoleName=self.role)["PolicyNames"]:
-            iam.delete_role_policy(RoleName=self.role, PolicyName=name)
         document = json.dumps({"Version": "2012-10-17", "Statement": statements})
-        iam.put_role_policy(RoleName=self.role, PolicyName="only", PolicyDocument=document)
-
-        flow = Deployed(self.outputs)
+        self._iam.put_role_policy(**self._policy, PolicyDocument=document)
+        flow = Deployed(self._outputs)
         since = time.time()
         flow.send([json.dumps({"event_id": event_id})])
 
@@ -63,13 +61,7 @@ def guarded() -> Iterator[Guarded]:
         resources = template.body["Resources"]
         for name in ("EventStateQueuePolicy", "EventStateDeadLetterQueuePolicy"):
             del resources[name]
-        outputs = deploy(aws, template)
-        iam = aws.client("iam")
-        (role,) = iam.list_roles()["Roles"]
-        (name,) = iam.list_role_policies(RoleName=role["RoleName"])["PolicyNames"]
-        policy = iam.get_role_policy(RoleName=role["RoleName"], PolicyName=name)["PolicyDocument"]
-        statements = policy["Statement"]
-        yield Guarded(aws=aws, outputs=outputs, role=role["RoleName"], statements=statements)
+        yield Guarded(aws, deploy(aws, template))
 
 
 def test_with_exactly_the_roles_policy_an_event_is_stored(guarded: Guarded) -> None:

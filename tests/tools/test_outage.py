@@ -76,27 +76,22 @@ def _outage(visibility_seconds: int, **config: object) -> Iterator[_Alarms]:
         yield _Alarms(deployed)
 
 
+def _counts(dead: int, failed: int, rejected: int, in_flight: int) -> dict[str, int]:
+    names = ("dead-letters", "failed-messages", "rejected-messages", "in-flight")
+    return dict(zip(names, (dead, failed, rejected, in_flight), strict=True))
+
+
 def test_without_managed_retries_all_become_dead_letters() -> None:
     # A busy machine takes more than a second to start the function.
     with _outage(3, managedRetries=False, maxReceiveCount=DELIVERIES) as alarms:
-        dead = {
-            "dead-letters": len(EVENTS) + 1,
-            "failed-messages": DELIVERIES * len(EVENTS),
-            "rejected-messages": DELIVERIES,
-            "in-flight": 0,
-        }
+        dead = _counts(len(EVENTS) + 1, DELIVERIES * len(EVENTS), DELIVERIES, 0)
         assert wait_for(lambda: alarms.reads() == dead, SECONDS), alarms.reads()
         assert alarms.above() == {"dead-letters", "failed-messages", "rejected-messages"}
 
 
 def test_with_managed_retries_events_wait_in_flight_and_what_is_broken_is_put_aside() -> None:
     with _outage(180, managedRetries=True, maxReceiveCount=30) as alarms:
-        waiting = {
-            "dead-letters": 1,
-            "failed-messages": len(EVENTS),
-            "rejected-messages": 1,
-            "in-flight": len(EVENTS),
-        }
+        waiting = _counts(1, len(EVENTS), 1, len(EVENTS))
         assert wait_for(lambda: alarms.reads() == waiting, SECONDS)
         (letter,) = alarms.deployed.dead_letters()
         assert letter.body == BROKEN
