@@ -139,7 +139,7 @@ class Proxy(Server):
     """
 
     def __init__(self, target_port: int, plans: Iterator[Plan | None], folder: Path) -> None:
-        super().__init__(folder=folder)
+        super().__init__(None, folder=folder)
         self.RequestHandlerClass = _Calls
         self.target_port = target_port
         self.lock = threading.Lock()
