@@ -44,15 +44,10 @@ print(json.dumps(sorted(registered)))
 
 def test_the_product_alone_registers_the_same(tmp_path: Path) -> None:
     stack, alone = load_stack("prod"), tmp_path / "alone"
-    others = shutil.ignore_patterns("tools", "tests", "docs", ".*")
-    shutil.copytree(PROJECT, alone, ignore=others)
-    run = subprocess.run(
-        [sys.executable, "-c", ALONE, json.dumps(dict(stack.config)), stack.name],
-        cwd=alone,
-        env={key: text for key, text in os.environ.items() if key != "PYTHONPATH"},
-        capture_output=True,
-        text=True,
-    )
+    shutil.copytree(PROJECT, alone, ignore=shutil.ignore_patterns("tools", "tests", "docs", ".*"))
+    command = [sys.executable, "-c", ALONE, json.dumps(dict(stack.config)), stack.name]
+    environment = {key: text for key, text in os.environ.items() if key != "PYTHONPATH"}
+    run = subprocess.run(command, cwd=alone, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     resources = [each for each in preview(stack).resources if each.type.startswith("aws:")]
     assert json.loads(run.stdout) == sorted(f"{each.type} {each.name}" for each in resources)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.function.batches import Context, batch, record
-from tests.function.test_loop import open_files
 from tools.bench.measure import environment
 from tools.bench.stub import running_stub
 
@@ -42,7 +41,8 @@ def _held() -> Held:
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     megabytes = pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-    return Held(megabytes, threading.active_count(), open_files())
+    files = len([*Path("/proc/self/fd").iterdir()])
+    return Held(megabytes, threading.active_count(), files)
 
 
 def main() -> int:
