@@ -68,7 +68,7 @@ def test_below_the_alarms_the_flow_reads_from_left_to_right_and_below_it_its_hea
     assert sorted(arn.rsplit(":", 1)[1] for arn in shown) == sorted(names)
     assert all(each["properties"].pop("metrics") for each in graphs)
     style = {"region": "us-east-1", "view": "timeSeries", "stat": "Sum", "period": 60}
-    places = [("alarm", 0, 0, 24, 3, {"title": "Alarms"})]
+    places: list[tuple[Any, ...]] = [("alarm", 0, 0, 24, 3, {"title": "Alarms"})]
     for number, title in enumerate(TITLES):
         row, column = divmod(number, 4)
         places.append(("metric", 6 * column, 3 + 6 * row, 6, 6, {"title": title, **style}))
