@@ -95,7 +95,9 @@ def test_no_arrow_leads_from_the_product_to_what_stands_around_it(
         ("component", "infra"),
         ("tools", "infra"),
         ("tools", "function"),
-        *(("docs", room) for room in ("infra", "tools")),  # what writes and draws the pages
+        *(
+            ("docs", room) for room in ("infra", "function", "tools")
+        ),  # what writes and draws the pages
         *(("tests", room) for room in ROOMS),
     }
 

@@ -11,10 +11,7 @@ from tools.errors import ToolError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit status.
-
-    0 well, 1 a mistake or a broken promise, 2 usage; 130 if SIGINT or SIGTERM ended it.
-    """
+    """Run one command; 0 well, 1 a mistake or a broken promise, 2 usage, 130 SIGINT or SIGTERM."""
     # `kill` ends a command as Ctrl-C does, so that both leave nothing behind; and Ctrl-C itself is
     # set because a shell lets its background jobs ignore it.
     for number in (signal.SIGTERM, signal.SIGINT):

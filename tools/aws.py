@@ -7,27 +7,18 @@ from typing import Any, Final
 
 import boto3
 import botocore.session
+from botocore import exceptions
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    NoCredentialsError,
-    NoRegionError,
-    PartialCredentialsError,
-)
 
 from tools.errors import ToolError
 
+# What emulators take for the account's root; no secret.
 CREDENTIALS: Final = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-"""What emulators take for the account's root; no secret."""
-CONNECTIONS: Final = 16
-"""How many requests one client may have under way."""
+CONNECTIONS: Final = 16  # how many requests one client may have under way
 
 # No proxy that the host names stands between a machine and itself.
 for _name in ("no_proxy", "NO_PROXY"):
-    os.environ[_name] = ",".join(
-        filter(None, [os.environ.get(_name), "localhost", "127.0.0.1", "[::1]"])
-    )
+    os.environ[_name] = f"{os.environ.get(_name, '')},localhost,127.0.0.1,[::1]"
 
 
 def emulator_session(region: str) -> boto3.Session:
@@ -44,8 +35,6 @@ def client(
     """Make a client of any service that gives up in time.
 
     endpoint_url: where to reach the service; None leaves that to AWS's own settings.
-
-    Raises ToolError: those settings name no region, or are wrong.
     """
     config = Config(
         retries={"mode": "standard", "total_max_attempts": attempts},
@@ -66,14 +55,14 @@ def explained() -> Iterator[None]:
     """Raise ToolError for what goes wrong with AWS inside the block."""
     try:
         yield
-    except NoRegionError:
+    except exceptions.NoRegionError:
         raise ToolError("No AWS region is set: set AWS_DEFAULT_REGION.") from None
-    except (NoCredentialsError, PartialCredentialsError) as error:
+    except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as error:
         how = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         raise ToolError(f"{error}: {how}.") from None
-    except ClientError as error:
+    except exceptions.ClientError as error:
         told = error.response["Error"]
         words = f"{told.get('Message', 'no reason given')} ({told.get('Code')})"
         raise ToolError(f"AWS refused {error.operation_name}: {words}") from None
-    except BotoCoreError as error:
+    except exceptions.BotoCoreError as error:
         raise ToolError(f"AWS cannot be used: {error}") from None

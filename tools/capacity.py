@@ -1,8 +1,7 @@
 """What a load needs of AWS and costs a month: a model in closed form and in steady state.
 
-Producers -> SQS -> event source mapping -> function -> DynamoDB; rates are per second. Left out are
-cold starts, retries, storage, backups, alarms and KMS. docs/scaling.md reads its figures, and names
-AWS's page for each price and quota.
+Rates are per second. Left out are cold starts, retries, storage, backups, alarms and KMS.
+docs/scaling.md reads its figures, and names AWS's page for each price and quota.
 """
 
 from collections.abc import Iterator, Mapping
@@ -39,19 +38,13 @@ POLLERS_AT_FIRST: Final = 5
 INVOCATION_BYTES: Final = 6 * 1024 * 1024
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/:
 # quotas-messages.html; https://aws.amazon.com/sqs/pricing
-SQS_BATCH: Final = 10
-SQS_BATCH_BYTES: Final = 1024 * 1024
-SQS_BILLED_BYTES: Final = 64 * 1024
+SQS_BATCH, SQS_BATCH_BYTES, SQS_BILLED_BYTES = 10, 1024 * 1024, 64 * 1024
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
-WRITE_UNIT_BYTES: Final = 1024
-READ_UNIT_BYTES: Final = 4096
+WRITE_UNIT_BYTES, READ_UNIT_BYTES = 1024, 4096
 # Of the function, by `python -m tools.bench.handler`: milliseconds of a whole core on x86-64, for
 # events of 615 bytes; requests at once; and the metrics line, with an assumption for Lambda's own.
-CPU_MS_PER_INVOCATION: Final = 0.1
-CPU_MS_PER_EVENT: Final = 0.17
-CONNECTIONS: Final = 32
-READ_KEYS: Final = 100
-LOG_BYTES: Final = 1000
+CPU_MS_PER_INVOCATION, CPU_MS_PER_EVENT = 0.1, 0.17
+CONNECTIONS, READ_KEYS, LOG_BYTES = 32, 100, 1000
 # Reading, invoking and deleting a batch: an assumption, AWS documents nothing.
 POLL_MS: Final = 20.0
 
@@ -76,10 +69,7 @@ def units(size_bytes: int, unit_bytes: int) -> int:
 
 
 def estimate(load: Load) -> dict[str, Any]:
-    """Return every figure of a load by its name; "quotas" and "cost_per_month" hold more of them.
-
-    quotas: {name: {"used", "limit", "share"}}, the one that is met first, first.
-    """
+    """Return every figure of a load by its name; the quota that is met first comes first."""
     messages = messages_per_invocation(load)
     duration = duration_ms(load, messages)
     invocations = load.rate / messages
@@ -129,11 +119,10 @@ def estimate(load: Load) -> dict[str, Any]:
 
 
 def messages_per_invocation(load: Load) -> float:
-    """Return how full batches are: from one message to `batch_size`, or the 6 MB of an invocation.
+    """Return how full batches are: up to `batch_size`, or the 6 MB of an invocation.
 
-    A batch holds what comes to one of the first five pollers in its window and while it is busy;
-    more pollers come when these leave messages behind, and then batches are full. AWS does not
-    document how messages are spread: this is evenly.
+    A batch holds what comes to one of the first five pollers in its window and while it is busy; if
+    they leave messages behind, more come, and batches are full. (AWS does not document it.)
     """
     most = max(1.0, min(float(load.batch_size), INVOCATION_BYTES / load.size_bytes))
     messages = 1.0
@@ -144,10 +133,10 @@ def messages_per_invocation(load: Load) -> float:
 
 
 def duration_ms(load: Load, messages: float) -> float:
-    """Return the milliseconds of an invocation, the larger of two.
+    """Return the milliseconds of an invocation, the larger of two, and a round more for a read.
 
     The CPU time, at the share of a core that memory buys, and one answer of the table; or rounds of
-    as many requests at once as the function has connections. A read before is one round more.
+    as many requests at once as the function has connections.
     """
     share = min(1.0, load.memory_mb / MEMORY_MB_PER_CPU)
     cpu = (CPU_MS_PER_INVOCATION + CPU_MS_PER_EVENT * messages) / share
@@ -157,10 +146,7 @@ def duration_ms(load: Load, messages: float) -> float:
 
 
 def sqs_requests(load: Load, messages: float) -> float:
-    """Return the requests per second as billed, for each 64 KB: sent, received, deleted.
-
-    Ten messages a request, and no more than 1 MiB of them are sent in one.
-    """
+    """Return the requests per second as billed, for each 64 KB: sent, received, deleted."""
 
     def billed(count: float) -> int:
         return ceil(count * load.size_bytes / SQS_BILLED_BYTES)

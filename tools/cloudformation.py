@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 CODE_PARAMETERS: Final = {
     "CodeS3Bucket": "The S3 bucket, in the stack's region, that holds the function's code",
@@ -14,25 +13,18 @@ Property = tuple[str, Callable[[Any], Any]]
 """A property's name, and how an input becomes its value."""
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A type of resource.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-template-resource-type-ref.html
+class Kind(NamedTuple):
+    """A type of resource."""
 
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-template-resource-type-ref.html
-    """
-
-    type: str
-    """CloudFormation's; for what is part of another resource there, that resource's."""
-    inputs: Mapping[str, str | Property] = field(default_factory=dict)
-    """Those whose property's name is not theirs but for a capital, by name or path (ttl.enabled);
-    "" is none."""
-    outputs: Mapping[str, str] = field(default_factory=dict)
-    """What gives it in CloudFormation: "" is Ref, anything else an attribute's name."""
+    type: str  # CloudFormation's; of what is part of another resource there, that resource's
+    # Those whose property is not called like them but for a capital, by name or path (ttl.enabled);
+    # "" is none.
+    inputs: Mapping[str, str | Property] = {}
+    outputs: Mapping[str, str] = {}  # what gives it: "" is Ref, anything else an attribute's name
     is_tagged: bool = True
-    part_of: str | None = None
-    """The input that names the resource which it is a part of."""
-    by_name: bool = False
-    """Whether it refers to others by their names: a reference would close a circle."""
+    part_of: str | None = None  # the input that names the resource which it is a part of
+    by_name: bool = False  # whether it names others, because a reference would close a circle
 
 
 def _named(values: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -44,10 +36,6 @@ def _encryption(given: Mapping[str, Any]) -> dict[str, Any]:
     return {"SSEEnabled": given["enabled"], **key}
 
 
-def _code(_: object) -> dict[str, dict[str, str]]:
-    return {name.removeprefix("Code"): {"Ref": name} for name in CODE_PARAMETERS}
-
-
 _POLICY: Final[Property] = ("PolicyDocument", json.loads)
 _NAME_AND_ARN: Final = {"name": "", "arn": "Arn"}
 
@@ -55,10 +43,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     "aws:cloudwatch/dashboard:Dashboard": Kind(
         "AWS::CloudWatch::Dashboard", outputs={"dashboardName": ""}, is_tagged=False
     ),
-    "aws:cloudwatch/logGroup:LogGroup": Kind(
-        "AWS::Logs::LogGroup",
-        {"name": "LogGroupName"},
-        {"name": ""},  # its Arn there ends in ":*"
+    "aws:cloudwatch/logGroup:LogGroup": Kind(  # its Arn there ends in ":*"
+        "AWS::Logs::LogGroup", {"name": "LogGroupName"}, {"name": ""}
     ),
     "aws:cloudwatch/metricAlarm:MetricAlarm": Kind(
         "AWS::CloudWatch::Alarm",
@@ -94,7 +80,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "aws:lambda/function:Function": Kind(
         "AWS::Lambda::Function",
         {
-            "code": ("Code", _code),
+            "code": ("Code", lambda _: {name[4:]: {"Ref": name} for name in CODE_PARAMETERS}),
             "environment.variables": ("Variables", dict),
             "name": "FunctionName",
         },

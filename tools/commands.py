@@ -10,7 +10,7 @@ from typing import Annotated, Final, TextIO
 
 import typer
 import yaml
-from typer import Option
+from typer import Argument, FileBinaryRead, FileText, Option
 
 import tools.capacity
 import tools.demo
@@ -37,21 +37,15 @@ app = typer.Typer(
 
 Config = Annotated[str, Option("--stack", metavar="NAME", help="Whose config to use.")]
 Port = Option(min=1, max=65535, help="Where the embedded AWS listens.")
-Stack = Annotated[
-    str | None,
-    Option(metavar="NAME", help="A stack of the project in this folder, on its AWS account."),
-]
+Stack = Annotated[str | None, Option(metavar="NAME", help="A stack of this project, on its AWS.")]
 Outputs = Annotated[
-    typer.FileText | None,
-    Option(metavar="FILE", help="What `python -m tools up` printed.", errors="replace"),
+    FileText | None, Option(metavar="FILE", help="What `tools up` printed.", errors="replace")
 ]
 Json = Annotated[bool, Option("--json", help="Print JSON, with every figure or input.")]
 
 
 @app.command()
-def demo(
-    svg: Annotated[Path | None, Option(help="A file to draw the terminal's text into.")] = None,
-) -> int:
+def demo(svg: Path | None = Option(None, help="A file to draw the terminal's text into.")) -> int:
     """Deploy, send events, and check what became of them."""
     return tools.demo.demo(svg)
 
@@ -60,8 +54,7 @@ def demo(
 def up(stack: Config = "local", port: Annotated[int | None, Port] = None) -> None:
     """Deploy a stack to the embedded AWS, and stay until Ctrl-C.
 
-    Prints one line of JSON on standard output when ready: the stack's outputs, endpointUrl and
-    region. SIGINT or SIGTERM ends it, and leaves nothing behind.
+    Prints one line of JSON on standard output when ready: its outputs, endpointUrl and region.
     """
     tools.up.up(stack, port or 0)
 
@@ -95,7 +88,7 @@ def emulator(port: Annotated[int, Port] = 4566) -> None:
 
 @app.command()
 def send(
-    event: Annotated[str, typer.Argument(metavar="EVENT", help="A JSON object.")],
+    event: str = Argument(metavar="EVENT", help="A JSON object."),
     stack: Stack = None,
     outputs: Outputs = None,
 ) -> int:
@@ -123,9 +116,7 @@ def dead_letters(stack: Stack = None, outputs: Outputs = None) -> None:
 def smoke(
     stack: Stack = None,
     outputs: Outputs = None,
-    broken: Annotated[
-        bool, Option("--broken", help="Send a broken one, too: alarms ring.")
-    ] = False,
+    broken: bool = Option(False, "--broken", help="Send a broken one, too: alarms ring."),
 ) -> int:
     """Check a deployed stack's promises with canaries."""
     with _deployed(stack, outputs) as deployed:
@@ -134,17 +125,16 @@ def smoke(
 
 @app.command()
 def load(
-    queue_url: Annotated[str, Option(metavar="URL", help="Where to: the stack's output queueUrl.")],
-    file: Annotated[
-        typer.FileBinaryRead | None,
-        typer.Argument(metavar="FILE|-", help="JSON objects, one a line; - is standard input."),
-    ] = None,
-    from_table: Annotated[
-        str | None, Option(metavar="TABLE", help="Send a table's items: its name or ARN.")
-    ] = None,
-    key_attribute: Annotated[
-        str, Option(metavar="NAME", help="The member that identifies the state.")
-    ] = "event_id",
+    queue_url: str = Option(metavar="URL", help="Where to: the stack's output queueUrl."),
+    file: FileBinaryRead | None = Argument(
+        None, metavar="FILE|-", help="JSON objects, one a line; - is standard input."
+    ),
+    from_table: str | None = Option(
+        None, metavar="TABLE", help="Send a table's items: its name or ARN."
+    ),
+    key_attribute: str = Option(
+        "event_id", metavar="NAME", help="The member that identifies the state."
+    ),
 ) -> None:
     """Send a file's lines or a table's items to a queue."""
     if bool(file) == bool(from_table):
@@ -156,18 +146,14 @@ def load(
 
 @app.command()
 def capacity(
-    rate: Annotated[float, Option(min=1e-3, max=1e9, help="Events per second.")],
-    size: Annotated[int, Option(min=1, max=400, help="Of an event, in KB.")] = 1,
-    repeats: Annotated[float, Option(min=0, max=1, help="Share of what is stored already.")] = 0,
-    batch: Annotated[int, Option(min=1, max=10_000, help="batchSize")] = 10,
-    window: Annotated[int, Option(min=0, max=300, help="batchWindowSeconds")] = 0,
-    memory: Annotated[int, Option(min=128, max=10_240, help="functionMemoryMb")] = 512,
-    read_before_write: Annotated[
-        bool, Option("--read-before-write", help="readBeforeWrite")
-    ] = False,
-    answer_ms: Annotated[
-        float, Option(min=0.1, max=10_000, help="DynamoDB's answer to a request.")
-    ] = 5,
+    rate: float = Option(min=1e-3, max=1e9, help="Events per second."),
+    size: int = Option(1, min=1, max=400, help="Of an event, in KB."),
+    repeats: float = Option(0, min=0, max=1, help="Share of what is stored already."),
+    batch: int = Option(10, min=1, max=10_000, help="batchSize"),
+    window: int = Option(0, min=0, max=300, help="batchWindowSeconds"),
+    memory: int = Option(512, min=128, max=10_240, help="functionMemoryMb"),
+    read_before_write: bool = Option(False, "--read-before-write", help="readBeforeWrite"),
+    answer_ms: float = Option(5, min=0.1, max=10_000, help="DynamoDB's answer to a request."),
     as_json: Json = False,
 ) -> None:
     """Tell what a load needs of AWS, and costs a month."""

@@ -22,9 +22,8 @@ def mark(is_well: object) -> str:
 
 def printable(text: str) -> str:
     r"""Write as `\n`, `\x9b` or `\u202e` what forges a line, acts on a terminal or turns text."""
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
-    )
+    escapes = {each: each.encode("unicode_escape").decode() for each in {*text}}
+    return "".join(each if each.isprintable() else escapes[each] for each in text)
 
 
 def short(value: float) -> str:

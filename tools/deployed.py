@@ -19,13 +19,11 @@ from tools.event import from_item
 from tools.load import send_messages
 
 _NEEDED: Final = (
-    *("queueUrl", "queueArn", "deadLetterQueueUrl"),
-    *("tableName", "functionName", "keyAttribute", "versionAttribute"),
+    "queueUrl queueArn deadLetterQueueUrl tableName functionName keyAttribute versionAttribute"
 )
 # How long looking at dead letters may hide them from others: some seconds, and more for many.
-HIDDEN_SECONDS: Final = 10
-HIDDEN_PER_SECOND: Final = 50
-LONGEST_HIDDEN_SECONDS: Final = 43_200
+HIDDEN_SECONDS, HIDDEN_PER_SECOND, LONGEST_HIDDEN_SECONDS = 10, 50, 43_200
+INSTALL: Final = "https://www.pulumi.com/docs/install/"
 
 T = TypeVar("T")
 
@@ -39,15 +37,10 @@ def wait_for(look: Callable[[], T], seconds: float, every: float = 0.1) -> T:
 
 
 def of_stack(name: str) -> dict[str, Any]:
-    """Ask the Pulumi CLI for the outputs of a stack of the project in this folder.
-
-    Raises ToolError: it is not installed, it refuses, or the stack is not deployed.
-    """
+    """Ask the Pulumi CLI for the outputs of a stack of the project in this folder."""
     if not shutil.which("pulumi"):
-        raise ToolError(
-            "The Pulumi CLI is not installed: https://www.pulumi.com/docs/install/. For the "
-            "embedded AWS, name the file that `python -m tools up` wrote with --outputs."
-        )
+        how = "For the embedded AWS, name the file that `python -m tools up` wrote with --outputs."
+        raise ToolError(f"The Pulumi CLI is not installed: {INSTALL}. {how}")
     command = ["pulumi", "stack", "output", "--json", "--stack", name, "--non-interactive"]
     asked = subprocess.run(command, capture_output=True, text=True, check=False)
     if asked.returncode:
@@ -57,7 +50,7 @@ def of_stack(name: str) -> dict[str, Any]:
 
 
 def of_file(file: TextIO) -> dict[str, Any]:
-    """Read the line that `python -m tools up` prints; raise ToolError if it is something else."""
+    """Read the line that `python -m tools up` prints."""
     how = "keep in it what `python -m tools up` prints when it is ready"
     return _checked(file.read(), file.name, how)
 
@@ -65,7 +58,7 @@ def of_file(file: TextIO) -> dict[str, Any]:
 def _checked(text: str, owner: str, fix: str) -> dict[str, Any]:
     try:
         outputs = json.loads(text)
-        missing = [name for name in _NEEDED if not isinstance(outputs.get(name), str)]
+        missing = [name for name in _NEEDED.split() if not isinstance(outputs.get(name), str)]
     except (ValueError, AttributeError):
         raise ToolError(f"{owner} holds no stack outputs: {fix}.") from None
     if missing:
@@ -98,8 +91,8 @@ class Deployed:
         session = boto3.Session(region_name=region) if is_aws else emulator_session(region)
         endpoint_url = None if is_aws else queue_url.rsplit("/", 2)[0]
         self._table = {"TableName": outputs["tableName"]}
+        # Returns the client of a service, by its name.
         self.client: Callable[[str], Any] = cache(lambda name: client(session, name, endpoint_url))
-        """Returns the client of a service, by its name."""
 
     def send(self, bodies: Iterable[str]) -> list[str]:
         """Send messages; return their ids in order. ToolError: one is not sent, others may be."""
@@ -149,10 +142,9 @@ class Deployed:
         self.client("dynamodb").delete_item(**self._table, Key={self.key: {"S": event_id}})
 
     def dead_letters(self) -> Iterator[DeadLetter]:
-        """Receive every dead letter; once all are yielded, or no more is asked for, all are back.
+        """Receive every dead letter; they are hidden from others until all are yielded.
 
-        Meanwhile they are hidden from others. Without sqs:ChangeMessageVisibility they come back by
-        themselves, after some seconds.
+        Without sqs:ChangeMessageVisibility they come back by themselves, after some seconds.
         """
         sqs, url, count = self.client("sqs"), self.outputs["deadLetterQueueUrl"], self.dead()
         hidden = min(HIDDEN_SECONDS + count // HIDDEN_PER_SECOND, LONGEST_HIDDEN_SECONDS)
@@ -193,10 +185,7 @@ class Deployed:
         self.client("sqs").delete_message(QueueUrl=url, ReceiptHandle=letter.receipt)
 
     def log_lines(self, since: float = 0, pattern: str = "") -> Iterator[dict[str, Any]]:
-        """Read the objects that are lines of the function's log, oldest first.
-
-        since: seconds since 1970; pattern: a filter pattern of CloudWatch Logs.
-        """
+        """Read the objects in the function's log since so many seconds after 1970, oldest first."""
         pages = (
             self.client("logs")
             .get_paginator("filter_log_events")
@@ -211,10 +200,7 @@ class Deployed:
                 yield json.loads(event["message"])
 
     def reasons(self, since: float = 0) -> dict[str, str]:
-        """Return the last reason that the function logged for each message, by message id.
-
-        By "": for all messages of a batch, because the table could not be used.
-        """
+        """Return the last reason logged for each message, by its id; by "", for all of a batch."""
         lines = self.log_lines(since, '"reason"')
         return {line.get("messageId", ""): line["reason"] for line in lines if "reason" in line}
 

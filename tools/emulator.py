@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, Any, Final, Self
 
@@ -27,10 +27,7 @@ START_TRIES: Final = 5
 
 
 class Emulator:
-    """The embedded AWS as a context manager: ready inside the block, gone without a trace after it.
-
-    Raises ToolError: on entering, if the port is taken or MiniStack does not start.
-    """
+    """The embedded AWS as a context manager: ready inside the block, gone after it."""
 
     def __init__(
         self,
@@ -70,8 +67,7 @@ class Emulator:
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self._process.stdin  # noqa: S101 (it is a pipe)
-        self._process.stdin.close()  # the leash follows
+        self._leash.close()
         try:
             self._process.wait(GRACE_SECONDS + 5)
         except subprocess.TimeoutExpired:
@@ -82,7 +78,15 @@ class Emulator:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _start(self) -> None:
-        self._port = _free_port(self._wanted_port)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, self._wanted_port))
+            except OSError:
+                how = "stop what listens there, or choose another with --port"
+                taken = f"Port {self._wanted_port} on {HOST} is taken"
+                raise ToolError(f"{taken}: {how}.") from None
+            self._port: int = probe.getsockname()[1]
         try:
             self._words = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed on leaving)
             self._folder = Path(tempfile.mkdtemp(prefix="event-state-local-"))
@@ -111,6 +115,7 @@ class Emulator:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        self._leash: Any = self._process.stdin
         with ExitStack() as undo:  # Ctrl-C, too, leaves nothing behind
             undo.callback(self.__exit__)
             if not wait_for(self._is_ready, START_SECONDS, every=0.02):
@@ -120,29 +125,13 @@ class Emulator:
     def _is_ready(self) -> bool:
         if self._process.poll() is not None:
             raise ToolError(f"The embedded AWS did not start.{self._last_words()}")
-        try:
+        with suppress(OSError):
             ready = f"{self.endpoint_url}/_ministack/ready"
             with urllib.request.urlopen(ready, timeout=1) as answer:  # noqa: S310 (http, here)
                 return bool(answer.status == 200)
-        except OSError:
-            return False
+        return False
 
     def _last_words(self) -> str:
         self._words.seek(0)
         lines = self._words.read().strip().splitlines()
         return f" Its last words: {lines[-1]}" if lines else ""
-
-
-def _free_port(wanted: int) -> int:
-    """Return the port that is wanted, or any for 0."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, wanted))
-        except OSError:
-            raise ToolError(
-                f"Port {wanted} on {HOST} is taken: stop what listens there, "
-                "or choose another with --port."
-            ) from None
-        port: int = probe.getsockname()[1]
-        return port

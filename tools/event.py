@@ -22,50 +22,34 @@ class UnsendableError(ToolError):
 
 
 def message_body(text: str) -> str:
-    """Return a text as it is, if SQS takes it.
-
-    Raises UnsendableError: it is empty, too long, or holds a character that SQS refuses.
-    """
+    """Return a text as it is, if SQS takes it; else raise UnsendableError."""
     if found := _REFUSED_BY_SQS.search(text):
-        raise UnsendableError(
-            f"the message has the character U+{ord(found[0]):04X}, which SQS refuses"
-        )
+        code = f"U+{ord(found[0]):04X}"
+        raise UnsendableError(f"the message has the character {code}, which SQS refuses")
     if not 1 <= (size := len(text.encode())) <= MESSAGE_BYTES:
         raise UnsendableError(f"the message has {size} bytes, SQS takes 1 to {MESSAGE_BYTES}")
     return text
 
 
 def parsed(body: str, key: str) -> Message:
-    """Return what the function makes of a body, whatever its version.
-
-    key: the member that names the state.
-    """
+    """Return what the function makes of a body, whatever its version. key: the table's."""
     return Message({"body": body}, key, lambda _: None)
 
 
 def event_body(text: str, key: str) -> str:
-    """Return a text as it is, if it is an event, its version aside, and SQS takes it.
-
-    Raises UnsendableError: it is not, for the reason that the function would give.
-    """
+    """Return a text as it is, if it is an event; else raise UnsendableError with its reason."""
     if reason := parsed(text, key).reason:
         raise UnsendableError(reason)
     return message_body(text)
 
 
 def decode(body: str) -> Any:
-    """Return what a JSON text says, numbers as Decimal, as `Deployed.item` gives them.
-
-    Raises ValueError if it is no JSON.
-    """
+    """Return what a JSON text says, numbers as Decimal, as `Deployed.item` gives them."""
     return json.loads(body, parse_int=Decimal, parse_float=Decimal)
 
 
 def to_json(value: object) -> str:
-    """Write a value as JSON, a Decimal digit by digit, with nothing in it that SQS refuses.
-
-    Raises UnsendableError: JSON has no form for it.
-    """
+    """Write a value as JSON, a Decimal digit by digit, with nothing in it that SQS refuses."""
     match value:
         case Mapping() if all(isinstance(name, str) for name in value):
             pairs = (f"{to_json(name)}:{to_json(each)}" for name, each in value.items())
@@ -84,8 +68,7 @@ def to_json(value: object) -> str:
 
 def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return a table's item, which DynamoDB tells by types, as the event that it is."""
-    event: dict[str, Any] = _Deserializer().deserialize({"M": item})
-    return event
+    return dict(_Deserializer().deserialize({"M": item}))
 
 
 class _Deserializer(TypeDeserializer):

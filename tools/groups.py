@@ -10,8 +10,7 @@ from tools.event import decode
 EXAMPLE: Final = (
     '{"event_id":"evt-1001","user_id":42,"status":"active","timestamp":"2025-03-30T01:00:00Z"}'
 )
-Event = Mapping[str, Any]
-"""As the table hands it back: numbers as Decimal."""
+Event = Mapping[str, Any]  # as the table hands it back: numbers as Decimal
 
 
 class Group(NamedTuple):
@@ -27,9 +26,8 @@ class Group(NamedTuple):
 def groups(key: str = "event_id", attribute: str = "timestamp", prefix: str = "") -> list[Group]:
     """List the events of one id each, that any stack stores.
 
-    key: the member that names the state. attribute: the member that holds the version; empty if it
-    is the first event that stays, or the last: then only those that come once. prefix: what the ids
-    begin with.
+    attribute: the member that holds the version; empty if the first event stays, or the last: then
+    only those that come once. prefix: what the ids begin with.
     """
 
     def event(name: str, version: object, **members: Any) -> Event:
@@ -37,18 +35,12 @@ def groups(key: str = "event_id", attribute: str = "timestamp", prefix: str = ""
         version = f"2025-03-30T{version}" if isinstance(version, str) else version
         stamp = {attribute: version} if attribute else {}
         own = {key: f"{prefix}{name}", **stamp}  # whatever else may have these names
-        made: Event = decode(json.dumps({key: "", **members, **own}))
-        return made
+        return dict(decode(json.dumps({key: "", **members, **own})))
 
-    states = {
-        "00:59:59.999Z": "new",
-        "01:00:00Z": "active",
-        "01:05:00Z": "suspended",
-        "01:07:00Z": "active",
-        "01:09:00Z": "closed",
-    }
+    times = ("00:59:59.999Z", "01:00:00Z", "01:05:00Z", "01:07:00Z", "01:09:00Z")
+    states = zip(times, ("new", "active", "suspended", "active", "closed"), strict=True)
     old, example, suspended, active, closed = (
-        event("evt-1001", time, user_id=42, status=status) for time, status in states.items()
+        event("evt-1001", time, user_id=42, status=status) for time, status in states
     )
     fractions = (".51", ".5", ".511", "", ".509999999", ".5100")
     *order, precise = (event("order-7", f"01:00:00{text}Z", note=text) for text in fractions)
@@ -63,13 +55,12 @@ def groups(key: str = "event_id", attribute: str = "timestamp", prefix: str = ""
     ]
     if not attribute:
         return once
-    updates = [example, suspended, closed, active]
-    late = "updates out of order; later the first and the newest again, one older than all"
-    precision = "fractions of a second in any precision"
+    updates, late = [example, suspended, closed, active], [example, closed, old]
+    shows = "updates out of order; later the first and the newest again, one older than all"
     count, more = [counts[9], counts[10], counts[2]], [counts[3], counts[11]]
     return [
-        Group("evt-1001", late, updates, [example, closed, old], [closed]),
-        Group("order-7", precision, order, [precise], [order[2]]),
+        Group("evt-1001", shows, updates, late, [closed]),
+        Group("order-7", "fractions of a second in any precision", order, [precise], [order[2]]),
         Group("counter-9", "numbers as versions", count, more, [counts[11]]),
         *once,
     ]
@@ -80,8 +71,7 @@ def bursts() -> Group:
 
     def event(cart: int, n: int) -> Event:
         time = f"2025-03-30T03:00:{n:02}Z"
-        made: Event = decode(f'{{"event_id":"cart-{cart}","items":{n},"timestamp":"{time}"}}')
-        return made
+        return dict(decode(f'{{"event_id":"cart-{cart}","items":{n},"timestamp":"{time}"}}'))
 
     burst = [event(cart, n) for cart in range(10) for n in range(20)]
     remains = burst[19::20]

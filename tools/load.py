@@ -27,10 +27,7 @@ _REGION_IN_URL: Final = re.compile(r"https://(?:sqs\.)?([a-z]+(?:-[a-z]+)+-\d)\.
 
 
 def load(queue_url: str, named: Iterable[tuple[str, object]], key: str) -> None:
-    """Send events: the lines of a file or the items of a table, each with its name for people.
-
-    Raises ToolError: some make no message; or one was not sent, and neither are those after it.
-    """
+    """Send events, each with its name for people; ToolError if not all were sent."""
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     sqs = queue_client(queue_url)
     sent = refused = 0
@@ -70,10 +67,7 @@ def queue_client(queue_url: str) -> Any:
 
 
 def lines(stream: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
-    """Yield the lines of a stream, but for blank ones; a byte order mark of UTF-8 is skipped.
-
-    Raises ToolError: it is UTF-16.
-    """
+    """Yield the lines of a stream of UTF-8, but for blank ones and a byte order mark."""
     for number, line in enumerate(stream, 1):
         if number == 1:
             if line[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in line[:2]:
@@ -84,10 +78,7 @@ def lines(stream: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
 
 
 def items(table: str, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the items of a table, its name or ARN, each the event that it was made of.
-
-    Raises ClientError: the table cannot be read. Raises ToolError: its key is another.
-    """
+    """Yield the items of a table, its name or ARN, each the event that it was made of."""
     region = table.split(":")[3] if table.startswith("arn:") else None
     dynamodb = client(boto3.Session(region_name=region), "dynamodb", attempts=8)
     pages = dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
@@ -100,10 +91,8 @@ def items(table: str, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
 def send_messages(sqs: Any, queue_url: str, bodies: Iterable[str]) -> Iterator[str]:
     """Send messages with a client of SQS, several requests at once; yield their ids in order.
 
-    Order in the queue is not kept: versions are what order events. Whatever ends this early
-    ends it after the requests that are under way.
-
-    Raises ToolError: one is not known to be in the queue, and may be if it is sent again.
+    In the queue they have none: versions are what order events. Raises ToolError, after the
+    requests that are under way: one is not known to be in the queue.
     """
     under_way = deque[Future[list[str]]]()
     with ThreadPoolExecutor(CONNECTIONS) as pool:

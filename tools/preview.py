@@ -1,8 +1,4 @@
-"""What the real, unchanged program registers for a stack, without the Pulumi engine and any AWS.
-
-The engine's place is taken by Pulumi's own mock monitor; what a resource becomes is up to the
-mocks given.
-"""
+"""What the real, unchanged program registers for a stack: on Pulumi's own mocks, without AWS."""
 
 import asyncio
 import contextvars
@@ -10,14 +6,13 @@ import json
 import runpy
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pulumi
-from pulumi.runtime import mocks as pulumi_mocks
 from pulumi.runtime import rpc
+from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
 from pulumi.runtime.settings import get_root_resource
 from rich.console import Console
 
@@ -49,8 +44,7 @@ _ARNS: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Resource:
+class Resource(NamedTuple):
     """A resource as the program registered it, by Pulumi's own names."""
 
     urn: str
@@ -60,30 +54,25 @@ class Resource:
     parent: str
     dependencies: tuple[str, ...]
     protect: bool
-    provider: str
-    """The one that the program gave it, or nothing."""
-    delete_before_replace: bool | None
-    """None if the program leaves it to the provider, which wants it wherever a name is given."""
+    provider: str  # the one that the program gave it, or nothing
+    delete_before_replace: bool | None  # None: as the provider wants it, wherever a name is given
 
 
-@dataclass(frozen=True, kw_only=True)
-class Run:
+class Run(NamedTuple):
     """What one run of the program registered, ordered by URN, and its stack outputs."""
 
     resources: tuple[Resource, ...]
     outputs: Mapping[str, Any]
 
 
-class Preview(pulumi_mocks.Mocks):
+class Preview(Mocks):
     """Answers each registration with the outputs that AWS would compute, in their real form."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self.region, self.account = stack.region, ACCOUNT
 
-    def new_resource(
-        self, args: pulumi_mocks.MockResourceArgs
-    ) -> tuple[str | None, dict[str, Any]]:
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         """Compute the resource's id and its state."""
         if not args.custom:
             return None, args.inputs
@@ -94,9 +83,9 @@ class Preview(pulumi_mocks.Mocks):
         if args.typ in _ARNS:
             service, form = _ARNS[args.typ]
             place = f"{'' if service == 'iam' else self.region}:{self.account}"
-            state["arn"] = f"arn:{self._stack.partition}:{service}:{place}:{form}{name}"
+            state["arn"] = f"arn:{self._stack.partition['name']}:{service}:{place}:{form}{name}"
         if args.typ == QUEUE:
-            host = f"sqs.{self.region}.{self._stack.url_suffix}"
+            host = f"sqs.{self.region}.{self._stack.partition['dnsSuffix']}"
             state["url"] = f"https://{host}/{self.account}/{name}"
         if args.typ == TABLE and state["streamEnabled"]:
             state["streamArn"] = f"{state['arn']}/stream/{STREAM_LABEL}"
@@ -108,7 +97,7 @@ class Preview(pulumi_mocks.Mocks):
         """Return AWS's name for the resource that the program calls `name`."""
         return given
 
-    def call(self, args: pulumi_mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
+    def call(self, args: MockCallArgs) -> tuple[dict[str, Any], None]:
         """Refuse: the program calls no provider function."""
         raise ToolError(f"The preview does not know the function {args.token}.")
 
@@ -118,11 +107,8 @@ def preview(stack: Stack) -> Run:
     return run(stack, Preview(stack))
 
 
-def run(stack: Stack, mocks: pulumi_mocks.Mocks, program: Path = PROJECT) -> Run:
-    """Run the program, this one or that of another folder, with the stack's config.
-
-    Raises ToolError: the settings are wrong, or the mocks could not make a resource.
-    """
+def run(stack: Stack, mocks: Mocks, program: Path = PROJECT) -> Run:
+    """Run the program, this one or that of another folder, with the stack's config."""
     # Signals wait for the end: Pulumi's event loop breaks at one, and Python drops one that comes
     # while it finalizes an object, as it does here by the thousand.
     endings = (signal.SIGINT, signal.SIGTERM)
@@ -136,7 +122,7 @@ def run(stack: Stack, mocks: pulumi_mocks.Mocks, program: Path = PROJECT) -> Run
         signal.pthread_sigmask(signal.SIG_UNBLOCK, endings)
 
 
-def _run(stack: Stack, mocks: pulumi_mocks.Mocks, folder: Path) -> Run:
+def _run(stack: Stack, mocks: Mocks, folder: Path) -> Run:
     monitor = _Recorder(mocks)
     outputs: dict[str, Any] = {}
     pulumi.runtime.set_all_config(dict(stack.config))
@@ -158,10 +144,10 @@ def _run(stack: Stack, mocks: pulumi_mocks.Mocks, folder: Path) -> Run:
     return Run(resources=tuple(sorted(monitor.recorded, key=attrgetter("urn"))), outputs=outputs)
 
 
-class _Recorder(pulumi_mocks.MockMonitor):
+class _Recorder(MockMonitor):
     """Records what MockResourceArgs leaves out: parent, dependencies and options."""
 
-    def __init__(self, mocks: pulumi_mocks.Mocks) -> None:
+    def __init__(self, mocks: Mocks) -> None:
         super().__init__(mocks)
         self.recorded: list[Resource] = []
         self.error: ToolError | None = None
@@ -170,8 +156,7 @@ class _Recorder(pulumi_mocks.MockMonitor):
         """Name a resource as the engine does: the stack is no part of a child's type."""
         parent_type = parent.split("::")[2] if parent else STACK_TYPE
         full = type_ if parent_type == STACK_TYPE else f"{parent_type}${type_}"
-        urn: str = super().make_urn("", full, name)
-        return urn
+        return str(super().make_urn("", full, name))
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 (gRPC's name)
         """Record the request, then let the mocks make the resource."""

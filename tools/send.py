@@ -20,8 +20,6 @@ def send(deployed: Deployed, body: str) -> int:
     Stored is what the table shows; rejected, what the log or a dead letter says of this message.
     Of no message does the function say that it was superseded: that is what became of it if its id
     has another item, nothing is said of it, and nothing is left in the queue.
-
-    Raises ToolError: it was not sent.
     """
     message = parsed(message_body(body), deployed.key)
     event = decode(body) if message.item else None

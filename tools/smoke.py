@@ -1,7 +1,6 @@
 """`python -m tools smoke`: whether a deployed stack does what it promises, beside its traffic.
 
-Canaries, events with ids that nobody else has, take the way of all events. What they leave is
-deleted.
+Canaries, events with ids that nobody else has, take the way of all; what they leave is deleted.
 """
 
 import secrets
@@ -24,9 +23,8 @@ SETTLE_SECONDS: Final = 5.0
 def smoke(deployed: Deployed, *, broken: bool = False) -> int:
     """Send canaries; print the promises that are not kept, and return 1 if there are any.
 
-    broken: send a broken message, too, which rings the alarms.
-    Raises ClientError: AWS refuses something, before anything is sent if it can be known.
-    Raises ToolError: a message was not sent.
+    broken: send a broken message, too, which rings the alarms. What AWS refuses is raised before
+    anything is sent, if it can be known.
     """
     started = time.monotonic()
     failures = _Smoke(deployed).run(broken=broken)
@@ -69,10 +67,8 @@ class _Smoke:
             if self._under_way:
                 self._delete_dead_letters()
             if self._under_way:
-                _say(
-                    f"{len(self._under_way)} messages may still be under way: delete what becomes "
-                    f"of them; their ids and bodies hold {self._run}"
-                )
+                what = f"delete what becomes of them; their ids and bodies hold {self._run}"
+                _say(f"{len(self._under_way)} messages may still be under way: {what}")
 
     def _send(self, events: Sequence[Event]) -> None:
         bodies = [*map(to_json, events)]

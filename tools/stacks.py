@@ -1,7 +1,4 @@
-"""A stack's config, as the program will see it: the stack's file, every value as text.
-
-https://www.pulumi.com/docs/iac/concepts/config/
-"""
+"""A stack's config, as the program will see it: the stack's file, every value as text."""
 
 import json
 import re
@@ -37,27 +34,18 @@ class Stack:
         return self.config["aws:region"]
 
     @property
-    def partition(self) -> str:
-        """The region's partition: aws, aws-cn, aws-us-gov, ..."""
-        return _of_partition(self.region)["name"]
-
-    @property
-    def url_suffix(self) -> str:
-        """What the names of AWS's hosts end in there: amazonaws.com, amazonaws.com.cn, ..."""
-        return _of_partition(self.region)["dnsSuffix"]
+    def partition(self) -> Mapping[str, str]:
+        """What the AWS SDK knows of the region's partition: its name, dnsSuffix, ..."""
+        return _of_partition(self.region)
 
     @property
     def default_tags(self) -> Mapping[str, str]:
         """The tags that the AWS provider puts on everything that takes tags."""
-        tags: dict[str, str] = json.loads(self.config.get("aws:defaultTags", "{}")).get("tags", {})
-        return tags
+        return dict(json.loads(self.config.get("aws:defaultTags", "{}")).get("tags", {}))
 
 
 def load_stack(name: str, project: Path = PROJECT) -> Stack:
-    """Read the config of the stack `name`.
-
-    Raises ToolError: there is no such stack, its file cannot be read, or a value is encrypted.
-    """
+    """Read the config of the stack `name`; raise ToolError if it is none that can be used."""
     definition, file = _read(project / "Pulumi.yaml"), project / f"Pulumi.{name}.yaml"
     if not file.is_file():
         known = ", ".join(sorted(path.name.split(".")[1] for path in project.glob("Pulumi.*.yaml")))
@@ -74,11 +62,9 @@ def load_stack(name: str, project: Path = PROJECT) -> Stack:
 
 @cache
 def _of_partition(region: str) -> Mapping[str, str]:
-    """Return what the AWS SDK knows of the region's partition."""
     for each in botocore.loaders.Loader().load_data("partitions")["partitions"]:
         if re.search(each["regionRegex"], region):
-            outputs: Mapping[str, str] = each["outputs"]
-            return outputs
+            return dict(each["outputs"])
     raise ToolError(f"aws:region is {region!r}, and no AWS partition has a region of that form.")
 
 

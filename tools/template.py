@@ -5,11 +5,10 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from pulumi.runtime import mocks as pulumi_mocks
+from pulumi.runtime.mocks import MockResourceArgs
 
 from tools.cloudformation import CODE_PARAMETERS, KINDS, Kind
 from tools.errors import ToolError
@@ -21,8 +20,7 @@ _REGION: Final = "region-of-the-template"
 _ACCOUNT: Final = "404142434445"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Template:
+class Template(NamedTuple):
     """A template, and the zip file that it takes as an S3 object."""
 
     body: dict[str, Any]
@@ -30,10 +28,7 @@ class Template:
 
 
 def make_template(stack: Stack, program: Path = PROJECT) -> Template:
-    """Run the program for the stack, and write what it registers as a template.
-
-    Raises ToolError: the config is wrong, or the program registers what the template does not know.
-    """
+    """Run the program for the stack, and write what it registers as a template."""
     answers = _Answers(stack)
     registered = run(stack, answers, program)
     resources = [each for each in registered.resources if each.type.startswith("aws:")]
@@ -42,8 +37,7 @@ def make_template(stack: Stack, program: Path = PROJECT) -> Template:
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"Stack {stack.name} of the Pulumi project {stack.project}",
         "Parameters": {
-            name: {"Type": "String", "Description": words}
-            for name, words in CODE_PARAMETERS.items()
+            name: {"Type": "String", "Description": each} for name, each in CODE_PARAMETERS.items()
         },
         "Resources": translation.resources(),
         "Outputs": {
@@ -60,12 +54,10 @@ class _Answers(Preview):
     def __init__(self, stack: Stack) -> None:
         super().__init__(stack)
         self.region, self.account = _REGION, _ACCOUNT
+        # As Fn::Sub writes them, by the output that each stands for.
         self.references: dict[str, str] = {}
-        """As Fn::Sub writes them, by the output that each stands for."""
 
-    def new_resource(
-        self, args: pulumi_mocks.MockResourceArgs
-    ) -> tuple[str | None, dict[str, Any]]:
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         """Compute the resource's id and its state, and remember what is in it."""
         resource_id, state = super().new_resource(args)
         if args.custom:
@@ -88,15 +80,16 @@ class _Translation:
     ) -> None:
         self._resources = resources
         self._tags = [{"Key": key, "Value": value} for key, value in stack.default_tags.items()]
+        partition = stack.partition["name"]
         self._known = {
-            f"arn:{stack.partition}:": "arn:${AWS::Partition}:",
+            f"arn:{partition}:": "arn:${AWS::Partition}:",
             _REGION: "${AWS::Region}",
             _ACCOUNT: "${AWS::AccountId}",
             **references,
         }
         texts = sorted({_REGION, _ACCOUNT, *references}, key=len, reverse=True)
         # An ARN of another place is the config's: it is taken as it is.
-        ours = rf"arn:{stack.partition}:(?=[a-z]+:(?:{_REGION}|:{_ACCOUNT}))"
+        ours = rf"arn:{partition}:(?=[a-z]+:(?:{_REGION}|:{_ACCOUNT}))"
         self._pattern = re.compile("|".join([*map(re.escape, texts), ours]))
 
     def resources(self) -> dict[str, Any]:
@@ -142,8 +135,7 @@ class _Translation:
             for each in self._resources:
                 written = written.replace(_placeholder(each.name), each.inputs.get("name", ""))
             properties = json.loads(written)
-        found: dict[str, Any] = self.value(properties)
-        return found
+        return dict(self.value(properties))
 
     def value(self, value: Any) -> Any:
         """Put references where the program had outputs of other resources."""
@@ -203,9 +195,8 @@ def zip_of(files: Mapping[str, Path]) -> bytes:
 
 def _code_of(resources: Sequence[Resource]) -> bytes:
     archives = [each.inputs["code"].assets for each in resources if "code" in each.inputs]
-    packed = {
-        zip_of({name: Path(asset.path) for name, asset in archive.items()}) for archive in archives
-    }
+    files = ({name: Path(asset.path) for name, asset in each.items()} for each in archives)
+    packed = {*map(zip_of, files)}
     if len(packed) > 1:
         raise ToolError("The template takes one zip file, and its functions' code differs.")
     return packed.pop() if packed else b""
@@ -213,10 +204,8 @@ def _code_of(resources: Sequence[Resource]) -> bytes:
 
 def _kind_of(type_: str, name: str) -> Kind:
     if type_ not in KINDS:
-        raise ToolError(
-            f"The template does not know {type_} (resource {name!r}): "
-            "teach it in tools/cloudformation.py."
-        )
+        unknown = f"The template does not know {type_} (resource {name!r})"
+        raise ToolError(f"{unknown}: teach it in tools/cloudformation.py.")
     return KINDS[type_]
 
 
@@ -225,5 +214,4 @@ def _logical_id(name: str) -> str:
 
 
 def _placeholder(name: str) -> str:
-    """Name a resource, as is valid where the real name would be, to be found again in any text."""
-    return f"name-of-{_logical_id(name)}-"
+    return f"name-of-{_logical_id(name)}-"  # valid as a name, and found again in any text

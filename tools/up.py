@@ -32,12 +32,11 @@ def up(stack_name: str, port: int) -> None:
             outputs = deploy(aws, template)
             ready = {**outputs, "endpointUrl": aws.endpoint_url, "region": stack.region}
             print(json.dumps(ready), flush=True)
+            seconds = time.monotonic() - started
             print(
-                f"Deployed stack {stack.name} to the embedded AWS in "
-                f"{time.monotonic() - started:.1f} s.\n"
-                f"\nWith that line in a file, {OUTPUTS_FILE}, send an event of your own:\n\n"
-                f"{commands_to_try(ready)}\n"
-                "\nCtrl-C stops it, and everything in it is gone.",
+                f"Deployed stack {stack.name} to the embedded AWS in {seconds:.1f} s.\n"
+                f"\nWith that line in a file, {OUTPUTS_FILE}, send an event of your own:\n"
+                f"\n{_commands_to_try(ready)}\n\nCtrl-C stops it, and everything in it is gone.",
                 file=sys.stderr,
             )
             aws.wait()
@@ -49,8 +48,6 @@ def deploy(aws: Emulator, template: Template) -> dict[str, str]:
     MiniStack's CloudFormation leaves out what no event depends on there: point-in-time recovery,
     customer keys, expiry, permissions boundary, the mapping's metrics and tags, and the log group's
     deletion protection.
-
-    Raises ToolError: the embedded AWS refuses a resource.
     """
     s3, cloudformation = aws.client("s3"), aws.client("cloudformation")
     code = dict(zip(CODE_PARAMETERS, ("event-state-code", "code.zip"), strict=True))
@@ -77,8 +74,7 @@ def deploy(aws: Emulator, template: Template) -> dict[str, str]:
     return {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
 
 
-def commands_to_try(ready: Mapping[str, Any]) -> str:
-    """Write the commands that reach the deployment, from what `up` prints."""
+def _commands_to_try(ready: Mapping[str, Any]) -> str:
     variables = " ".join(f"{name.upper()}={value}" for name, value in CREDENTIALS.items())
     example = shlex.quote(EXAMPLE.replace('"event_id"', json.dumps(ready["keyAttribute"])))
     return f"""\

@@ -1,17 +1,14 @@
 """Batches as Lambda hands them over, and the contract that every answer has to keep."""
 
 import contextlib
-import hashlib
 import io
-import itertools
 import json
 import re
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from function.message import Message, Outcome
-from function.policy import Policy
 from function.upsert import Upsert
 
 EXAMPLE = {
@@ -20,12 +17,6 @@ EXAMPLE = {
     "status": "active",
     "timestamp": "2025-03-30T01:00:00Z",
 }
-EXAMPLE_ITEM = {
-    "event_id": {"S": "evt-1001"},
-    "user_id": {"N": "42"},
-    "status": {"S": "active"},
-    "timestamp": {"S": "2025-03-30T01:00:00Z"},
-}
 
 # What may be in the function's environment, beside TABLE_NAME.
 QUEUE, LETTERS = "https://sqs/1/events", "https://sqs/1/events-dlq"
@@ -33,8 +24,6 @@ NEWEST = {"VERSION_ATTRIBUTE": "version"}
 FIRST = {"APPEND_ONLY": "true"}
 MANAGED = {"QUEUE_URL": QUEUE, "DEAD_LETTER_QUEUE_URL": LETTERS}
 READ = {"READ_BEFORE_WRITE": "true"}
-
-_numbers = itertools.count(1)
 
 
 @dataclass
@@ -52,41 +41,14 @@ class Context:
 
 def record(body: object, message_id: str = "", received: int = 1) -> dict[str, Any]:
     """Make a record of an SQS batch; a body that is no string is sent as JSON."""
-    text = body if isinstance(body, str) else json.dumps(body)
     return {
-        "messageId": message_id or f"059f36b4-87a3-44ab-83d2-{next(_numbers):012d}",
+        "messageId": message_id or str(uuid.uuid4()),
         "receiptHandle": f"handle of {message_id}",
-        "body": text,
-        "attributes": {
-            "ApproximateReceiveCount": str(received),
-            "SentTimestamp": "1743296400000",
-            "SenderId": "AIDAIENQZJOLO23YVJ4VO",
-            "ApproximateFirstReceiveTimestamp": "1743296400001",
-        },
+        "body": body if isinstance(body, str) else json.dumps(body),
+        "attributes": {"ApproximateReceiveCount": str(received), "SentTimestamp": "1743296400000"},
         "messageAttributes": {},
-        "md5OfBody": hashlib.md5(text.encode(errors="replace"), usedforsecurity=False).hexdigest(),
         "eventSource": "aws:sqs",
-        "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:event-state-queue",
-        "awsRegion": "us-east-1",
     }
-
-
-def policy(attribute: str = "", **environment: str) -> Policy:
-    """Return the policy of an environment; attribute: the version's."""
-    return Policy({"VERSION_ATTRIBUTE": attribute, **environment}, "event_id")
-
-
-def parse(body: object, attribute: str = "") -> Message:
-    """Return a message with this body."""
-    return Message(record(body), "event_id", policy(attribute).version)
-
-
-def rejected(body: object, attribute: str = "") -> tuple[str | None, str]:
-    """Return the id and the reason of a message that is rejected for its body."""
-    message = parse(body, attribute)
-    assert message.outcome is Outcome.REJECTED
-    assert message.item == b""
-    return message.event_id, message.reason
 
 
 def batch(*records: dict[str, Any]) -> dict[str, Any]:
@@ -106,7 +68,7 @@ def failed(answer: object, event: Mapping[str, Any]) -> set[str]:
     assert isinstance(failures, list)
     assert all(list(failure) == ["itemIdentifier"] for failure in failures)
     identifiers = [failure["itemIdentifier"] for failure in failures]
-    assert all(isinstance(identifier, str) and identifier for identifier in identifiers)
+    assert all(identifiers)
     assert set(identifiers) <= {record["messageId"] for record in event["Records"]}
     assert len(identifiers) == len(set(identifiers))
     return set(identifiers)

@@ -9,7 +9,10 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import total_ordering
+from itertools import chain, repeat
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from moto.sqs.models import Message
@@ -42,15 +45,7 @@ SUPERSEDED = error("ConditionalCheckFailedException")
 
 def replying(*replies: Reply) -> Step:
     """Answer as told, whatever is asked, the last one again and again."""
-    left = list(replies)
-
-    def reply(_: Request) -> Answer:
-        said = left.pop(0) if len(left) > 1 else left[0]
-        if isinstance(said, Exception):
-            raise said
-        return said
-
-    return reply
+    return Mock(side_effect=chain(replies, repeat(replies[-1])))
 
 
 class Memory:
@@ -86,8 +81,8 @@ class Memory:
         key = item["event_id"]["S"]
         stored = self.items.get(key, {})
         if asked and not _holds(asked, stored):
-            more: dict[str, Any] = {"Item": stored} if is_told else {}
-            return error("ConditionalCheckFailedException", **more)
+            code = "ConditionalCheckFailedException"
+            return error(code, Item=stored) if is_told else error(code)
         self.items[key] = item
         return ok({})
 
@@ -97,8 +92,7 @@ class Memory:
         names = read["ExpressionAttributeNames"]
         wanted = [names[each] for each in read["ProjectionExpression"].split(", ")]
         keys = [key["event_id"]["S"] for key in read["Keys"]]
-        assert 0 < len(keys) <= 100
-        assert len(keys) == len({*keys}), "DynamoDB refuses a key that comes twice"
+        assert 0 < len(keys) == len({*keys}) <= 100, "DynamoDB refuses a key that comes twice"
         found = [self.items[key] for key in keys if key in self.items]
         items = [{name: item[name] for name in wanted if name in item} for item in found]
         return ok({"Responses": {"events": items}, "UnprocessedKeys": {}})
@@ -125,6 +119,7 @@ class Memory:
         return ok(said)._replace(is_checked=False)
 
 
+@total_ordering
 @dataclass(frozen=True)
 class _Value:
     """An attribute as DynamoDB compares it: with one of its own type alone."""
@@ -134,9 +129,6 @@ class _Value:
 
     def __lt__(self, other: "_Value") -> bool:
         return self.kind == other.kind and bool(self.value < other.value)
-
-    def __le__(self, other: "_Value") -> bool:
-        return self < other or self == other
 
 
 def _value(attribute: dict[str, Any] | None) -> _Value:
@@ -157,13 +149,9 @@ def _holds(asked: dict[str, Any], stored: Attributes) -> bool:
         **{placeholder: _value(stored.get(name)) for placeholder, name in names.items()},
         **{placeholder: _value(attribute) for placeholder, attribute in values.items()},
     }
-    for theirs, python in (
-        (r"\bOR\b", "or"),
-        (r"\bNOT\b", "not"),
-        (r" IN \((.+?)\)", r" in [\1]"),
-        (r"([#:]\w+)", r"operands['\1']"),
-    ):
-        expression = re.sub(theirs, python, expression)
+    expression = expression.replace(" OR ", " or ").replace("NOT ", "not ")
+    expression = re.sub(r"IN \((.+?)\)", r"in [\1]", expression)
+    expression = re.sub(r"([#:]\w+)", r"operands['\1']", expression)
     functions = {
         "attribute_not_exists": lambda one: one.kind == "absent",
         "attribute_type": lambda one, kind: one.kind == kind.value.decode(),
@@ -180,14 +168,9 @@ class Driver(Loop):
         choose: Callable[[int], int] = lambda most: 0,
         requests: float = float("inf"),
     ) -> None:
-        """answer: to each request. choose: which of so many tasks goes on, from 0.
-
-        requests: after so many, time is up.
-        """
+        """choose: which of so many tasks goes on, from 0. requests: after so many, time is up."""
         super().__init__()
-        self._answer = answer
-        self._choose = choose
-        self._requests = requests
+        self._answer, self._choose, self._requests = answer, choose, requests
         self.begun: list[Request] = []
         self.pauses: list[float] = []
 

@@ -1,7 +1,6 @@
-"""An endpoint of DynamoDB in a thread of the test, which does what the test tells it to."""
+"""An endpoint of DynamoDB in a thread of the test, and the function's loop led to it."""
 
 import contextlib
-import json
 import os
 import socket
 import ssl
@@ -10,12 +9,17 @@ import zlib
 from collections.abc import Callable
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain, repeat
 from pathlib import Path
 from typing import NamedTuple, Self
 
 import trustme
 
+from function.loop import Loop
+from function.service import Service
+
 HOST = "127.0.0.1"
+HERE = {"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret"}
 
 Step = bytes | Callable[[socket.socket], object] | None
 """What follows on a request: these bytes, whatever is done with the connection, or its end."""
@@ -42,10 +46,10 @@ def answer_anew(conversation: socket.socket) -> None:
     conversation.sendall(answer(x_amzn_RequestId=os.urandom(8).hex()))
 
 
-def error(code: str, status: int = 400, message: str = "because") -> bytes:
-    """Make an error of DynamoDB."""
-    said = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message}
-    return answer(json.dumps(said).encode(), status)
+def looped(url: str, folder: Path | None = None) -> Loop:
+    """Make a loop on a server. folder: its own."""
+    bundle = {"AWS_CA_BUNDLE": str(folder / "ca.pem")} if folder else {}
+    return Loop(Service("dynamodb", {**HERE, "AWS_ENDPOINT_URL": url, **bundle}))
 
 
 class Request(NamedTuple):
@@ -72,8 +76,7 @@ class Server(ThreadingHTTPServer):
             self.socket = tls.wrap_socket(
                 self.socket, server_side=True, do_handshake_on_connect=False
             )
-        self._steps = list(steps)
-        self._lock = threading.Lock()
+        self._steps = chain(steps, repeat(steps[-1]))
         self.conversations: list[socket.socket] = []
         self.requests: list[Request] = []
 
@@ -94,9 +97,8 @@ class Server(ThreadingHTTPServer):
 
     def next_step(self, request: Request) -> Step:
         """Note a request, and return what follows on it."""
-        with self._lock:
-            self.requests.append(request)
-            return self._steps.pop(0) if len(self._steps) > 1 else self._steps[0]
+        self.requests.append(request)
+        return next(self._steps)
 
 
 def end(conversation: socket.socket) -> None:
@@ -114,7 +116,7 @@ class Conversation(BaseHTTPRequestHandler):
     def setup(self) -> None:
         """Count it among the server's."""
         self.server.conversations.append(self.request)
-        self.number = len(self.server.conversations)
+        self.number = self.server.conversations.index(self.request) + 1
         super().setup()
 
     def do_POST(self) -> None:

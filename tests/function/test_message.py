@@ -1,36 +1,59 @@
-"""A message becomes an event with exactly its state, or a rejection that says why."""
+"""A message becomes an event with exactly its state, or a rejection that says why; none is lost."""
 
-import base64
+import itertools
 import json
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from boto3.dynamodb.types import DYNAMODB_CONTEXT
+from boto3.dynamodb.types import TypeDeserializer
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from function.message import Message, Outcome
-from tests.function.batches import EXAMPLE, parse, policy, rejected
+from function.request import Answer, Request
+from tests.function.batches import EXAMPLE, NEWEST, Context, deliver, failed, record
+from tests.function.memory import SUPERSEDED, TOO_LARGE, Memory, error, ok, upsert
+from tools.event import decode, is_same
+
+MIB = 1_048_576
+OK = ok({})
 
 
-def shortened(value: object) -> str:
-    return str(value)[:40]
+def stored(body: object) -> dict[str, Any]:
+    """Return what a body is in the table; boto3 refuses what DynamoDB does not hold."""
+    memory = Memory()
+    assert deliver(upsert(memory, **NEWEST), record(body)).failed == set()
+    (item,) = memory.items.values()
+    event: dict[str, Any] = TypeDeserializer().deserialize({"M": item})
+    return event
 
 
-def event(x: str) -> str:
-    return f'{{"event_id": "a", "x": {x}}}'
+def rejected(body: object) -> tuple[str | None, str]:
+    """Return the id that is logged of a body that is rejected, and the reason."""
+    told = deliver(upsert(Memory(), **NEWEST), record(body))
+    assert told.counts == {"Rejected": 1}
+    (line,) = told.lines
+    return line["event_id"], line["reason"]
+
+
+def event(value: str, name: str = "x") -> str:
+    return f'{{"event_id": "a", "{name}": {value}}}'
 
 
 def test_every_json_type_has_its_attribute_type() -> None:
     body = (
-        '{"event_id": "a", "": "", "s": "ä🎉", "n": -1.50, "e": 1E3, "t": true, "f": false,'
-        ' "null": null, "l": [1, [], "x"], "m": {"": {"k": [null]}}}'
+        '{"event_id": "a", "": "", "s": "ä🎉", "n": -1.50, "e": 1E3, "z": 0e9999999999999,'
+        ' "t": true, "f": false, "null": null, "l": [1, [], "x"], "m": {"": {"k": [null]}}}'
     )
-    assert json.loads(parse(body).item) == {
+    memory = Memory()
+    assert deliver(upsert(memory), record(body)).failed == set()
+    assert memory.items["a"] == {
         "event_id": {"S": "a"},
         "": {"S": ""},
         "s": {"S": "ä🎉"},
         "n": {"N": "-1.50"},
         "e": {"N": "1E+3"},
+        "z": {"N": "0"},
         "t": {"BOOL": True},
         "f": {"BOOL": False},
         "null": {"NULL": True},
@@ -39,154 +62,112 @@ def test_every_json_type_has_its_attribute_type() -> None:
     }
 
 
-MIB = 1_048_576
-
-
 @pytest.mark.parametrize(
-    "body",
-    [
-        {"event_id": "a" * 2048},
-        {"event_id": "ä" * 1024},
-        event('[{"y":' * 16 + "1" + "}]" * 16),
-        event('"' + "x" * MIB + '"'),
-        event('"' + "\\u0000" * (MIB // 6) + '"'),
-        event("[" + ",".join(["[]"] * (MIB // 3)) + "]"),
-        event("{" + ",".join(f'"{n}":{n}' for n in range(60_000)) + "}"),
-    ],
-    ids=shortened,
-)
-def test_what_dynamodb_just_holds_is_taken(body: object) -> None:
-    assert parse(body).item
-
-
-@pytest.mark.parametrize(
-    "literal",
+    "value",
     [
         *("0", "-0", "42", "-17", "52.5200066", "9007199254740993", "0.1", "1.50", "1" * 38),
         *("-" + "1" * 38, "1." + "2" * 37, "0.00" + "3" * 38, "1" + "0" * 38, "-1.5" + "0" * 40),
         *("1e5", "1E+5", "1.5e-3", "-2.50E007", "1e0", "0e0", "-0.0e-5", "0." + "0" * 50),
         *("9" * 38 + "e88", "9.9e125", "0.1e126", "1e-130", "-1e-130", "10e-131"),
         *("1e" + "0" * 5000 + "7", "1e-" + "0" * 5000 + "7", "0." + "0" * 9999 + "1e10000"),
-        "1" + "0" * 10000 + "e-10000",
+        *("1" + "0" * 10000 + "e-10000", '[{"y":' * 16 + "1" + "}]" * 16),
+        *('"' + "x" * MIB + '"', '"' + "\\u0000" * (MIB // 6) + '"'),
+        "[" + ",".join(["[]"] * (MIB // 3)) + "]",
+        "{" + ",".join(f'"{n}":{n}' for n in range(60_000)) + "}",
     ],
-    ids=shortened,
+    ids=lambda each: str(each)[:40],
 )
-def test_a_number_keeps_its_value(literal: str) -> None:
-    number = json.loads(parse(event(literal)).item)["x"]["N"]
-    assert DYNAMODB_CONTEXT.create_decimal(number) == Decimal(literal)
-    assert b'"x":{"N":"0"}' in parse(event("0e99999999999999999999")).item
+def test_what_dynamodb_just_holds_is_stored_as_it_is(value: str) -> None:
+    assert is_same(stored(event(value)), decode(event(value)))
 
 
 NO_JSON = "body is not JSON: Expecting value: line 1 column 1 (char 0)"
 NO_OBJECT = "body is not a JSON object"
-NO_TEXT = "event_id is not a string"
 DEEP = "body nests deeper than the 32 levels that DynamoDB holds"
 HALF = "a string holds half of a surrogate pair"
-TWICE = "an object has two members of one name"
-DIGITS = "number has more than the 38 significant digits that DynamoDB holds"
-LARGE = "number is too large, DynamoDB holds less than 1E+126"
-SMALL = "number is too close to 0, DynamoDB holds 0 and from 1E-130"
-# What a member may not hold; some of it is found before the id is read.
-VALUES: list[tuple[str | None, str, list[str]]] = [
-    ("a", HALF, ['"\\udfff"', '"\ud800"', '[{"\\ud800": 1}]', '"' + "\\ud800" * (MIB // 6) + '"']),
-    ("a", DEEP, ['[{"y":' * 17 + "1" + "}]" * 17, "[" * 33 + "]" * 33]),
-    (None, DEEP, ["[" * (MIB // 2) + "]" * (MIB // 2), '{"a":' * (MIB // 6)]),
-    (None, TWICE, ['[{"y": 1, "y": 2}]', "{" + '"a":1,' * (MIB // 6) + '"a":1}']),
-    *((None, f"{each} is not a JSON number", [each]) for each in ("NaN", "Infinity", "-Infinity")),
-    (None, DIGITS, ["1" * 39, "0." + "1" * 39, "1" * 40 + "e-3", "1." + "0" * 39 + "1"]),
-    (None, LARGE, ["1e126", "-10e125", "1" + "0" * 126, "1" * MIB, "1e" + "9" * 19]),
-    (None, LARGE, ["1E" + "9" * MIB]),
-    (None, SMALL, ["1e-131", "0.1e-130", "1.5e-131", "1e-" + "9" * 5000, "0." + "0" * MIB + "1"]),
+# What is rejected before its id is read.
+UNREAD: dict[str, list[str]] = {
+    NO_JSON: ["", "eyes"],
+    "body is not JSON: Extra data: line 1 column 19 (char 18)": ['{"event_id": "a"} x'],
+    "body is not JSON: Expecting ',' delimiter: line 1 column 15 (char 14)": ['{"event_id": 01}'],
+    "body is not JSON: Unterminated string starting at: line 1 column 1 (char 0)": [
+        '"' + "\\" * MIB
+    ],
+    f"{NO_JSON}; it begins with a byte order mark; send it as UTF-8 without one": ["\ufeff{}"],
+    f"{NO_JSON}; it looks like base64; send the JSON itself": ["eyJhIjogMX0=", "ewogImEiOiAxfQ=="],
+    NO_OBJECT: ["null", "[]", "[1]", '"event_id"', "7"],
+    f"{NO_OBJECT}; it is JSON in a JSON string; serialise the event once": ['"{}"'],
+    f"{NO_OBJECT}; it is the extended client library's pointer to S3; send the event itself, for"
+    " DynamoDB stores no more than SQS carries": [
+        '["software.amazon.payloadoffloading.PayloadS3Pointer", {"s3BucketName": "b"}]'
+    ],
+    "event_id is missing": ["{}"],
+    "event_id is not a string": [f'{{"event_id": {each}}}' for each in ("null", "7", '["a"]')],
+    "event_id is empty": ['{"event_id": ""}'],
+    "event_id has 2049 bytes, DynamoDB holds 2048": ['{"event_id": "%s"}' % ("a" * 2049)],
+    "event_id has 2050 bytes, DynamoDB holds 2048": ['{"event_id": "%s"}' % ("ä" * 1025)],
+    HALF: ['{"event_id": "\\ud800"}'],
+    DEEP: [event("[" * (MIB // 2) + "]" * (MIB // 2)), event('{"a":' * (MIB // 6))],
+    "an object has two members of one name": [
+        *(event('"a"', "event_id"), event('[{"y": 1, "y": 2}]')),
+        event("{" + '"a":1,' * (MIB // 6) + '"a":1}'),
+    ],
+    "number has more than the 38 significant digits that DynamoDB holds": [
+        *map(event, ("1" * 39, "0." + "1" * 39, "1" * 40 + "e-3", "1." + "0" * 39 + "1"))
+    ],
+    "number is too large, DynamoDB holds less than 1E+126": [
+        *map(event, ("1e126", "-10e125", "1" + "0" * 126, "1" * MIB, "1e" + "9" * 19)),
+        event("1E" + "9" * MIB),
+    ],
+    "number is too close to 0, DynamoDB holds 0 and from 1E-130": [
+        *map(event, ("1e-131", "0.1e-130", "1.5e-131", "1e-" + "9" * 5000)),
+        event("0." + "0" * MIB + "1"),
+    ],
+    **{f"{each} is not a JSON number": [event(each)] for each in ("NaN", "Infinity", "-Infinity")},
+}
+HALVES = ['"\\udfff"', '"\ud800"', '[{"\\ud800": 1}]', '"' + "\\ud800" * (MIB // 6) + '"']
+NO_DAYS = ["2025-02-29", "2025-04-31", "2025-13-01", "2025-00-10", "2025-01-00", "0000-01-01"]
+# As a version, and what is said of it.
+NO_VERSIONS: list[tuple[object, str]] = [
+    *((None, "is null"), (True, "is a boolean"), ([], "is an array"), ({}, "is an object")),
+    *((f"{day}T01:00:00Z", "is no day of the calendar") for day in NO_DAYS),
+    ("_Jürgen 30 March", 'has the form "_aaaaaa 99 aaaaa"'),
+    ("2025-03-30T01:00:00z\n", 'has the form "9999-99-99T99:99:99a\n"'),
+    ("7" * 40, f'has the form "{"9" * 40}"'),
+    ("7" * 41, f'has the form "{"9" * 40}"...'),
+]
+# They would be one but for a detail.
+NEARLY = [
+    *("", "2025-03-30", "2025-03-30T01:00:00", "2025-03-30T01:00:00z", "2025-03-30t01:00:00Z"),
+    *("2025-03-30 01:00:00Z", "2025-03-30T01:00:00+02:00", "2025-03-30T01:00:00-00:00"),
+    *("2025-03-30T01:00:00.Z", "2025-03-30T01:00:00.1234567890Z", "2025-03-30T24:00:00Z"),
+    *("2025-03-30T01:60:00Z", "2025-03-30T01:00:61Z", "2025-03-30T01:00:00Z\n"),
+    *("2016-12-31T22:59:60Z", "2016-12-31T23:58:60Z", "٢٠٢٥-03-30T01:00:00Z"),
 ]
 
 
 @pytest.mark.parametrize(
     ("body", "event_id", "reason"),
     [
-        ("", None, NO_JSON),
-        ("eyes", None, NO_JSON),
-        ('{"event_id": "a"} x', None, "body is not JSON: Extra data: line 1 column 19 (char 18)"),
-        (
-            '{"event_id": 01}',
-            None,
-            "body is not JSON: Expecting ',' delimiter: line 1 column 15 (char 14)",
-        ),
-        *((body, None, NO_OBJECT) for body in ("null", "[]", "[1]", '"event_id"', "7")),
-        ("{}", None, "event_id is missing"),
-        *((f'{{"event_id": {key}}}', None, NO_TEXT) for key in ("null", "7", '["a"]')),
-        ('{"event_id": ""}', None, "event_id is empty"),
-        ('{"event_id": "%s"}' % ("a" * 2049), None, "event_id has 2049 bytes, DynamoDB holds 2048"),
-        ('{"event_id": "%s"}' % ("ä" * 1025), None, "event_id has 2050 bytes, DynamoDB holds 2048"),
-        ('{"event_id": "\\ud800"}', None, HALF),
-        ('{"event_id": "a", "\\ud800": 1}', "a", HALF),
-        ('{"event_id": "a", "event_id": "a"}', None, TWICE),
-        *((event(each), key, reason) for key, reason, values in VALUES for each in values),
+        *((body, None, reason) for reason, bodies in UNREAD.items() for body in bodies),
+        *((body, "a", HALF) for body in [event("1", "\\ud800"), *map(event, HALVES)]),
+        (event('[{"y":' * 17 + "1" + "}]" * 17), "a", DEEP),
+        (event("[" * 33 + "]" * 33), "a", DEEP),
     ],
-    ids=shortened,
+    ids=lambda each: str(each)[:40],
 )
 def test_what_cannot_be_stored_is_rejected(body: str, event_id: str | None, reason: str) -> None:
     assert rejected(body) == (event_id, reason)
 
 
-def test_a_string_that_never_ends_is_no_json() -> None:
-    assert rejected('"' + "\\" * MIB)[1].startswith("body is not JSON: Unterminated string")
-
-
-SECOND = "2025-03-30T01:00:00"
-FIX = "; send a JSON number or an RFC 3339 timestamp in UTC such as 2025-03-30T01:00:00.5Z"
-
-
-@pytest.mark.parametrize(
-    "version",
-    [
-        *(-7, f"{SECOND}Z", f"{SECOND}+00:00", f"{SECOND}.5Z", f"{SECOND}.123456789+00:00"),
-        *("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2024-02-29T12:30:59Z"),
-        *("2016-12-31T23:59:60Z", "2015-06-30T23:59:60.5Z"),
-    ],
-)
-def test_a_number_or_a_timestamp_in_utc_is_a_version(version: object) -> None:
-    message = parse({"event_id": "a", "version": version}, "version")
-    assert message.version is not None
-    assert json.loads(message.item)["version"] in ({"S": version}, {"N": "-7"})
-
-
-@pytest.mark.parametrize(
-    ("version", "problem"),
-    [
-        *((f"2025-{day}T01:00:00Z", None) for day in ("02-29", "04-31", "13-01", "00-10", "01-00")),
-        ("0000-01-01T00:00:00Z", None),
-        (None, "is null"),
-        (True, "is a boolean"),
-        ([], "is an array"),
-        ({}, "is an object"),
-        ("", 'has the form ""'),
-        ("30 March 2025", 'has the form "99 aaaaa 9999"'),
-        ("2025-03-30", 'has the form "9999-99-99"'),
-        (f"{SECOND}", 'has the form "9999-99-99T99:99:99"'),
-        (f"{SECOND}z", 'has the form "9999-99-99T99:99:99a"'),
-        ("2025-03-30t01:00:00Z", 'has the form "9999-99-99a99:99:99Z"'),
-        ("2025-03-30 01:00:00Z", 'has the form "9999-99-99 99:99:99Z"'),
-        (f"{SECOND}+02:00", 'has the form "9999-99-99T99:99:99+99:99"'),
-        (f"{SECOND}-00:00", 'has the form "9999-99-99T99:99:99-99:99"'),
-        (f"{SECOND}.Z", 'has the form "9999-99-99T99:99:99.Z"'),
-        (f"{SECOND}.1234567890Z", 'has the form "9999-99-99T99:99:99.9999999999Z"'),
-        ("2025-03-30T24:00:00Z", 'has the form "9999-99-99T99:99:99Z"'),
-        ("2025-03-30T01:60:00Z", 'has the form "9999-99-99T99:99:99Z"'),
-        ("2025-03-30T01:00:61Z", 'has the form "9999-99-99T99:99:99Z"'),
-        ("2016-12-31T22:59:60Z", 'has the form "9999-99-99T99:99:99Z"'),
-        ("2016-12-31T23:58:60Z", 'has the form "9999-99-99T99:99:99Z"'),
-        (f"{SECOND}Z\n", 'has the form "9999-99-99T99:99:99Z\n"'),
-        ("٢٠٢٥-03-30T01:00:00Z", 'has the form "9999-99-99T99:99:99Z"'),
-        ("_Jürgen", 'has the form "_aaaaaa"'),
-        ("7" * 40, f'has the form "{"9" * 40}"'),
-        ("7" * 41, f'has the form "{"9" * 40}"...'),
-    ],
-)
-def test_what_is_no_version_is_rejected_by_its_form(version: object, problem: str | None) -> None:
-    said = problem or "is no day of the calendar"
-    key = ", 9 for a digit, a for a letter" if "form" in said else ""
-    body = {"event_id": "a", "version": version}
-    assert rejected(body, "version") == ("a", f"version {said}{key}{FIX}")
+def test_what_is_no_version_is_rejected_by_its_form_and_says_what_to_send() -> None:
+    fix = "; send a JSON number or an RFC 3339 timestamp in UTC such as 2025-03-30T01:00:00.5Z"
+    for version, said in NO_VERSIONS:
+        key = ", 9 for a digit, a for a letter" if "form" in said else ""
+        reason = f"version {said}{key}{fix}"
+        assert rejected({"event_id": "a", "version": version}) == ("a", reason)
+    for version in NEARLY:
+        assert rejected({"event_id": "a", "version": version})[1].startswith("version has the form")
 
 
 # By the members that each always holds.
@@ -200,48 +181,140 @@ WRAPPERS = {
 }
 
 
-@pytest.mark.parametrize(("names", "fix"), WRAPPERS.items())
-def test_a_wrapped_event_is_rejected_with_the_fix(names: str, fix: str) -> None:
-    body: dict[str, Any] = dict.fromkeys(names.split(), EXAMPLE)
-    assert rejected(body | {"more": 1}) == (None, f"event_id is missing: {fix}")
-    for name in body:
-        less = {each: value for each, value in body.items() if each != name}
-        assert rejected(less) == (None, "event_id is missing")
-    item = json.loads(parse(body | {"event_id": "a"}).item)
-    assert item.keys() == {*body, "event_id"}
+def test_a_wrapped_event_is_rejected_with_the_fix() -> None:
+    for names, fix in WRAPPERS.items():
+        body: dict[str, Any] = dict.fromkeys(names.split(), EXAMPLE)
+        assert rejected(body | {"more": 1}) == (None, f"event_id is missing: {fix}")
+        for name in body:
+            less = {each: value for each, value in body.items() if each != name}
+            assert rejected(less) == (None, "event_id is missing")
+        assert stored(body | {"event_id": "a"}).keys() == {*body, "event_id"}
 
 
-def encoded(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
-
-
-@pytest.mark.parametrize(
-    ("body", "reason"),
-    [
-        (
-            "\ufeff" + json.dumps(EXAMPLE),
-            f"{NO_JSON}; it begins with a byte order mark; send it as UTF-8 without one",
-        ),
-        (
-            json.dumps(json.dumps(EXAMPLE)),
-            f"{NO_OBJECT}; it is JSON in a JSON string; serialise the event once",
-        ),
-        *(
-            (encoded(text), f"{NO_JSON}; it looks like base64; send the JSON itself")
-            for text in (json.dumps(EXAMPLE), json.dumps(EXAMPLE, indent=1))
-        ),
-        (
-            '["software.amazon.payloadoffloading.PayloadS3Pointer", {"s3BucketName": "b"}]',
-            f"{NO_OBJECT}; it is the extended client library's pointer to S3; send the event"
-            " itself, for DynamoDB stores no more than SQS carries",
-        ),
-    ],
+CORNERS = '\x00\x1f\x7f\x85\u2028\ufeff\ufffe\uffff\ud800\udfff\U0010ffff\\"{}[]:,é東\u0301'
+texts = st.text(st.sampled_from(CORNERS) | st.characters(exclude_categories=[]), max_size=8)
+numbers = st.from_regex(
+    r"-?(0|[1-9]([0-9]{0,4}|[0-9]{35,42}))(\.([0-9]{1,4}|[0-9]{35,42}))?([eE][+-]?[0-9]{1,3})?",
+    fullmatch=True,
 )
-def test_what_is_no_event_by_its_form_says_what_it_is(body: str, reason: str) -> None:
-    assert rejected(body) == (None, reason)
+strings = st.builds(json.dumps, texts, ensure_ascii=st.booleans())
 
 
-@pytest.mark.parametrize("body", [{}, {"body": None}, {"body": {"event_id": "a"}}, {"body": b"{}"}])
-def test_a_message_without_a_text_for_a_body_is_rejected(body: dict[str, Any]) -> None:
-    message = Message({"messageId": "m", **body}, "event_id", policy().version)
-    assert (message.outcome, message.reason) == (Outcome.REJECTED, "message has no body")
+def object_of(members: dict[str, str]) -> str:
+    return "{" + ",".join(f"{json.dumps(name)}:{value}" for name, value in members.items()) + "}"
+
+
+# As JSON.
+values = st.recursive(
+    st.sampled_from(["null", "true", "false"]) | strings | numbers,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4).map(lambda each: f"[{','.join(each)}]"),
+        st.dictionaries(texts, inner, max_size=4).map(object_of),
+    ),
+    max_leaves=8,
+)
+ids = st.one_of(
+    st.text(min_size=1, max_size=8).map(json.dumps),
+    st.sampled_from(['""', f'"{"ä" * 1024}"', f'"{"ä" * 1025}"']),
+    values,
+)
+
+
+def storable(value: Any) -> bool:
+    """Tell whether DynamoDB holds a value."""
+    match value:
+        case Decimal():
+            significant = "".join(map(str, value.as_tuple().digits)).strip("0")
+            return not value or (len(significant) <= 38 and -130 <= value.adjusted() <= 125)
+        case str():
+            return not any(0xD800 <= ord(character) <= 0xDFFF for character in value)
+        case list():
+            return all(map(storable, value))
+        case dict():
+            return all(map(storable, [*value.keys(), *value.values()]))
+    return True
+
+
+@given(st.dictionaries(texts, values, max_size=4), ids)
+def test_a_json_object_is_stored_exactly_or_rejected(members: dict[str, str], key: str) -> None:
+    body = object_of(members | {"event_id": key})
+    event = decode(body)
+    event_id = event["event_id"]
+    if isinstance(event_id, str) and storable(event) and 1 <= len(event_id.encode()) <= 2048:
+        assert is_same(stored(body), event)
+    else:
+        assert rejected(body)
+
+
+VERSIONS = ["1", "2.50", '"2025-03-30T01:00:00.5Z"', '"now"', "null", "[]"]
+IDS = ['"a"', '"b"', '"é"', '""', "null", '"\\ud800"', "1"]
+events = st.fixed_dictionaries(
+    {"event_id": st.sampled_from(IDS)},
+    optional={"version": st.sampled_from(VERSIONS), "x": values},
+).map(object_of)
+
+
+# From plain events of few ids, that meet in a batch, to byte soup.
+bodies = st.one_of(
+    events,
+    st.builds(
+        lambda body, start, length, put: body[:start] + put[:length] + body[start + length :],
+        *(events, st.integers(0, 60), st.integers(0, 9), texts),
+    ),
+    values,
+    st.sampled_from(["NaN", "01", "1.", "+1", "nul"]).map('{{"event_id":"a","x":{}}}'.format),
+    st.binary(max_size=60).map(lambda soup: soup.decode("latin-1")),
+    texts,
+)
+names = st.sampled_from(["messageId", "body", "attributes", "messageAttributes", "receiptHandle"])
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+# As AWS makes them, and with members missing or of another type.
+records = bodies.map(record)
+spoilt = anything | st.builds(
+    lambda made, more, lost: {name: (made | more)[name] for name in made if name not in lost},
+    *(records, st.dictionaries(names, anything, max_size=2), st.sets(names, max_size=2)),
+)
+
+
+@given(
+    st.one_of(
+        st.lists(records, max_size=10).map(lambda made: {"Records": made}),
+        st.dictionaries(st.sampled_from(["Records", "x"]), st.lists(spoilt, max_size=5)),
+        spoilt,
+    ),
+    st.lists(st.sampled_from([error("NotNow"), TOO_LARGE, OK, SUPERSEDED]), min_size=1, max_size=5),
+)
+@example({"Records": None}, [OK])
+def test_any_event_is_answered_or_refused_and_nothing_unstored_is_deleted(
+    event: Any, answers: list[Answer]
+) -> None:
+    confirmed, turns = set[str](), itertools.cycle(answers)
+
+    def put(request: Request) -> Answer:
+        answer = next(turns)
+        if answer in (OK, SUPERSEDED):
+            confirmed.add(json.loads(request.body)["Item"]["event_id"]["S"])
+        return answer
+
+    given = event.get("Records") if isinstance(event, dict) else None
+    can_be_reported = isinstance(given, list) and all(
+        isinstance(each, dict) and isinstance(each.get("messageId"), str) and each["messageId"]
+        for each in given
+    )
+    try:
+        answer = upsert(put, **NEWEST)(event, Context())
+    except ValueError:
+        assert (can_be_reported, confirmed) == (
+            False,
+            set(),
+        )  # so the whole batch stays in the queue
+        return
+    assert can_be_reported
+    stay = failed(answer, event)
+    for each in event["Records"]:
+        if each["messageId"] not in stay:
+            assert json.loads(each["body"])["event_id"] in confirmed

@@ -4,37 +4,37 @@ import itertools
 import json
 import os
 import random
+import re
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any, cast
 
 import pytest
 from moto.server import ThreadedMotoServer
 
 from function.loop import Loop
-from tests.function.batches import FIRST, NEWEST, READ, Told, deliver, invoke, record
-from tests.function.looping import looped
+from tests.function.batches import FIRST, NEWEST, READ, Told, deliver, record
 from tests.function.memory import TOO_LARGE, Driver, Memory, replying, upsert
+from tests.function.server import HOST, looped
 from tests.model import rank
 from tools.aws import client, emulator_session
-from tools.deployed import wait_for
 from tools.emulator import Emulator
 from tools.event import decode, from_item, is_same
 
-SECOND = "2025-03-30T01:00:00"
 # As JSON, "" for none.
 VERSIONS = [
     *("", "-1", "0", "-0", "0.9", "1", "1E0", "9007199254740992", "9007199254740993"),
-    *(f'"{SECOND}{rest}"' for rest in (
+    *(f'"2025-03-30T01:00:00{rest}"' for rest in (
         "Z", "+00:00", ".0Z", ".000+00:00", ".5Z", ".50Z", ".5+00:00", ".05Z", ".51Z", ".509Z",
         ".519Z", ".519+00:00", ".499999999Z", ".500000001Z", ".519000001+00:00",
     )),
     *(f'"{text}"' for text in (
-        "2025-03-30T00:59:59.999999999Z", "2025-03-30T01:00:01Z", "2016-12-31T23:59:59.9Z",
-        "2016-12-31T23:59:60Z", "2016-12-31T23:59:60.5Z", "2017-01-01T00:00:00Z",
+        "2025-03-30T00:59:59.999999999Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z",
+        "2024-02-29T23:59:59.9Z", "2024-02-29T23:59:60Z", "2024-02-29T23:59:60.5Z",
+        "2024-03-01T00:00:00Z",
     )),
 ]  # fmt: skip
 FOREIGN = ["null", "true", "[]", '{"N": 9}', '"zzz"']
@@ -51,14 +51,11 @@ def rank_of(version: str) -> Any:
 
 @dataclass
 class Store:
-    """A table to write to, and a way to see what it holds."""
+    """A table to write to, and a way to see what it holds, by id."""
 
+    name: str
     loop: Loop | Driver
     items: Callable[[], Mapping[str, Any]]
-    """Returns what it holds, by id."""
-    compares_types: bool = True
-    tells_item: bool = True
-    """Whether a failed condition brings back the item that made it fail."""
 
     def deliver(self, *records: dict[str, Any], **environment: str) -> Told:
         """Hand messages over as one batch."""
@@ -66,39 +63,7 @@ class Store:
 
 
 # `make prove` installs it. https://github.com/architect/dynalite
-DYNALITE = os.environ.get("DYNALITE")
-
-
-def is_listening(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-@contextmanager
-def endpoint(name: str) -> Iterator[str]:
-    """Run an evaluator; yield its URL."""
-    if name == "MiniStack":
-        with Emulator() as aws:
-            yield aws.endpoint_url
-        return
-    if name == "moto":
-        server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-        server.start()
-        try:
-            host, port = server.get_host_and_port()
-            yield f"http://{host}:{port}"
-        finally:
-            server.stop()
-        return
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [str(DYNALITE), "--port", str(port), "--createTableMs", "0"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        try:
-            assert wait_for(lambda: is_listening(port), 30.0, every=0.1)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
+DYNALITE = os.environ.get("DYNALITE", "")
 
 
 @pytest.fixture(
@@ -107,11 +72,26 @@ def endpoint(name: str) -> Iterator[str]:
 def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     """Give each evaluator with an empty table `events`."""
     name: str = request.param
-    if name == "memory":
-        memory = Memory()
-        yield Store(Driver(memory), lambda: memory.items)
-        return
-    with endpoint(name) as url:
+    with ExitStack() as stack:
+        if name == "memory":
+            memory = Memory()
+            yield Store(name, Driver(memory), lambda: memory.items)
+            return
+        if name == "MiniStack":
+            url = stack.enter_context(Emulator()).endpoint_url
+        elif name == "moto":
+            server = ThreadedMotoServer(HOST, 0, verbose=False)
+            server.start()
+            stack.callback(server.stop)
+            url = "http://{}:{}".format(*server.get_host_and_port())
+        else:
+            with socket.create_server((HOST, 0)) as free:
+                port = free.getsockname()[1]
+            command = [DYNALITE, "--port", str(port), "--createTableMs", "0"]
+            process = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE))
+            stack.callback(process.terminate)
+            assert b"listening at" in cast("IO[bytes]", process.stdout).readline()
+            url = f"http://{HOST}:{port}"
         dynamodb = client(emulator_session("us-east-1"), "dynamodb", url)
         dynamodb.create_table(
             TableName="events",
@@ -122,11 +102,10 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
         dynamodb.get_waiter("table_exists").wait(TableName="events", WaiterConfig={"Delay": 1})
 
         def read() -> Mapping[str, Any]:
-            pages = dynamodb.get_paginator("scan").paginate(TableName="events")
-            return {each["event_id"]["S"]: each for page in pages for each in page["Items"]}
+            items = dynamodb.scan(TableName="events")["Items"]
+            return {item["event_id"]["S"]: item for item in items}
 
-        # moto's own fault: it answers 500 where two types are compared, DynamoDB false.
-        yield Store(looped(url), read, name != "moto", name != "dynalite")
+        yield Store(name, looped(url), read)
 
 
 def type_of(version: str) -> str:
@@ -141,107 +120,61 @@ def replaces(old: str, new: str) -> bool:
     return bool(after > before or (after == before and (new == old or not new.startswith('"'))))
 
 
-def is_settled(old: str, new: str) -> bool:
-    """Tell whether reading an item proves that no write is needed."""
-    return "" not in (old, new) and old not in FOREIGN and bool(rank_of(old) >= rank_of(new))
-
-
 @pytest.mark.parametrize("reads", [False, True])
 def test_every_pair_of_versions_ends_as_promised(store: Store, reads: bool) -> None:
     pairs = [
         (old, new)
         for old, new in itertools.product(VERSIONS + FOREIGN, VERSIONS)
-        if store.compares_types or "" in (old, new) or type_of(old) == type_of(new)
+        # moto's own fault: it answers 500 where two types are compared, DynamoDB false.
+        if store.name != "moto" or "" in (old, new) or type_of(old) == type_of(new)
     ]
     store.deliver(*(event(place, old, "old") for place, (old, _) in enumerate(pairs)))
     arriving = (event(place, new, "new") for place, (_, new) in enumerate(pairs))
     told = store.deliver(*arriving, **NEWEST, **(READ if reads else {}))
-    saved = [reads and is_settled(*pair) for pair in pairs]
-    promised = [replaces(*pair) and not save for pair, save in zip(pairs, saved, strict=True)]
+    saved = {  # a read proves that they need no write
+        (old, new)
+        for old, new in pairs
+        if reads and "" not in (old, new) and old not in FOREIGN and rank_of(old) >= rank_of(new)
+    }
+    promised = {pair: replaces(*pair) and pair not in saved for pair in pairs}
     items = store.items()
-    found = [items[str(place)]["state"] == {"S": "new"} for place in range(len(pairs))]
-    assert list(zip(pairs, found, strict=True)) == list(zip(pairs, promised, strict=True))
-    assert told.counts["Written"] == sum(promised)
-    assert told.counts["Superseded"] == len(pairs) - sum(promised)
-    assert told.counts.get("SavedWrites", 0) == sum(saved)
+    found = {pair: items[str(place)]["state"] == {"S": "new"} for place, pair in enumerate(pairs)}
+    assert found == promised
+    assert told.counts["Written"] == sum(promised.values())
+    assert told.counts["Superseded"] == len(pairs) - sum(promised.values())
+    assert told.counts.get("SavedWrites", 0) == len(saved)
 
 
-def test_the_last_arrival_is_always_written(store: Store) -> None:
-    for number in ("2", "1"):
-        assert store.deliver(event("last", number, "")).counts["Written"] == 1
-        assert store.items()["last"]["version"] == {"N": number}
-
-
-def test_the_first_arrival_stays_and_is_told_from_its_repeats(store: Store) -> None:
-    body = '{"event_id": "first", "a": {"b": [%s, null, true, "x"]}}'
-    counts = [
-        store.deliver(record(body % number), **FIRST).counts for number in ("1", "1.0", "1.1")
-    ]
-    told = [{"Superseded": 1}, {"Rejected": 1}] if store.tells_item else [{"Failed": 1}] * 2
-    assert counts == [{"Written": 1}, *told]
+def test_the_first_arrival_stays_as_it_was_sent_and_is_told_from_its_repeats(store: Store) -> None:
+    body = (
+        '{"event_id": "first", "big": 12345678901234567890123456789012345678, "tenth": 0.1,'
+        ' "tiny": -1.5e-120, "zero": -0.0e99, "text": "ä🎉\\u0000", "empty": "",'
+        ' "inner": {"x": [%s, 1], "y": [null, true, [], {}]}}'
+    )
+    repeats = ["1", "1.0", "1.1", '"1"', "true", "null", "[1]", '{"a": 1}', "1, 1", '1], "z": [1']
+    told = [{"Written": 1}, {"Superseded": 1}, *[{"Rejected": 1}] * 8]
+    if store.name == "dynalite":  # it does not bring back the item that made a condition fail
+        told[1:] = [{"Failed": 1}] * 9
+    assert [store.deliver(record(body % each), **FIRST).counts for each in repeats] == told
     assert is_same(from_item(store.items()["first"]), decode(body % "1"))
 
 
-def test_an_item_comes_back_from_the_table_as_it_was_sent(store: Store) -> None:
-    body = (
-        '{"event_id": "exact", "big": 12345678901234567890123456789012345678, "tenth": 0.1,'
-        ' "tiny": -1.5e-120, "zero": -0.0e99, "text": "ä🎉\\u0000", "empty": "",'
-        ' "inner": {"x": [null, true, [], {}]}}'
-    )
-    assert store.deliver(record(body)).failed == set()
-    assert is_same(from_item(store.items()["exact"]), decode(body))
-
-
 @pytest.mark.parametrize("store", ["MiniStack"], indirect=True)
-@pytest.mark.parametrize(
-    ("value", "reason"),
-    [
-        (f'"{"x" * 450_000}"', "Item size"),
-        ("[" * 32 + "1" + "]" * 32, "Nesting Levels"),
-    ],
-    ids=["too large", "too deep"],
-)
-def test_what_dynamodb_refuses_is_rejected(store: Store, value: str, reason: str) -> None:
-    told = store.deliver(record(f'{{"event_id": "refused", "x": {value}}}'))
-    assert told.counts == {"Rejected": 1}
-    assert told.reasons[0].startswith("ValidationException: ")
-    assert reason in told.reasons[0]
+def test_what_dynamodb_refuses_is_rejected(store: Store) -> None:
+    refused = {"Item size": '"%s"' % ("x" * 450_000), "Nesting Levels": "[" * 32 + "1" + "]" * 32}
+    for reason, value in refused.items():
+        told = store.deliver(record(f'{{"event_id": "refused", "x": {value}}}'))
+        assert told.counts == {"Rejected": 1}
+        assert re.match(f"ValidationException: .*{reason}", told.reasons[0])
     assert "refused" not in store.items()
 
 
-@pytest.mark.parametrize("environment", [NEWEST, FIRST, {}])
-def test_of_one_id_the_newest_the_first_or_the_last_is_tried_first(
-    environment: dict[str, str],
-) -> None:
+def test_of_one_id_the_newest_is_tried_first_and_of_equal_ones_the_last() -> None:
     for seed in range(9):
         arriving = random.Random(seed).sample(VERSIONS, len(VERSIONS))
         driver = Driver(replying(TOO_LARGE))
         messages = (event("a", version, place) for place, version in enumerate(arriving))
-        deliver(upsert(driver, **environment), *messages)
+        deliver(upsert(driver, **NEWEST), *messages)
         tried = [int(json.loads(each.body)["Item"]["state"]["S"]) for each in driver.begun]
-        order = list(range(len(arriving)))
-        if environment is NEWEST:
-            order.sort(key=lambda place: rank_of(arriving[place]))
-        assert tried == (order if environment is FIRST else order[::-1])
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "equal"),
-    [
-        ("1", "1.0", True),
-        ("1", '"1"', False),
-        ('"a"', '"a"', True),
-        ("true", "false", False),
-        ("[1]", "[1, 1]", False),
-        ("[1E1, null]", "[10, null]", True),
-        ('{"a": 1}', '{"a": 1.00}', True),
-        ('{"a": 1}', '{"a": 1, "b": null}', False),
-        ('{"a": 1}', '{"b": 1}', False),
-    ],
-)
-def test_values_are_equal_as_dynamodb_compares_them(one: str, other: str, equal: bool) -> None:
-    for values in ((one, other), (other, one)):
-        core = upsert(Memory(), **FIRST)
-        first, second = (record(f'{{"event_id": "a", "x": {each}}}', "m") for each in values)
-        assert invoke(core, first) == set()
-        assert invoke(core, second) == (set() if equal else {"m"})
+        order = sorted(range(len(arriving)), key=lambda place: rank_of(arriving[place]))
+        assert tried == order[::-1]

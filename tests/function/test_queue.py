@@ -1,6 +1,5 @@
 """Managed retries: what failed waits by its receive count, what was rejected is put aside."""
 
-import json
 from typing import Any
 
 import pytest
@@ -10,13 +9,10 @@ from tests.function.batches import EXAMPLE, MANAGED, NEWEST, deliver, invoke, re
 from tests.function.memory import Memory, Reply, Step, error, ok, replying, upsert
 
 BROKEN, NO_NUMBER = '{"event_id": "evt-1", "x": NaN}', "NaN is not a JSON number"
+BROKEN_MD5 = "44f6a5e091edee893d9ef20edb9602e3"
 DOWN = replying(error("InternalServerError", 500))
 WAITING = "failed messages keep the queue's visibility timeout"
 COMING_AGAIN = "rejected messages come again, SQS confirmed no dead letter"
-
-
-def text(value: str) -> dict[str, str]:
-    return {"DataType": "String", "StringValue": value}
 
 
 def split(table: Step, queue: Step) -> Step:
@@ -24,18 +20,15 @@ def split(table: Step, queue: Step) -> Step:
     return lambda request: (table if request.service == "dynamodb" else queue)(request)
 
 
-@pytest.mark.parametrize(
-    ("received", "longest"), [(1, 30), (2, 60), (3, 120), (5, 480), (6, 900), (30, 900), (999, 900)]
-)
-def test_a_failed_message_waits_longer_each_time(
-    monkeypatch: pytest.MonkeyPatch, received: int, longest: int
-) -> None:
-    for choose, seconds in ((min, longest / 2), (max, longest)):
+def test_a_failed_message_waits_longer_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    longest = {1: 30, 2: 60, 3: 120, 5: 480, 6: 900, 30: 900, 999: 900}
+    records = [record({"event_id": str(each)}, str(each), each) for each in longest]
+    for choose, part in ((min, 0.5), (max, 1)):
         monkeypatch.setattr("random.uniform", lambda *ends, choose=choose: choose(ends))
         memory = Memory()
-        core = upsert(split(DOWN, memory), **MANAGED)
-        assert invoke(core, record(EXAMPLE, "m", received)) == {"m"}
-        assert memory.pauses == {"handle of m": seconds}
+        assert len(invoke(upsert(split(DOWN, memory), **MANAGED), *records)) == len(longest)
+        waits = {f"handle of {each}": part * seconds for each, seconds in longest.items()}
+        assert memory.pauses == waits
 
 
 def test_ten_messages_wait_by_one_call_and_none_that_was_stored_does() -> None:
@@ -44,59 +37,49 @@ def test_ten_messages_wait_by_one_call_and_none_that_was_stored_does() -> None:
     def answer(request: Request) -> Answer:
         return (DOWN if b'"odd' in request.body else memory)(request)
 
-    ids = [f"{'odd' if number % 2 else 'even'}-{number}" for number in range(42)]
-    odd = {each for each in ids if each.startswith("odd")}
+    ids = [f"{kind}-{number}" for number in range(21) for kind in ("odd", "even")]
     failed = invoke(upsert(answer, **MANAGED), *(record({"event_id": each}, each) for each in ids))
-    assert failed == odd
-    assert memory.pauses.keys() == {f"handle of {each}" for each in odd}
+    assert failed == {f"odd-{number}" for number in range(21)}
+    assert memory.pauses.keys() == {f"handle of {each}" for each in failed}
     assert memory.requests.count("ChangeMessageVisibilityBatch") == 3
 
 
+OTHERWISE = "another message than it was sent"
+CONFIRMED = ok({"Successful": [{"Id": each} for each in "012"], "MD5OfMessageBody": BROKEN_MD5})
+ODD = [{"Id": each, "Code": "InternalError"} for each in "12"]
+
+
 @pytest.mark.parametrize(
-    ("reply", "said"),
+    ("reply", "waiting", "letter"),
     [
-        (OSError("late"), "no answer from SQS: late"),
-        (error("AccessDenied", 403), "AccessDenied"),
-        (Answer(200, b'{"Successful": [{"Id": "0"}]}', ""), "no request id"),
-        (Answer(202, b'{"Successful": [{"Id": "0"}]}', "id"), "status 202"),
+        (OSError("late"), ["no answer from SQS: late"], "no answer from SQS: late"),
+        (error("AccessDenied", 403), ["AccessDenied"], "AccessDenied"),
+        (CONFIRMED._replace(request_id=""), ["no request id"], "no request id"),
+        (CONFIRMED._replace(status=202), ["status 202"], "status 202"),
+        (CONFIRMED, [], OTHERWISE),
+        (
+            ok({"Failed": ODD, "MD5OfMessageBody": "0"}),
+            ["InternalError", "not confirmed"],
+            OTHERWISE,
+        ),
+        (ok([]), ["not confirmed"], OTHERWISE),
     ],
 )
-def test_what_sqs_does_not_confirm_changes_nothing(reply: Reply, said: str) -> None:
+def test_what_sqs_does_not_confirm_changes_nothing_and_is_told_once(
+    reply: Reply, waiting: list[str], letter: str
+) -> None:
     core = upsert(split(DOWN, replying(reply)), **MANAGED)
-    told = deliver(core, record(BROKEN, "rejected"), record(EXAMPLE, "failed"))
-    assert told.failed == {"rejected", "failed"}
-    assert [line["level"] for line in told.lines] == ["WARN", "WARN", "ERROR", "WARN"]
-    assert told.reasons[:3] == [f"{WAITING}: {said}", f"{COMING_AGAIN}: {said}", NO_NUMBER]
+    failing = (record({"event_id": each}, each) for each in "abc")
+    told = deliver(core, record(BROKEN, "rejected"), *failing)
+    assert told.failed == {"rejected", *"abc"}
+    troubles = [*(f"{WAITING}: {each}" for each in waiting), f"{COMING_AGAIN}: {letter}"]
+    assert told.reasons == [*troubles, NO_NUMBER, *["InternalServerError: because"] * 3]
+    levels = ["WARN"] * len(troubles)
+    assert [line["level"] for line in told.lines] == [*levels, "ERROR", *["WARN"] * 3]
 
 
-def test_pauses_that_were_refused_are_told_once_each() -> None:
-    codes = iter(["ReceiptHandleIsInvalid", "InternalError"])
-
-    def refuse(request: Request) -> Answer:
-        ids = [entry["Id"] for entry in json.loads(request.body)["Entries"]]
-        refused = [{"Id": each, "Code": next(codes, "InternalError")} for each in ids[1:]]
-        return ok({"Successful": [], "Failed": refused})
-
-    records = [record({"event_id": f"e{i}"}, f"m{i}") for i in range(12)]
-    told = deliver(upsert(split(DOWN, refuse), **MANAGED), *records)
-    assert len(told.failed) == 12
-    causes = ("InternalError", "ReceiptHandleIsInvalid", "not confirmed")
-    assert told.reasons[:3] == [f"{WAITING}: {cause}" for cause in causes]
-    assert all("messageId" in line for line in told.lines[3:])
-
-
-@pytest.mark.parametrize(
-    "changed", [{"MD5OfMessageBody": "0"}, {"MD5OfMessageAttributes": None}, []]
-)
-def test_a_letter_that_sqs_has_otherwise_is_none(changed: Any) -> None:
-    memory = Memory()
-
-    def answer(request: Request) -> Answer:
-        return ok(changed and {**json.loads(memory(request).body), **changed})
-
-    told = deliver(upsert(answer, **MANAGED), record(BROKEN, "m"))
-    said = f"{COMING_AGAIN}: another message than it was sent"
-    assert (told.failed, told.reasons) == ({"m"}, [said, NO_NUMBER])
+def texts(values: dict[str, str]) -> dict[str, dict[str, str]]:
+    return {name: {"DataType": "String", "StringValue": each} for name, each in values.items()}
 
 
 def test_a_rejected_message_is_put_aside_as_it_was_sent_with_the_reason() -> None:
@@ -109,80 +92,63 @@ def test_a_rejected_message_is_put_aside_as_it_was_sent_with_the_reason() -> Non
     told = deliver(upsert(memory, **MANAGED), rejected, record(EXAMPLE))
     assert (told.failed, told.reasons) == (set(), [NO_NUMBER])
     assert told.counts == {"Written": 1, "Rejected": 1}
+    ours = {"reason": NO_NUMBER, "sourceMessageId": "m-1", "sentTimestamp": "1743296400000"}
     attributes = {
-        "trace": text("1-2"),
         "raw": {"DataType": "Binary.gz", "BinaryValue": "AAH/"},
         "Size": {"DataType": "Number", "StringValue": "17"},
-        "reason": text(NO_NUMBER),
-        "sourceMessageId": text("m-1"),
-        "sentTimestamp": text("1743296400000"),
+        **texts({"trace": "1-2", **ours}),
     }
     assert memory.letters == [{"body": BROKEN, "attributes": attributes}]
 
 
-REASON = "ValidationException: Item size has exceeded"
+REFUSED = {"event_id": "a", "poison": 1}
+OURS = {
+    "reason": "ValidationException: Item size has exceeded",
+    "sourceMessageId": "m",
+    "sentTimestamp": "1743296400000",
+    "eventId": "a",
+}
+THEIRS = {"eventId": "theirs", "reason": "theirs"}
+FORM = (
+    'version has the form "??", 9 for a digit, a for a letter; send a JSON number or an RFC 3339'
+    " timestamp in UTC such as 2025-03-30T01:00:00.5Z"
+)
 NO_JSON = "body is not JSON: Expecting value: line 1 column 1 (char 0)"
 ROOM = 1_048_576 - len(f"reasonString{NO_JSON}")  # for a body beside its reason
-REFUSED = {"event_id": "a", "poison": 1}
-OURS = {"reason": REASON, "sourceMessageId": "m", "sentTimestamp": "1743296400000", "eventId": "a"}
+
+
+def without(*names: str) -> dict[str, str]:
+    return {name: each for name, each in OURS.items() if name not in names}
+
+
+def beside(theirs: dict[str, str], body: object = REFUSED) -> dict[str, Any]:
+    """Make a record with attributes of its producer."""
+    given = {name: {"stringValue": each, "dataType": "String"} for name, each in theirs.items()}
+    return {**record(body, "m"), "messageAttributes": given}
 
 
 @pytest.mark.parametrize(
-    ("body", "more", "left_out", "changed"),
+    ("rejected", "told"),
     [
-        (REFUSED, {}, [], {}),
-        (REFUSED, {"attributes": {}}, ["sentTimestamp"], {}),
-        (REFUSED | {"event_id": "a\x00b"}, {}, ["eventId"], {}),
-        (REFUSED | {"event_id": "a\tb🎉"}, {}, [], {"eventId": "a\tb🎉"}),
-        (
-            {"event_id": "a", "version": "\x00\ufffe"},
-            {},
-            [],
-            {
-                "reason": 'version has the form "??", 9 for a digit, a for a letter; send a JSON'
-                " number or an RFC 3339 timestamp in UTC such as 2025-03-30T01:00:00.5Z"
-            },
+        (record(REFUSED, "m"), OURS),
+        (record(REFUSED, "m") | {"attributes": {}}, without("sentTimestamp")),
+        (record(REFUSED | {"event_id": "a\x00b"}, "m"), without("eventId")),
+        (record(REFUSED | {"event_id": "a\tb🎉"}, "m"), OURS | {"eventId": "a\tb🎉"}),
+        (record({"event_id": "a", "version": "\x00\ufffe"}, "m"), OURS | {"reason": FORM}),
+        (record("x" * 1_048_576, "m"), {}),
+        (record("x" * ROOM, "m"), {"reason": NO_JSON}),
+        (record("x" * (ROOM + 1), "m"), without("reason", "eventId")),
+        (beside(THEIRS, BROKEN), OURS | THEIRS | {"reason": NO_NUMBER}),
+        *(
+            (beside(theirs), dict([*theirs.items(), *OURS.items()][:10]))
+            for theirs in ({f"a{place}": "x" for place in range(many)} for many in (7, 8, 9, 10))
         ),
-        ("x" * 1_048_576, {}, [*OURS], {}),
-        ("x" * ROOM, {}, [*OURS][1:], {"reason": NO_JSON}),
-        ("x" * (ROOM + 1), {}, ["reason", "eventId"], {}),
-    ],
-    ids=[
-        "whole",
-        "not sent when",
-        "NUL",
-        "tab",
-        "in the reason",
-        "full",
-        "just room",
-        "a byte more",
     ],
 )
-def test_a_letter_tells_of_its_message_what_it_can(
-    body: object, more: dict[str, Any], left_out: list[str], changed: dict[str, str]
-) -> None:
+def test_a_letter_tells_what_it_can(rejected: dict[str, Any], told: dict[str, str]) -> None:
     memory = Memory()
-    assert invoke(upsert(memory, **MANAGED, **NEWEST), record(body, "m") | more) == set()
-    told = {name: each for name, each in (OURS | changed).items() if name not in left_out}
-    assert memory.letters[0]["attributes"] == {name: text(each) for name, each in told.items()}
-
-
-@pytest.mark.parametrize("names", [[f"a{i}" for i in range(n)] for n in (7, 8, 9, 10)])
-def test_what_does_not_fit_beside_the_producers_attributes_is_left_out(names: list[str]) -> None:
-    memory, rejected = Memory(), record(REFUSED, "m")
-    theirs = {"stringValue": "x", "dataType": "String"}
-    rejected["messageAttributes"] = dict.fromkeys(names, theirs)
-    assert invoke(upsert(memory, **MANAGED), rejected) == set()
-    assert list(memory.letters[0]["attributes"]) == [*names, *OURS][:10]
-
-
-def test_a_producers_attribute_of_our_name_stays_where_ours_is_left_out() -> None:
-    memory, rejected = Memory(), record(BROKEN, "m")
-    theirs = {"stringValue": "theirs", "dataType": "String"}
-    rejected["messageAttributes"] = {"eventId": theirs, "reason": theirs}
-    assert invoke(upsert(memory, **MANAGED), rejected) == set()
-    attributes = memory.letters[0]["attributes"]
-    assert (attributes["eventId"], attributes["reason"]) == (text("theirs"), text(NO_NUMBER))
+    assert invoke(upsert(memory, **MANAGED, **NEWEST), rejected) == set()
+    assert memory.letters[0]["attributes"] == texts(told)
 
 
 def test_a_message_without_a_body_or_a_receive_count_is_reported_as_before() -> None:
@@ -193,23 +159,9 @@ def test_a_message_without_a_body_or_a_receive_count_is_reported_as_before() -> 
     assert 15 <= memory.pauses["handle of n"] <= 30
 
 
-def test_an_unusable_table_puts_nothing_aside() -> None:
-    memory = Memory()
-    message = "Type mismatch for key event_id expected: N actual: S"
-
-    def answer(request: Request) -> Answer:
-        return error("ValidationException", message=f"{message} {len(request.body)}")
-
-    records = [record({"event_id": f"e{10**i}"}, f"m{i}") for i in range(20)]
-    told = deliver(upsert(split(answer, memory), **MANAGED), *records)
-    assert (len(told.failed), memory.letters) == (20, [])
-    (line,) = told.lines
-    assert (line["outcome"], line["messages"]) == ("failed", 20)
-    assert message in line["reason"]
-
-
-@pytest.mark.parametrize("url", [{}, {"QUEUE_URL": "x"}, {"DEAD_LETTER_QUEUE_URL": "x"}])
-def test_without_managed_retries_sqs_is_never_asked(url: dict[str, str]) -> None:
-    memory = Memory()
-    assert invoke(upsert(memory, **url), record(BROKEN, "m"), record(EXAMPLE)) == {"m"}
-    assert memory.requests == ["PutItem"]
+def test_without_managed_retries_sqs_is_never_asked() -> None:
+    half: list[dict[str, str]] = [{}, {"QUEUE_URL": "x"}, {"DEAD_LETTER_QUEUE_URL": "x"}]
+    for urls in half:
+        memory = Memory()
+        assert invoke(upsert(memory, **urls), record(BROKEN, "m"), record(EXAMPLE)) == {"m"}
+        assert memory.requests == ["PutItem"]

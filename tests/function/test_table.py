@@ -7,18 +7,10 @@ import botocore.session
 import pytest
 from botocore.retries import standard
 
-from function.request import Answer
-from tests.function.batches import (
-    EXAMPLE,
-    EXAMPLE_ITEM,
-    FIRST,
-    NEWEST,
-    READ,
-    deliver,
-    invoke,
-    record,
-)
+from function.request import Answer, Request
+from tests.function.batches import EXAMPLE, FIRST, NEWEST, READ, deliver, record
 from tests.function.memory import SUPERSEDED, Driver, Memory, Reply, error, ok, replying, upsert
+from tools.event import from_item
 
 OK = ok({})
 WRITTEN = "Written", ""
@@ -44,52 +36,48 @@ def test_each_write_is_a_request_of_its_own() -> None:
     driver = Driver(replying(OK))
     assert write(driver) == write(driver) == WRITTEN
     request, other = driver.begun
-    assert json.loads(request.body) == {"TableName": "events", "Item": EXAMPLE_ITEM}
-    assert request._replace(body=b"") == (
-        *("dynamodb", "DynamoDB_20120810.PutItem", b"", request.invocation_id, 4_000_000, 1, False),
-    )
+    body = json.loads(request.body)
+    assert (body["TableName"], from_item(body["Item"]), len(body)) == ("events", EXAMPLE, 2)
+    put = Request("dynamodb", "DynamoDB_20120810.PutItem", request.body, request.invocation_id)
+    assert request == put._replace(most_bytes=4_000_000)
     assert len(request.invocation_id) == 32
     assert request.invocation_id != other.invocation_id
 
 
-def refused(message: str) -> Answer:
+def fault(message: str) -> Answer:
     return error("ValidationException", message=message)
 
 
 # As DynamoDB words them; some differ in case between its own pages and its answers.
+INVALID = "One or more parameter values were invalid:"
 ITEM_FAULTS = [
     "Item size has exceeded the maximum allowed size",
     "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels",
-    "One or more parameter values were invalid: Empty attribute name",
-    "One or more parameter values were invalid: An Attribute name must not be empty",
-    "One or more parameter values were invalid: Size of hashkey has exceeded the maximum size",
-    "One or more parameter values are not valid. The AttributeValue for a key attribute cannot "
-    "contain an empty string value. Key: event_id",
+    f"{INVALID} Empty attribute name",
+    f"{INVALID} An Attribute name must not be empty",
+    f"{INVALID} Size of hashkey has exceeded the maximum size",
+    "The AttributeValue for a key attribute cannot contain an empty string value. Key: event_id",
     "Number overflow. Attempting to store a number with magnitude larger than supported range",
     "Attempting to store more than 38 significant digits in a Number",
 ]
-KEY_FAULTS = [
-    "One or more parameter values were invalid: Type mismatch for key event_id expected: N "
-    "actual: S",
-    "One or more parameter values were invalid: Missing the key id in the item",
+NO_KEYS = [
+    f"{INVALID} Type mismatch for key event_id expected: N actual: S",
+    f"{INVALID} Missing the key id in the item",
     "The provided key element does not match the schema",
 ]
 OTHER_FAULTS = [
-    "One or more parameter values were invalid: Type mismatch for Index Key status Expected: N "
-    "Actual: S IndexName: by-status",
+    f"{INVALID} Type mismatch for Index Key status Expected: N Actual: S IndexName: by-status",
     "Invalid ConditionExpression: Expression size has exceeded the maximum allowed size",
     "ExpressionAttributeNames contains invalid key",
     "something new",
 ]
-OTHER_ERRORS = "SerializationException ExpiredTokenException NeverHeardOf"
+CREDENTIALS = "UnrecognizedClient InvalidSignature IncompleteSignature MissingAuthenticationToken"
 FIXES = {
     "AccessDeniedException": "allow the function's role dynamodb:PutItem on the table, and its key",
     "ResourceNotFoundException": "create the table, or point TABLE_NAME and the region at it",
-    "UnrecognizedClientException": "give the function valid credentials",
-    "InvalidSignatureException": "give the function valid credentials",
-    "IncompleteSignatureException": "give the function valid credentials",
-    "MissingAuthenticationTokenException": "give the function valid credentials",
+    **{f"{each}Exception": "give the function valid credentials" for each in CREDENTIALS.split()},
 }
+CONDITION = "ConditionalCheckFailedException"
 KEY_FIX = "give the table the key that KEY_ATTRIBUTE names, of type S"
 
 
@@ -97,45 +85,28 @@ KEY_FIX = "give the table the key that KEY_ATTRIBUTE names, of type S"
     ("answer", "outcome", "reason"),
     [
         (SUPERSEDED, "Superseded", ""),
-        *((refused(each), "Rejected", f"ValidationException: {each}") for each in ITEM_FAULTS),
-        (
-            Answer(400, b'{"__type": "ValidationException", "Message": "Item size"}', "id"),
-            "Rejected",
-            "ValidationException: Item size",
-        ),
+        *((fault(each), "Rejected", f"ValidationException: {each}") for each in ITEM_FAULTS),
         *((error(code), "Unusable", f"{code}: because; {fix}") for code, fix in FIXES.items()),
-        *(
-            (refused(each), "Unusable", f"ValidationException: {each}; {KEY_FIX}")
-            for each in KEY_FAULTS
-        ),
-        *((refused(each), "Failed", f"ValidationException: {each}") for each in OTHER_FAULTS),
-        *((error(each), "Failed", f"{each}: because") for each in OTHER_ERRORS.split()),
-        (
-            error("ConditionalCheckFailedException", status=409),
-            "Failed",
-            "ConditionalCheckFailedException: because",
-        ),
-        (Answer(413, b"\xff[1]"), "Failed", "413: \ufffd[1]"),
-        (Answer(404, b"{}", "id"), "Failed", "404: {}"),
-        (Answer(307, b"", "id"), "Failed", "307: "),
-        (Answer(204, b"{}", "id"), "Failed", "204: {}"),
+        *((fault(each), "Unusable", f"ValidationException: {each}; {KEY_FIX}") for each in NO_KEYS),
+        *((fault(each), "Failed", f"ValidationException: {each}") for each in OTHER_FAULTS),
+        *((error(each), "Failed", f"{each}: because") for each in ("ExpiredTokenException", "New")),
+        (error(CONDITION, 409), "Failed", f"{CONDITION}: because"),
+        (Answer(400, b'{"__type": "Odd", "Message": "why"}', "id"), "Failed", "Odd: why"),
         (Answer(400, b'{"__type": 7, "message": {}}', "id"), "Failed", "7: {}"),
+        (Answer(413, b"\xff[1]"), "Failed", "413: \ufffd[1]"),
+        *((Answer(status, b"{}", "id"), "Failed", f"{status}: {{}}") for status in (404, 307, 204)),
         (error("Odd", message="item size" * 99), "Failed", f"Odd: {'item size' * 99}"[:300]),
     ],
 )
-def test_what_would_come_again_is_not_tried_again(
-    answer: Answer, outcome: str, reason: str
-) -> None:
+def test_what_would_come_again_is_tried_once(answer: Answer, outcome: str, reason: str) -> None:
     assert written(answer, OK) == (outcome, reason, 1)
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        OK._replace(request_id=""),
-        OK._replace(is_checked=False),
-        SUPERSEDED._replace(request_id=""),
-        SUPERSEDED._replace(is_checked=False),
+        *(each._replace(request_id="") for each in (OK, SUPERSEDED)),
+        *(each._replace(is_checked=False) for each in (OK, SUPERSEDED)),
         *(OK._replace(body=each) for each in (b"", b"<html>", b"[]", b"null", b"\xff{}")),
         OK._replace(body=b"[" * 60_000),
     ],
@@ -148,11 +119,8 @@ def test_nothing_is_acknowledged_that_dynamodb_did_not_say(answer: Answer) -> No
 # What botocore tries again, and how long it waits at most.
 CHECKED: Any = (standard.ThrottledRetryableChecker, standard.TransientRetryableChecker)
 MODEL = botocore.session.get_session().get_service_model("dynamodb")
-MODELED = {
-    shape.name
-    for shape in MODEL.operation_model("PutItem").error_shapes
-    if "retryable" in shape.metadata
-}
+PUT = MODEL.operation_model("PutItem")
+MODELED = {shape.name for shape in PUT.error_shapes if "retryable" in shape.metadata}
 THROTTLED_CODES = set(CHECKED[0]._THROTTLED_ERROR_CODES)
 TRANSIENT_CODES = {*CHECKED[1]._TRANSIENT_ERROR_CODES, *MODELED} - THROTTLED_CODES
 STATUSES = set(CHECKED[1]._TRANSIENT_STATUS_CODES)
@@ -177,6 +145,11 @@ def test_nothing_else_is_tried_again() -> None:
         *((error(code), f"{code}: because", TRANSIENT) for code in sorted(TRANSIENT_CODES)),
         *((Answer(status, b"oh"), f"{status}: oh", TRANSIENT) for status in sorted(STATUSES)),
         (error("ThrottlingException", 503), "ThrottlingException: because", THROTTLED),
+        (
+            error("ThrottlingException", ThrottlingReasons=[{"reason": "HotKey", "resource": "x"}]),
+            "ThrottlingException: because, HotKey",
+            THROTTLED,
+        ),
         (OSError("none"), "no answer from DynamoDB: none", TRANSIENT),
         (OSError("x" * 999), f"no answer from DynamoDB: {'x' * 275}", TRANSIENT),
     ],
@@ -188,60 +161,34 @@ def test_what_passes_is_tried_three_times_with_full_jitter(
     driver = Driver(replying(reply))
     assert write(driver) == ("Failed", reason)
     assert driver.pauses == [0.25 * longest, 0.5 * longest]
-    first, *_ = driver.begun
-    is_fresh = isinstance(reply, Exception)
+    first, is_fresh = driver.begun[0], isinstance(reply, Exception)
     again = [first._replace(attempt=each, is_fresh=is_fresh) for each in (2, 3)]
     assert driver.begun == [first, *again]
     # When time is up, the reason of the last attempt stands.
     assert write(Driver(replying(reply, OK), requests=1)) == ("Failed", reason)
 
 
-def test_what_has_passed_is_written() -> None:
-    driver = Driver(replying(error("ThrottlingException"), OSError("gone"), OK))
-    assert write(driver) == WRITTEN
-    assert [request.is_fresh for request in driver.begun] == [False, False, True]
+def test_an_expired_signature_is_signed_anew_before_credentials_are_blamed() -> None:
+    for message in ("Signature expired: 1 is now earlier", "Signature not yet current"):
+        expired = error("InvalidSignatureException", message=message)
+        reason = f"InvalidSignatureException: {message}; give the function valid credentials"
+        assert written(expired, OK) == (*WRITTEN, 2)
+        assert written(expired) == ("Unusable", reason, 3)
 
 
-def test_a_throttled_write_says_what_throttled_it() -> None:
-    reasons = [{"reason": "TableWriteKeyRangeThroughputExceeded", "resource": "arn:aws:..."}]
-    said = "ThrottlingException: because, TableWriteKeyRangeThroughputExceeded"
-    assert written(error("ThrottlingException", ThrottlingReasons=reasons)) == ("Failed", said, 3)
-
-
-@pytest.mark.parametrize(
-    "message", ["Signature expired: 1 is now earlier", "Signature not yet current"]
-)
-def test_an_expired_signature_is_signed_anew_before_credentials_are_blamed(message: str) -> None:
-    expired = error("InvalidSignatureException", message=message)
-    assert written(expired, OK) == (*WRITTEN, 2)
-    driver = Driver(replying(expired))
-    told = deliver(upsert(driver), *(record({"event_id": str(each)}) for each in range(9)))
-    reason = f"InvalidSignatureException: {message}; give the function valid credentials"
-    assert (told.reasons[0], told.counts) == (reason, {"Failed": 9})
-    assert driver.begun[-1].attempt == 3
-
-
-def test_append_only_judges_by_the_item_that_stands_and_fails_without_it() -> None:
-    stands = {**EXAMPLE_ITEM, "user_id": {"N": "4.2E1"}}
-    conflict = "another event is stored under its id, and the table is append-only"
-    without = "ConditionalCheckFailedException without the item that is stored"
-    for standing, result in (
-        (stands, ("Superseded", "")),
-        ({**stands, "user_id": {"N": "43"}}, ("Rejected", conflict)),
-        (None, ("Failed", without)),
-    ):
-        driver = Driver(replying(error("ConditionalCheckFailedException", Item=standing)))
-        assert write(driver, **FIRST) == result
+def test_append_only_fails_without_the_item_that_stands() -> None:
+    reason = f"{CONDITION} without the item that is stored"
+    assert write(Driver(replying(SUPERSEDED)), **FIRST) == ("Failed", reason)
 
 
 def states(*versions: int) -> list[dict[str, Any]]:
-    return [record({"event_id": f"e{i}", "version": v}, f"m{i}") for i, v in enumerate(versions)]
+    return [record({"event_id": f"e{i}", "version": v}) for i, v in enumerate(versions)]
 
 
 def test_a_read_asks_for_a_hundred_ids_at_most_and_only_for_those_with_a_version() -> None:
     memory = Memory()
-    unversioned = record({"event_id": "none"})
-    assert invoke(upsert(memory, **NEWEST, **READ), unversioned, *states(*range(200))) == set()
+    records = record({"event_id": "none"}), *states(*range(200))
+    assert deliver(upsert(memory, **NEWEST, **READ), *records).counts["Written"] == 201
     assert memory.requests.count("BatchGetItem") == 2
     assert memory.requests.count("PutItem") == 201
 
@@ -270,8 +217,8 @@ def test_whatever_a_read_does_not_tell_is_written(reply: Reply) -> None:
     assert asked == [("BatchGetItem", 32_000_000), ("PutItem", 4_000_000)]
 
 
-@pytest.mark.parametrize("more", [{}, FIRST])
-def test_a_read_is_no_precondition(more: dict[str, str]) -> None:
-    memory = Memory()
-    assert invoke(upsert(memory, **READ, **more), *states(1)) == set()
-    assert memory.requests == ["PutItem"]
+def test_without_versions_nothing_is_read() -> None:
+    for more in ({}, FIRST):
+        memory = Memory()
+        assert deliver(upsert(memory, **READ, **more), *states(1)).counts == {"Written": 1}
+        assert memory.requests == ["PutItem"]

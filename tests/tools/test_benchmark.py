@@ -12,16 +12,9 @@ from typing import Any
 import pytest
 
 from tools.bench.handler import VARIANTS, Plan, main
-from tools.bench.measure import (
-    BenchmarkError,
-    cpu_quota,
-    difference,
-    run,
-    state,
-)
+from tools.bench.measure import BenchmarkError, cpu_quota, difference, run, state
 from tools.bench.stub import HOST, running_stub
 from tools.bench.variants import Handler, client_loop
-from tools.console import short
 
 HERE = "tests.tools.test_benchmark"
 LOOP = "tools.bench.variants:client_loop"
@@ -112,41 +105,37 @@ def printed() -> str:
     return out.getvalue()
 
 
+def _zeroed(figures: Any) -> Any:
+    """Return the shape of some figures: 0 for each."""
+    if not isinstance(figures, dict):
+        return 0
+    return {name: _zeroed(each) for name, each in figures.items()}
+
+
 def test_json_has_the_documented_shape(printed: str) -> None:
     figures = json.loads(printed)
-    assert figures["latency_ms"] == 0
-    assert figures["round_trip_ms"] > 0
-    assert list(figures["variants"]) == list(PLAN.variants)
-    for row in figures["variants"].values():
-        assert row["wall_ratio"].keys() == row["cpu_ratio"].keys() == {"2"}
-        assert row["wall_ms"].keys() == row["cpu_ms_per_event"].keys() == {"2"}
-        assert row["first_write_ms"] > 0
-    assert figures["variants"]["client_loop"]["wall_ratio"] == {"2": 1.0}
-    assert figures["floor_ratio"].keys() == {"2"}
-    assert figures["limited"].keys() == {"1024"}
-    limited = figures["limited"]["1024"]
-    assert {name: row.keys() for name, row in limited.items()} == {
-        name: {"wall_ratio", "wall_ms"} for name in ("handler", "client_loop")
+    row = {
+        **{key: {"2": 0} for key in ("wall_ratio", "cpu_ratio", "wall_ms", "cpu_ms_per_event")},
+        "first_write_ms": 0,
     }
-    assert limited["client_loop"]["wall_ratio"] == 1.0
-    assert figures["first_large_ms"].keys() == {"handler", "client_loop"}
-    assert figures["runtime"].keys() == {"init_ms", "trivial_init_ms", "warm_ms"}
+    limited, memory = {"wall_ratio": 0, "wall_ms": 0}, {"wall_ms": 0, "usd_per_million": 0}
+    names = ("handler", "client_loop")
+    environment = ("python", "boto3", "cpus", "system", "machine", "cpu_quota")
+    assert _zeroed(figures) == {
+        "latency_ms": 0,
+        "round_trip_ms": 0,
+        "floor_ratio": {"2": 0},
+        "variants": dict.fromkeys(names, row),
+        "limited": {"1024": dict.fromkeys(names, limited)},
+        "memory": dict.fromkeys(("1024", "1025"), memory),
+        "first_large_ms": dict.fromkeys(names, 0),
+        "runtime": dict.fromkeys(("init_ms", "trivial_init_ms", "warm_ms"), 0),
+        "debounce": {"90": dict.fromkeys(names, 0)},
+        "environment": dict.fromkeys(environment, 0),
+    }
+    assert figures["variants"]["client_loop"]["wall_ratio"] == {"2": 1.0}
     assert 0 < figures["runtime"]["warm_ms"] < figures["runtime"]["init_ms"]
-    assert figures["memory"].keys() == {"1024", "1025"}
-    assert figures["memory"]["1024"].keys() == {"wall_ms", "usd_per_million"}
     assert figures["debounce"] == {"90": {"handler": 0.1, "client_loop": 1.0}}
-    assert figures["environment"]["cpu_quota"] is False
-
-
-def test_people_get_a_row_for_each_variant_and_the_other_figures_by_name(
-    printed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("tools.bench.handler.benchmark", lambda *_: json.loads(printed))
-    assert main([], PLAN) == 0
-    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    first_write = short(json.loads(printed)["variants"]["client_loop"]["first_write_ms"])
-    assert ["client_loop", "1", "1", first_write] in rows
-    assert ["debounce:", '{"90":', '{"handler":', "0.1,", '"client_loop":', "1.0}}"] in rows
 
 
 def test_a_variant_that_fails_ends_the_benchmark_and_is_named(

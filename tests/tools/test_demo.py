@@ -14,19 +14,13 @@ from tools.stacks import load_stack
 SENT = [*groups(), bursts()]
 
 
-@pytest.fixture(autouse=True)
-def _proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Name a proxy that is none: nothing here goes through it."""
-    for name in ("HTTP_PROXY", "http_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-
-
 def test_every_promise_holds_and_is_shown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Whatever the stack's file says of the key and the version."""
     other = load_stack("local").with_config({"versionAttribute": "", "keyAttribute": "order.id"})
     monkeypatch.setattr(demo, "load_stack", lambda _: other)
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # nothing here goes through it
     assert demo.demo() == 0
     shown = capsys.readouterr().out
     legends, promises = 2, 5
@@ -47,15 +41,6 @@ def test_without_the_version_guard_the_demo_fails(
     assert "✓ Each of the 221 events was acknowledged" in shown
 
 
-def _ended() -> dict[str, Any]:
-    """Return what is found where all is well."""
-    return {
-        "stored": {each["event_id"]: dict(each) for group in SENT for each in group.remains},
-        "dead": [DeadLetter("m", body, 0, "its reason", "a", "r") for body in BROKEN.values()],
-        "counts": {"Written": 50, "Superseded": 100, "Coalesced": 71},
-    }
-
-
 @pytest.mark.parametrize(
     ("found", "change", "unkept"),
     [
@@ -74,7 +59,11 @@ def _ended() -> dict[str, Any]:
 def test_each_promise_is_checked(
     found: str, change: Callable[[Any], object], unkept: str | None
 ) -> None:
-    ended = _ended()
+    ended: dict[str, Any] = {  # where all is well
+        "stored": {each["event_id"]: dict(each) for group in SENT for each in group.remains},
+        "dead": [DeadLetter("m", body, 0, "its reason", "a", "r") for body in BROKEN.values()],
+        "counts": {"Written": 50, "Superseded": 100, "Coalesced": 71},
+    }
     change(ended[found])
     promises = demo.check(SENT, **ended)
     assert [text for text, kept in promises.items() if not kept] == [
@@ -93,9 +82,5 @@ def test_what_must_remain_is_what_the_model_says(key: str, attribute: str) -> No
         assert expected(sent, "newest", attribute, key) == {remains[key]: remains}
         assert remains[key].startswith("run-")
     assert len({group.remains[0][key] for group in made}) == len(made)
-
-
-def test_the_bursts_end_at_the_newest_of_each_cart() -> None:
-    assert expected(bursts().first, "newest") == {
-        each["event_id"]: each for each in bursts().remains
-    }
+    carts = {each["event_id"]: each for each in bursts().remains}
+    assert expected(bursts().first, "newest") == carts

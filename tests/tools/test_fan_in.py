@@ -1,7 +1,6 @@
-"""What stands around the table: topics and rules that send, a stream of changes, an expiry."""
+"""What stands around the table: topics and rules that send, and a stream of changes."""
 
 import json
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -74,20 +73,10 @@ def _tens(events: Sequence[dict[str, Any]]) -> Iterator[list[str]]:
 @pytest.fixture(scope="module")
 def fanned_in() -> Iterator[_FannedIn]:
     stack = load_stack("local").with_config(
-        {
-            "topicArns": [*TOPICS.values()],
-            "ruleArns": [RULE],
-            "changeStream": True,
-            "expiryAttribute": "expires_at",
-        }
+        {"topicArns": [*TOPICS.values()], "ruleArns": [RULE], "changeStream": True}
     )
     with Emulator(region=stack.region) as aws:
         outputs = deploy(aws, patient(make_template(stack)))
-        # The embedded AWS's CloudFormation leaves the expiry out.
-        expiry = {"Enabled": True, "AttributeName": "expires_at"}
-        aws.client("dynamodb").update_time_to_live(
-            TableName=outputs["tableName"], TimeToLiveSpecification=expiry
-        )
         sns, events = aws.client("sns"), aws.client("events")
         for topic, raw in (("events", "true"), ("wrapping", "false")):
             sns.subscribe(
@@ -150,8 +139,3 @@ def test_the_stream_has_one_record_for_each_change_of_state_and_none_for_others(
         ("INSERT", None, _image(middle)),
         ("MODIFY", _image(middle), _image(new)),
     ]
-
-
-def test_an_event_that_expires_is_stored_as_it_is(fanned_in: _FannedIn) -> None:
-    tombstone = _event("deleted", 9, deleted="yes", expires_at=int(time.time()) + 3600)
-    assert fanned_in.store(tombstone) == tombstone

@@ -1,16 +1,26 @@
 """`python -m tools load`: what it reads, sends and refuses, and how it ends."""
 
 import io
+import json
 import re
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.tools.conftest import REGION, MockedStack
+from tools import load as tools_load
 from tools.__main__ import main
-from tools.load import queue_client
+from tools.aws import client, emulator_session
+from tools.errors import ToolError
+from tools.event import MESSAGE_BYTES
+from tools.load import ATTEMPTS, batches, queue_client, send_messages
 
 EXACT = "12345678901234567890123456789012345.678"
 AGAIN = "At least 0 messages were sent. Send all of it again: what comes twice does no harm."
@@ -69,14 +79,15 @@ def test_a_file_is_sent(load: Loading, tmp_path: Path) -> None:
 
 
 def test_standard_input_is_sent_and_bad_lines_are_reported(load: Loading) -> None:
-    text = b'{"order_id":"1"}\r\n{"order_id":2}\n\n  \n{"order_id":"3"}\n{"order_id":"\xff"}'
-    status, _, err = load.piped(io.BytesIO(text))
+    text = b'{"order_id":"1"}\r\n{"order_id":2}\n\n  \n{"order_id":"3"}\n{"order_id":"\xff"}\n'
+    status, _, err = load.piped(io.BytesIO(text + b"{}\n" * 300))
     assert (status, err) == (
         1,
         [
             "line 2: order_id is not a string",
             "line 6: 'utf-8' codec can't decode byte 0xff in position 13: invalid start byte",
-            "error: 2 were refused, and not sent.",
+            *(f"line {number}: order_id is missing" for number in range(7, 25)),  # not more
+            "error: 302 were refused, and not sent.",
         ],
     )
     assert load.waiting() == ['{"order_id":"1"}', '{"order_id":"3"}']
@@ -92,13 +103,6 @@ def test_a_byte_order_mark_is_no_part_of_the_first_line(load: Loading) -> None:
 def test_utf_16_is_named(load: Loading, encoding: str) -> None:
     _, _, err = load.piped(io.BytesIO('{"order_id":"a"}\n'.encode(encoding)))
     assert err == [AGAIN, "error: The input is UTF-16: make it UTF-8 (iconv -f UTF-16 -t UTF-8)."]
-
-
-def test_of_many_bad_lines_the_first_are_shown(load: Loading) -> None:
-    assert load.piped(io.BytesIO(b"{}\n" * 300))[2] == [
-        *(f"line {number}: order_id is missing" for number in range(1, 21)),
-        "error: 300 were refused, and not sent.",
-    ]
 
 
 def test_a_table_is_read_in_its_own_region_and_sent_as_the_events_that_it_was_made_of(
@@ -135,11 +139,6 @@ def test_a_table_that_is_not_there_or_has_another_key_is_named(load: Loading) ->
     assert load.waiting() == []
 
 
-def test_a_missing_file_is_one_sentence(load: Loading) -> None:
-    words = "error: Invalid value for 'FILE|-': 'nowhere.jsonl': No such file or directory"
-    assert load("nowhere.jsonl") == (2, "", [words])
-
-
 def test_a_queue_that_is_not_there_ends_it_and_says_what_to_do(
     load: Loading, tmp_path: Path
 ) -> None:
@@ -162,18 +161,6 @@ def test_ctrl_c_says_what_to_do(load: Loading) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "reason"),
-    [
-        (["--queue-url", "https://x/1/q"], "name one of them: FILE, or --from-table TABLE"),
-        (["--queue-url", "https://x/1/q", "--from-table", "t", __file__], "name one of them"),
-    ],
-)
-def test_a_usage_error_names_the_value(arguments: list[str], reason: str, capsys: Captured) -> None:
-    assert main(["load", *arguments]) == 2
-    assert reason in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
     ("url", "region"),
     [
         ("https://sqs.us-east-1.amazonaws.com/123456789012/q", "us-east-1"),
@@ -184,3 +171,80 @@ def test_a_usage_error_names_the_value(arguments: list[str], reason: str, capsys
 )
 def test_the_region_is_the_queues(url: str, region: str) -> None:
     assert queue_client(url).meta.region_name == region
+
+
+class _Sqs:
+    """Answers SendMessageBatch: `fail` says how each message fares on its nth attempt."""
+
+    def __init__(self, fail: Callable[[str, int], bool]) -> None:
+        self.fail = fail
+        self.requests: list[list[str]] = []
+        self._lock = threading.Lock()
+
+    def __call__(self, params: dict[str, Any], **_: Any) -> Any:
+        bodies = {each["Id"]: each["MessageBody"] for each in json.loads(params["body"])["Entries"]}
+        with self._lock:
+            self.requests.append([*bodies.values()])
+            told = [
+                (each, self.fail(body, sum(body in one for one in self.requests)))
+                for each, body in bodies.items()
+            ]
+        busy = {"SenderFault": False, "Code": "InternalError", "Message": "busy"}
+        answer = {
+            "Successful": [{"Id": i, "MessageId": f"id {bodies[i]}"} for i, bad in told if not bad],
+            "Failed": [{"Id": i, **busy} for i, bad in told if bad],
+        }
+        return SimpleNamespace(status_code=200), {key: each for key, each in answer.items() if each}
+
+
+def _sent(sqs: Any, bodies: list[str]) -> list[str]:
+    session = emulator_session("us-east-1")
+    session.events.register("before-call.sqs.SendMessageBatch", sqs)
+    return [*send_messages(client(session, "sqs"), "https://sqs/1/q", bodies)]
+
+
+HALF = "é" * (MESSAGE_BYTES // 4)
+
+
+@pytest.fixture
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools_load, "FIRST_PAUSE_SECONDS", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("bodies", "sizes"),
+    [
+        ([], []),
+        (["x"] * 25, [10, 10, 5]),
+        ([HALF, HALF, "x", HALF], [2, 2]),
+        (["x" * MESSAGE_BYTES, "x"], [1, 1]),
+    ],
+)
+def test_a_request_has_at_most_ten_messages_and_one_mebibyte(
+    bodies: list[str], sizes: list[int]
+) -> None:
+    made = [*batches(bodies)]
+    assert [body for batch in made for body in batch] == bodies
+    assert [len(batch) for batch in made] == sizes
+
+
+@pytest.mark.usefixtures("_no_pause")
+def test_a_message_that_keeps_failing_is_sent_again_alone_and_ends_it_after_so_many_attempts() -> (
+    None
+):
+    sqs = _Sqs(lambda body, attempt: body == "c")
+    with pytest.raises(ToolError, match=r"^A message was not sent: busy \(InternalError\)\.$"):
+        _sent(sqs, ["a", "b", "c"])
+    assert sqs.requests == [["a", "b", "c"], *[["c"]] * (ATTEMPTS - 1)]
+    with pytest.raises(ToolError, match=r"^A message was not sent: SQS did not answer\.$"):
+        _sent(lambda **_: (SimpleNamespace(status_code=200), {}), ["a"])
+
+
+@pytest.mark.usefixtures("_no_pause")
+@settings(max_examples=10, deadline=None)  # each starts the threads
+@given(st.sets(st.integers(0, 1499), max_size=4))
+def test_each_message_is_sent_once_and_its_id_told_in_order(busy: set[int]) -> None:
+    sqs = _Sqs(lambda body, attempt: int(body) in busy and attempt == 1)
+    assert _sent(sqs, [*map(str, range(1500))]) == [f"id {number}" for number in range(1500)]
+    again = [body for request in sqs.requests for body in request]
+    assert sorted(map(int, again)) == sorted([*range(1500), *busy])

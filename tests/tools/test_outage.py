@@ -35,18 +35,18 @@ class _Alarms:
     def __init__(self, deployed: Deployed) -> None:
         self.deployed = deployed
         found = deployed.client("cloudwatch").describe_alarms()["MetricAlarms"]
-        self._alarms = {each["AlarmName"].partition("-")[2]: each for each in found}
+        self._alarms = {
+            each["AlarmName"].partition("-")[2]: each
+            for each in found
+            if each["Namespace"] == "EventState" or each["MetricName"] in ATTRIBUTES
+        }
 
     def reads(self) -> dict[str, int]:
         """Return the count that each alarm reads, of those that the embedded AWS can tell."""
         counts: Counter[str] = Counter()
         for line in self.deployed.log_lines():
             counts.update(outcomes(line))
-        return {
-            name: self._read(alarm, counts)
-            for name, alarm in self._alarms.items()
-            if alarm["Namespace"] == "EventState" or alarm["MetricName"] in ATTRIBUTES
-        }
+        return {name: self._read(alarm, counts) for name, alarm in self._alarms.items()}
 
     def above(self) -> set[str]:
         """Return the alarms whose threshold is reached."""

@@ -132,16 +132,3 @@ def test_others_dead_letters_are_not_looked_at_without_need(stack: MockedStack, 
     assert tell(acting, "{}")[0] == 1
     assert "GetQueueAttributes" in called
     assert "ReceiveMessage" not in called
-
-
-@pytest.mark.parametrize(
-    "body",
-    ["no json", "[]", '{"order_id":1}', '{"order_id":""}', '{"order_id":"\\ud800"}', "[" * 10_000],
-)
-def test_what_has_no_id_is_sent_all_the_same(
-    stack: MockedStack, tell: Tell, monkeypatch: pytest.MonkeyPatch, body: str
-) -> None:
-    monkeypatch.setattr(tools_send, "GRACE_SECONDS", -7.0)  # one look
-    sent: list[str] = []
-    assert tell(Acting(stack, lambda _, __, body: sent.append(body)), body)[0] == 1
-    assert sent == [body]

@@ -9,9 +9,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -69,22 +68,15 @@ def _end(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> None:
     assert (process.returncode, rest) == (0, "")
 
 
-def _processes(folder: Path) -> dict[int, str]:
-    """Return the processes that have `folder` for their temporary files: commands by id."""
-    found = {}
+def _left(folder: Path) -> dict[str, int]:
+    """Return the files in `folder`, and the ids of the processes that have it for theirs."""
+    found = dict.fromkeys((path.name for path in folder.iterdir()), 0)
     for process in Path("/proc").glob("[0-9]*"):
-        try:
+        with suppress(OSError):
             state = (process / "stat").read_text().rpartition(")")[2].split()[0]
             if state != "Z" and f"={folder}".encode() in (process / "environ").read_bytes():
-                found[int(process.name)] = (process / "cmdline").read_text().replace("\0", " ")
-        except OSError:
-            continue
+                found[(process / "cmdline").read_text().replace("\0", " ")] = int(process.name)
     return found
-
-
-def _left(folder: Path) -> list[str]:
-    """Return what is in `folder`, and the commands of its processes."""
-    return [*(path.name for path in folder.iterdir()), *_processes(folder).values()]
 
 
 def _soon_leaves_nothing(folder: Path) -> bool:
@@ -119,7 +111,7 @@ def test_it_prints_one_line_of_json_and_ctrl_c_leaves_nothing(tmp_path: Path) ->
             "region": "us-east-1",
         }
         _end(process, signal.SIGINT)
-        assert _left(tmp_path) == []
+        assert _left(tmp_path) == {}
 
 
 # Seconds from the start: from the first imports through the start of the embedded AWS and the
@@ -135,16 +127,15 @@ def test_killed_at_any_moment_it_leaves_nothing_and_no_traceback(
         folder = tmp_path / str(moment)
         folder.mkdir()
         with _up(folder) as process:
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(moment)
-            except subprocess.TimeoutExpired:
-                process.send_signal(ending)
+            process.send_signal(ending)
             _, said = process.communicate(timeout=20)
             # Negative: the signal came before Python, or while it imported the command itself.
             if process.returncode >= 0:
                 assert process.returncode in (0, 130), said
                 assert "Traceback" not in said
-                assert _left(folder) == []  # a clean stop leaves nothing, at once
+                assert _left(folder) == {}  # a clean stop leaves nothing, at once
         assert _soon_leaves_nothing(folder)
 
 
@@ -155,10 +146,9 @@ def test_ended_with_a_worker_it_leaves_nothing(
 ) -> None:
     with _up(tmp_path) as process:
         _start_a_worker(process, tmp_path)
-        if is_stopped:  # it heeds nothing but SIGKILL
-            for number, command in _processes(tmp_path).items():
-                if "_worker.py" in command:
-                    os.kill(number, signal.SIGSTOP)
+        for command, number in _left(tmp_path).items():
+            if is_stopped and "_worker.py" in command:  # it heeds nothing but SIGKILL
+                os.kill(number, signal.SIGSTOP)
         process.send_signal(ending)
     assert _soon_leaves_nothing(tmp_path)
 
@@ -196,15 +186,9 @@ def _obey_permissions() -> None:
     ctypes.CDLL(None).prctl(drop_capability, dac_override, 0, 0, 0)
 
 
-def _run(command: Sequence[str], folder: Path) -> "subprocess.CompletedProcess[str]":
-    asked: dict[str, Any] = {"capture_output": True, "text": True, "check": False}
-    return subprocess.run(command, cwd=folder, preexec_fn=_obey_permissions, **asked)
-
-
 def test_a_read_only_project_is_enough(tmp_path: Path) -> None:
     project, folder = tmp_path / "project", tmp_path / "folder"
     folder.mkdir()
-    project.mkdir()
     for name in ("infra", "function", "tools"):
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(PROJECT / name, project / name, ignore=ignore)
@@ -214,11 +198,10 @@ def test_a_read_only_project_is_enough(tmp_path: Path) -> None:
     for path in everything:
         path.chmod(0o555 if path.is_dir() else 0o444)
     try:
-        touched = _run([sys.executable, "-c", "open('new', 'w')"], project)
-        assert touched.returncode == 1, "the folder is not read-only"
         with _up(folder, project=project, before=_obey_permissions) as process:
             assert _ready(process)
             _end(process)
+        assert not [*project.rglob("__pycache__")], "the folder is not read-only"
     finally:
         for path in everything:
             path.chmod(0o755)
@@ -227,19 +210,28 @@ def test_a_read_only_project_is_enough(tmp_path: Path) -> None:
 def test_make_in_a_read_only_folder_says_so_and_clean_removes_what_was_made(
     tmp_path: Path,
 ) -> None:
+    def make(target: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            ["/usr/bin/env", "make", f"PYTHON={sys.executable}", target],
+            cwd=tmp_path,
+            preexec_fn=_obey_permissions,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
     for path in [PROJECT / "Makefile", *PROJECT.glob("requirements*")]:
         shutil.copy(path, tmp_path)
     given = {path.name for path in tmp_path.iterdir()}
-    make = ["/usr/bin/env", "make", f"PYTHON={sys.executable}"]
     tmp_path.chmod(0o555)
-    said = _run([*make, "demo"], tmp_path).stderr
+    said = make("demo").stderr
     tmp_path.chmod(0o755)
     assert said.startswith("error: .venv is set up in this folder, which you may not write to")
     assert "apt" not in said
 
     for name in (".venv", ".mypy_cache", ".ruff_cache", ".hypothesis", "__pycache__"):
         (tmp_path / name / "__pycache__").mkdir(parents=True)
-    assert _run([*make, "clean"], tmp_path).returncode == 0
+    assert make("clean").returncode == 0
     assert {path.name for path in tmp_path.iterdir()} == given
 
 
@@ -252,7 +244,7 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     assert (process.returncode, out) == (1, "")
     assert said.startswith("error: Nothing can be written: No usable temporary directory found in ")
     assert len(said.splitlines()) == 1
-    assert _left(tmp_path) == []
+    assert _left(tmp_path) == {}
 
 
 _ONLY_LOOPBACK = """
@@ -273,4 +265,4 @@ def test_it_needs_no_network_and_no_temporary_folder_of_its_callers(tmp_path: Pa
     with _up(tmp_path / "missing", command) as process:
         assert _ready(process)
         _end(process)
-    assert _left(tmp_path) == []
+    assert _left(tmp_path) == {}

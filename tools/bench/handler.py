@@ -1,9 +1,8 @@
 """The handler against its peers: time per batch, CPU per event, first write, writes per message.
 
-Every run is a fresh Python process with a clean environment that writes to a stub of DynamoDB's
-endpoint, over TLS and with a fixed latency. The variants take turns (A B C A B C ...), each ratio
-is to the client loop of the same round, and each figure is the median over the rounds. A run counts
-only if the endpoint received every event, unchanged.
+Every run is a fresh process that writes to a stub of DynamoDB's endpoint, over TLS and with a fixed
+latency. The variants take turns (A B C A B C ...), each ratio is to the client loop of the same
+round, and each figure is the median over the rounds.
 """
 
 import argparse
@@ -16,22 +15,13 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 from math import ceil
-from pathlib import Path
 from statistics import median
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from rich.console import Console
 
 from function.loop import AT_ONCE
-from tools.bench.measure import (
-    MEMORY_MB,
-    WARM_UP_EVENTS,
-    BenchmarkError,
-    Run,
-    cpu_quota,
-    run,
-    state,
-)
+from tools.bench.measure import MEMORY_MB, WARM_UP_EVENTS, BenchmarkError, cpu_quota, run, state
 from tools.bench.runtime import measure_runtime
 from tools.bench.stub import Stub, running_stub
 from tools.capacity import PRICES
@@ -54,10 +44,7 @@ class Plan(NamedTuple):
     repeated_percent: Sequence[int] = (0, 50, 90)
 
 
-FULL: Final = Plan()
-
-
-class Compared:
+class _Compared:
     """Runs of the variants, in turn, on batches of one size."""
 
     def __init__(
@@ -67,23 +54,22 @@ class Compared:
         size: tuple[int, int],
         stub: Stub,
         memory_mb: int = MEMORY_MB,
-        group: Path | None = None,
-        warm_up_events: int = WARM_UP_EVENTS,
+        **options: Any,
     ) -> None:
         rounds, count = size
         _say(f"{memory_mb} MB: {rounds} rounds of batches of {events}")
-        starts = range(1 + warm_up_events, 1 + warm_up_events + count * events, events)
+        first = 1 + options.get("warm_up_events", WARM_UP_EVENTS)
+        starts = range(first, first + count * events, events)
         batches = [[state(start + i) for i in range(events)] for start in starts]
-        self.runs: dict[str, list[Run]] = {name: [] for name in variants}
+        self.runs: dict[str, list[Any]] = {name: [] for name in variants}
         for name, build in [*variants.items()] * rounds:
-            self.runs[name].append(run(build, batches, stub, memory_mb, group, warm_up_events))
+            self.runs[name].append(run(build, batches, stub, memory_mb, **options))
 
     def median(self, name: str, figure: str) -> float:
-        """Return a figure's median over the rounds."""
         return float(median(getattr(each, figure) for each in self.runs[name]))
 
     def ratio(self, name: str, figure: str) -> float:
-        """Return the median of its ratios to the client loop of the same round."""
+        """To the client loop of the same round."""
         pairs = zip(self.runs[name], self.runs[BASELINE], strict=True)
         return float(median(getattr(one, figure) / getattr(base, figure) for one, base in pairs))
 
@@ -104,14 +90,12 @@ def benchmark(latency_ms: float, plan: Plan) -> dict[str, Any]:
     first event, the handler and one that does nothing, and a batch of 10 there;
     debounce: {percent of messages that repeat an id: {name: writes per message}};
     environment: what it ran on, and whether a share of a CPU could be set.
-
-    Raises BenchmarkError as `run` does.
     """
     pair = {name: plan.variants[name] for name in (SUBJECT, BASELINE)}
     report: dict[str, Any] = {"latency_ms": latency_ms, "limited": {}, "memory": {}, "debounce": {}}
     with running_stub(latency_ms) as stub:
         trip = report["round_trip_ms"] = stub.round_trip_ms()
-        sizes = {str(n): Compared(plan.variants, n, size, stub) for n, size in plan.sizes.items()}
+        sizes = {str(n): _Compared(plan.variants, n, size, stub) for n, size in plan.sizes.items()}
         report["variants"] = {
             name: {
                 "wall_ratio": {n: of.ratio(name, "wall_ms") for n, of in sizes.items()},
@@ -130,7 +114,7 @@ def benchmark(latency_ms: float, plan: Plan) -> dict[str, Any]:
         }
         for memory_mb in plan.limited_memory_mb:
             with cpu_quota(memory_mb) as group:
-                limited = Compared(pair, 10, plan.limited, stub, memory_mb, group)
+                limited = _Compared(pair, 10, plan.limited, stub, memory_mb, group=group)
             figures = {
                 name: {
                     "wall_ratio": limited.ratio(name, "wall_ms"),
@@ -145,8 +129,8 @@ def benchmark(latency_ms: float, plan: Plan) -> dict[str, Any]:
             if 256 <= memory_mb <= 1024:
                 report["limited"][str(memory_mb)] = figures
         with cpu_quota(MEMORY_MB) as group:
-            first = (plan.first_large, 1)
-            large = Compared(pair, 100, first, stub, MEMORY_MB, group, warm_up_events=0)
+            rounds = (plan.first_large, 1)
+            large = _Compared(pair, 100, rounds, stub, group=group, warm_up_events=0)
         report["first_large_ms"] = {name: large.median(name, "wall_ms") for name in pair}
         _say("AWS's runtime client")
         report["runtime"] = measure_runtime(stub, plan.first_large)
@@ -168,14 +152,12 @@ def benchmark(latency_ms: float, plan: Plan) -> dict[str, Any]:
     return report
 
 
-def main(arguments: Sequence[str] | None = None, plan: Plan = FULL) -> int:
+def main(arguments: Sequence[str] | None = None, plan: Plan | None = None) -> int:
     """Run the benchmark; 1 if a variant failed or wrote less than it was given."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench.handler", description=main.__doc__)
     parser.add_argument("--json", action="store_true", help="print every figure as JSON, too")
-    parser.add_argument(
-        "--latency-ms", type=float, default=5, help="the endpoint's latency (default: %(default)s)"
-    )
-    options = parser.parse_args(arguments)
+    parser.add_argument("--latency-ms", type=float, default=5, help="the endpoint's (%(default)s)")
+    options, plan = parser.parse_args(arguments), plan or Plan()
     if plan.variants.keys() & {*PEERS} and find_spec("aws_lambda_powertools") is None:
         _say("Not installed: aws_lambda_powertools. `make bench` installs and runs all.")
         return 1

@@ -73,10 +73,7 @@ def sqs_event(states: Sequence[State]) -> dict[str, Any]:
 
 
 def difference(sent: Sequence[State], puts: Sequence[State]) -> str:
-    """Say what is wrong with the table after these puts; empty when nothing is.
-
-    The table must hold the last state of each id, exactly as sent, and nothing else.
-    """
+    """Say what is wrong, if the puts do not end at the last state of each id, exactly as sent."""
     exact = decode(json.dumps(sent))
     expected, stored = ({s["event_id"]: s for s in states} for states in (exact, puts))
     ids = sorted(expected.keys() | stored.keys())
@@ -105,9 +102,9 @@ def environment(stub: Stub, memory_mb: int = MEMORY_MB) -> Mapping[str, str]:
 
 @contextmanager
 def cpu_quota(memory_mb: int, root: Path = Path("/sys/fs/cgroup")) -> Iterator[Path | None]:
-    """Make a control group with Lambda's share of a CPU; yield the file for its processes' ids.
+    """Make a control group with Lambda's share of a CPU, where the system allows it.
 
-    Yields None where the system does not allow it (no Linux, no root, no cpu controller).
+    Yields the file for its processes' ids, or None.
     """
     quota_us = PERIOD_US * memory_mb // MEMORY_MB_PER_CPU
     if (root / "cgroup.controllers").exists():  # version 2
@@ -139,9 +136,8 @@ def run(
 ) -> Run:
     """Run one variant in a fresh process on these batches, in the control group if there is one.
 
-    build: what makes the variant's handler, as module:function.
-
-    Raises BenchmarkError if it failed, or if the endpoint did not receive every event unchanged.
+    build: what makes its handler, as module:function. Raises BenchmarkError if it failed, or if the
+    endpoint did not receive every event unchanged.
     """
     everything = [[state(0)], [state(1 + i) for i in range(warm_up_events)], *batches]
     with subprocess.Popen(

@@ -85,17 +85,15 @@ class Stub:
         pipes: Any = process
         self._asks, self._tells = pipes.stdin, pipes.stdout
         self.port = int(self._tells.readline())
-        self.url = f"https://{HOST}:{self.port}"
-        """The endpoint for AWS_ENDPOINT_URL."""
+        self.url = f"https://{HOST}:{self.port}"  # for AWS_ENDPOINT_URL
+        # For AWS_CA_BUNDLE: what boto3 trusts by itself, as long to load, and the stub's own.
         self.ca_bundle = ca_bundle
-        """For AWS_CA_BUNDLE: what boto3 trusts by itself, as long to load, and the stub's own."""
 
     def take(self) -> list[dict[str, Any]]:
         """Return the requests since the last call, in order: DynamoDB's JSON plus `operation`."""
         self._asks.write(b"?")
         self._asks.flush()
-        taken: list[dict[str, Any]] = json.loads(self._tells.readline())
-        return taken
+        return list(json.loads(self._tells.readline()))
 
     def round_trip_ms(self, samples: int = 100) -> float:
         """Measure the median of one write on a bare socket: the floor of every variant."""

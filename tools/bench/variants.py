@@ -1,8 +1,8 @@
 """The handlers that are compared, and the process in which one of them runs.
 
-Each variant imports what it needs, builds its clients and returns a Lambda handler, as a Lambda
-execution environment does at its cold start. The peers are written as their own documentation shows
-them; all parse numbers exactly and answer with the partial batch response.
+Each variant imports what it needs, builds its clients and returns a Lambda handler, as at a cold
+start; what is imported here boto3 imports, too. The peers are written as their own documentation
+shows them; all parse numbers exactly and answer with the partial batch response.
 """
 
 import json
@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 THREADS = 10  # as many as boto3 keeps connections, if it is not told otherwise
+# What Lambda hands over beside the event, with the deadline out of reach.
 CONTEXT: Any = SimpleNamespace(
     function_name="EventUpsertLambda",
     function_version="$LATEST",
@@ -24,8 +25,6 @@ CONTEXT: Any = SimpleNamespace(
     aws_request_id="0b6e1c5c-7a0e-4f0a-9d54-1f2f3a4b5c6d",
     get_remaining_time_in_millis=lambda: 900_000,
 )
-"""What Lambda hands over beside the event, with the deadline out of reach."""
-
 Handler = Callable[[dict[str, Any], Any], Any]
 
 
@@ -121,11 +120,10 @@ def powertools_idempotency() -> Handler:
 
 
 def main() -> None:
-    """Run the variant that the argument names (module:function) on the batches that stdin holds.
+    """Run the variant that the argument names (module:function) on stdin's JSON array of batches.
 
-    stdin: a JSON array of SQS events: the first write, a warm-up, then the batches to measure.
-    stdout: {"first_write_ms", "wall_ms": [per batch], "cpu_ms": [per batch], "failures"}.
-    Only modules that boto3 imports too are imported here, so that no variant's import is hidden.
+    The first write, a warm-up, and those to measure: {"first_write_ms", "wall_ms": [per batch],
+    "cpu_ms": [per batch], "failures"} goes to stdout.
     """
     signal.alarm(600)  # were the parent killed, a client would retry without an endpoint for hours
     build = pkgutil.resolve_name(sys.argv[1])

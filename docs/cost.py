@@ -1,4 +1,4 @@
-"""`python -m tools.bench.cost`: what repeats cost with and without readBeforeWrite.
+"""`python -m docs.cost`: scaling.md's table of what repeats cost with and without readBeforeWrite.
 
 The function's own code stores events in a table of the embedded AWS, and its counts tell what it
 asked of the table.
