@@ -24,7 +24,6 @@ from tools.errors import ToolError
 from tools.stacks import PROJECT, load_stack
 
 STACK: Final = "local"
-CONFIGURED_ENDPOINT: Final = "http://127.0.0.1:4566"
 
 # What MiniStack answers otherwise than it was told, so that each `up` tells it again: it invents a
 # statistic beside an extended one, and keeps no metrics config.
@@ -91,43 +90,49 @@ class Engine:
         return Step(changes, error, time.monotonic() - began)
 
 
+def need(*programs: str) -> None:
+    """Raise ToolError if one of them is missing."""
+    for program in programs:
+        if shutil.which(program) is None:
+            raise ToolError(
+                f"{program} is not on PATH: https://www.pulumi.com/docs/install/ says how to "
+                "install the Pulumi CLI, https://nodejs.org/ has npm."
+            )
+
+
+def config_of_local(aws: Emulator) -> str:
+    """Return the file of the stack `local`, with this embedded AWS in it."""
+    text = (PROJECT / f"Pulumi.{STACK}.yaml").read_text("utf-8")
+    return text.replace("http://127.0.0.1:4566", aws.endpoint_url)
+
+
+def state_in(folder: Path) -> dict[str, str]:
+    """Return the environment in which Pulumi keeps its state in a folder."""
+    state = folder / "state"
+    state.mkdir(exist_ok=True)
+    return {"PULUMI_BACKEND_URL": state.as_uri(), "PULUMI_CONFIG_PASSPHRASE": "none"}
+
+
 @contextmanager
 def engine() -> Iterator[Engine]:
     """Make the stack `local` for an embedded AWS of its own; afterwards nothing is left of either.
 
-    Raises:
-        ToolError: the Pulumi CLI is missing.
-
+    Raises ToolError: the Pulumi CLI is missing.
     """
-    if shutil.which("pulumi") is None:
-        raise ToolError(
-            "The Pulumi CLI is not installed: https://www.pulumi.com/docs/install/ says how."
-        )
+    need("pulumi")
     with tempfile.TemporaryDirectory() as folder, Emulator() as aws:
-        project, state = Path(folder, "project"), Path(folder, "state")
-        state.mkdir()
+        project = Path(folder, "project")
         # The engine reads the function's files, and writes into the stack's, where it runs.
         shutil.copytree(PROJECT / "function", project / "function")
         shutil.copy(PROJECT / "Pulumi.yaml", project)
-        config = (PROJECT / f"Pulumi.{STACK}.yaml").read_text("utf-8")
-        (project / f"Pulumi.{STACK}.yaml").write_text(
-            config.replace(CONFIGURED_ENDPOINT, aws.endpoint_url), "utf-8"
+        (project / f"Pulumi.{STACK}.yaml").write_text(config_of_local(aws), "utf-8")
+        options = automation.LocalWorkspaceOptions(
+            work_dir=str(project), env_vars=state_in(Path(folder))
         )
-        yield Engine(
-            aws=aws,
-            stack=automation.create_stack(
-                STACK,
-                project_name=load_stack(STACK).project,
-                program=_program,
-                opts=automation.LocalWorkspaceOptions(
-                    work_dir=str(project),
-                    env_vars={
-                        "PULUMI_BACKEND_URL": state.as_uri(),
-                        "PULUMI_CONFIG_PASSPHRASE": "none",
-                    },
-                ),
-            ),
+        stack = automation.create_stack(
+            STACK, project_name=load_stack(STACK).project, program=_program, opts=options
         )
+        yield Engine(aws=aws, stack=stack)
 
 
 def _program() -> None:

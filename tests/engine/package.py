@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +23,7 @@ from tools.emulator import Emulator
 from tools.errors import ToolError
 from tools.stacks import PROJECT
 
-from .driver import CONFIGURED_ENDPOINT
+from .driver import config_of_local, need, state_in
 
 SECONDS: Final = 60.0
 STACK: Final = "test"
@@ -42,52 +43,38 @@ new eventState.EventState("orders", {
 """
 SAID: Final = (
     "5 problems in the arguments of EventState 'orders'; nothing was made:",
-    "queueName is 'a b': it must be 1-76 letters",
-    "batchSize is 'ten': it must be a whole number from 1 to 10000",
-    "batchWindowSeconds is 301: it must be a whole number from 0 to 300",
-    "protectData is 'yes': it must be true or false",
-    "kmsKeyArn is 'alias/orders': it must be the ARN of a KMS key",
+    *("queueName is 'a b'", "batchSize is 'ten'", "batchWindowSeconds is 301"),
+    *("protectData is 'yes'", "kmsKeyArn is 'alias/orders': it must be the ARN of a KMS key"),
 )
-
-Run = Callable[..., str]
 
 
 def prove(say: Callable[[str], None]) -> list[str]:
-    """Take the steps; return what was not as promised.
-
-    Raises:
-        ToolError: a command failed that should not, or npm or a language host is missing.
-
-    """
-    for needed in ("pulumi", "pulumi-language-python", "pulumi-language-nodejs", "npm"):
-        if shutil.which(needed) is None:
-            raise ToolError(f"{needed} is not on PATH: install the Pulumi CLI and Node.js.")
+    """Take the steps; return what was not as promised; raise ToolError if a command fails."""
+    need("pulumi-language-python", "pulumi-language-nodejs", "npm")
     broken = []
     with tempfile.TemporaryDirectory() as temporary, Emulator() as aws:
-        folder, began = Path(temporary), time.monotonic()
-        run = _program(folder, aws)
+        folder = Path(temporary)
+        _lay(folder, aws)
+        run, program = partial(_run, folder, say), folder / "shop" / "index.ts"
+        run("npm", "install", "--silent", "--no-audit", "--no-fund")
+        run("pulumi", "stack", "init", STACK)
         run("pulumi", "package", "add", str(folder / "repository" / "component"))
-        say(f"package add: {time.monotonic() - began:.0f} s with npm and the package's own .venv")
 
-        (folder / "shop" / "index.ts").write_text(MISTAKEN, "utf-8")
+        program.write_text(MISTAKEN, "utf-8")
         said = run("pulumi", "preview", fails=True)
         broken += [f"the mistake was not told: {each}" for each in SAID if each not in said]
         broken += ["a mistake has a traceback"] * ("Traceback" in said)
 
         (code,) = re.findall(r"```typescript\n(.+?)```", PAGE, re.S)
-        (folder / "shop" / "index.ts").write_text(code, "utf-8")
-        began = time.monotonic()
+        program.write_text(code, "utf-8")
         run("pulumi", "up", "--yes", "--skip-preview")
-        say(f"up: {time.monotonic() - began:.0f} s")
         outputs = json.loads(run("pulumi", "stack", "output", "--json"))
-        began = time.monotonic()
         event = {"order_id": "o-1", "timestamp": "2025-03-30T01:00:00Z"}
         aws.client("sqs").send_message(
             QueueUrl=outputs["ordersQueueUrl"], MessageBody=json.dumps(event)
         )
         dynamodb, name = aws.client("dynamodb"), outputs["ordersTableName"]
         stored = wait_for(lambda: dynamodb.scan(TableName=name)["Items"], SECONDS)
-        say(f"event: {time.monotonic() - began:.1f} s, {stored}")
         if stored != [{key: {"S": value} for key, value in event.items()}]:
             broken.append(f"the event was not stored: {stored}")
         if "protect" not in run("pulumi", "destroy", "--yes", fails=True):
@@ -95,39 +82,36 @@ def prove(say: Callable[[str], None]) -> list[str]:
     return broken
 
 
-def _program(folder: Path, aws: Emulator) -> Run:
-    """Lay the repository and beside it a TypeScript program; return what runs a command there."""
-    repository, shop, state = folder / "repository", folder / "shop", folder / "state"
-    for each in (repository, shop, state):
-        each.mkdir()
+def _lay(folder: Path, aws: Emulator) -> None:
+    """Lay the repository and beside it a TypeScript program."""
+    repository, shop = folder / "repository", folder / "shop"
     for room in ("component", "function", "infra"):
         ignored = shutil.ignore_patterns(".venv", "__pycache__")
         shutil.copytree(PROJECT / room, repository / room, ignore=ignored)
     shutil.copy(PROJECT / "requirements.txt", repository)
+    shop.mkdir()
     (shop / "Pulumi.yaml").write_text("name: shop\nruntime: nodejs\n", "utf-8")
     (shop / "package.json").write_text(json.dumps(NODE_PACKAGE), "utf-8")
-    local = (PROJECT / "Pulumi.local.yaml").read_text("utf-8")
-    given = yaml.safe_load(local.replace(CONFIGURED_ENDPOINT, aws.endpoint_url))["config"]
+    given = yaml.safe_load(config_of_local(aws))["config"]
     config = {key: value for key, value in given.items() if key.startswith("aws:")}
     (shop / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump({"config": config}), "utf-8")
-    environment = {
-        **{key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
-        "PULUMI_BACKEND_URL": state.as_uri(),
-        "PULUMI_CONFIG_PASSPHRASE": "none",
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-    }
 
-    def run(*command: str, fails: bool = False) -> str:
-        done = subprocess.run(
-            [*command], cwd=shop, env=environment, capture_output=True, text=True, check=False
-        )
-        if bool(done.returncode) != fails:
-            raise ToolError(
-                f"`{' '.join(command)}` ended with {done.returncode}:\n{done.stdout[-3000:]}"
-                f"\n{done.stderr[-3000:]}"
-            )
-        return done.stdout + (done.stderr if fails else "")
 
-    run("npm", "install", "--silent", "--no-audit", "--no-fund")
-    run("pulumi", "stack", "init", STACK)
-    return run
+def _run(folder: Path, say: Callable[[str], None], *command: str, fails: bool = False) -> str:
+    """Run a command in the program's folder; return what it prints."""
+    own = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+    began = time.monotonic()
+    done = subprocess.run(
+        [*command],
+        cwd=folder / "shop",
+        env={**own, **state_in(folder), "PULUMI_SKIP_UPDATE_CHECK": "true"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    shown = " ".join(command[:3])
+    if bool(done.returncode) != fails:
+        ended = f"`{shown}` ended with {done.returncode}"
+        raise ToolError(f"{ended}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+    say(f"{shown}: {time.monotonic() - began:.0f} s")
+    return done.stdout + (done.stderr if fails else "")

@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dash
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
@@ -19,45 +18,37 @@ TITLES: Final = (
     *("Sent", "Received", "Outcomes", "Write units"),
     *("Oldest message (s), waiting, in flight", "Concurrency", "Latency (ms)", "Dead letters"),
 )
-# Metrics that AWS has, by what each can be summed up by: DynamoDB documents no percentile.
+# Metrics that AWS has, by what each is of and summed up by: DynamoDB documents no percentile.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
 # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
 METRICS: Final = {
-    ("AWS/SQS", "Sum"): {"NumberOfMessagesSent", "NumberOfMessagesReceived"},
-    ("AWS/SQS", "Maximum"): {
+    ("AWS/SQS", "queue", "Sum"): {"NumberOfMessagesSent", "NumberOfMessagesReceived"},
+    ("AWS/SQS", "queue", "Maximum"): {
         "ApproximateAgeOfOldestMessage",
         "ApproximateNumberOfMessagesVisible",
         "ApproximateNumberOfMessagesNotVisible",
     },
-    ("AWS/Lambda", "Sum"): {"InvokedEventCount", "DeletedEventCount", "Throttles", "Errors"},
-    ("AWS/Lambda", "Maximum"): {"ConcurrentExecutions"},
-    ("AWS/Lambda", "p50"): {"Duration"},
-    ("AWS/Lambda", "p99"): {"Duration"},
-    ("AWS/DynamoDB", "Sum"): {
+    ("AWS/SQS", "dead-letter-queue", "Maximum"): {"ApproximateNumberOfMessagesVisible"},
+    ("AWS/Lambda", "mapping", "Sum"): {"InvokedEventCount", "DeletedEventCount"},
+    ("AWS/Lambda", "function", "Sum"): {"Throttles", "Errors"},
+    ("AWS/Lambda", "function", "Maximum"): {"ConcurrentExecutions"},
+    ("AWS/Lambda", "function", "p50"): {"Duration"},
+    ("AWS/Lambda", "function", "p99"): {"Duration"},
+    ("AWS/DynamoDB", "table", "Sum"): {
         "ConsumedWriteCapacityUnits",
         "WriteThrottleEvents",
         "WriteKeyRangeThroughputThrottleEvents",
         "WriteAccountLimitThrottleEvents",
     },
-    ("AWS/DynamoDB", "Average"): {"SuccessfulRequestLatency"},
-    ("AWS/DynamoDB", "Maximum"): {"SuccessfulRequestLatency"},
+    ("AWS/DynamoDB", "PutItem", "Average"): {"SuccessfulRequestLatency"},
+    ("AWS/DynamoDB", "PutItem", "Maximum"): {"SuccessfulRequestLatency"},
 }
 
 
 def _widgets(program: Registered) -> list[dict[str, Any]]:
     (widgets,) = program.inputs("dashboard")["dashboardBody"].values()
     return [*widgets]
-
-
-def _lines(program: Registered) -> Iterator[tuple[str, str, str, dict[str, str], dict[str, str]]]:
-    """Yield each graph's title, and of its lines namespace, metric, dimensions and style."""
-    for each in _widgets(program)[1:]:
-        for line in each["properties"]["metrics"]:
-            style = line.pop() if isinstance(line[-1], dict) else {}
-            namespace, metric, *pairs = line
-            dimensions = dict(zip(pairs[::2], pairs[1::2], strict=True))
-            yield each["properties"]["title"], namespace, metric, dimensions, style
 
 
 def test_below_the_alarms_the_flow_reads_from_left_to_right_and_below_it_its_health() -> None:
@@ -67,50 +58,42 @@ def test_below_the_alarms_the_flow_reads_from_left_to_right_and_below_it_its_hea
     shown = alarms["properties"].pop("alarms")
     assert sorted(arn.rsplit(":", 1)[1] for arn in shown) == sorted(names)
     assert all(each["properties"].pop("metrics") for each in graphs)
-    style: dict[str, object] = {
-        "region": "us-east-1",
-        "view": "timeSeries",
-        "stat": "Sum",
-        "period": 60,
-    }
-    places: list[tuple[object, ...]] = [("alarm", 0, 0, 24, 3, {"title": "Alarms"})]
+    style = {"region": "us-east-1", "view": "timeSeries", "stat": "Sum", "period": 60}
+    places: list[tuple[Any, ...]] = [("alarm", 0, 0, 24, 3, {"title": "Alarms"})]
     for number, title in enumerate(TITLES):
         row, column = divmod(number, 4)
-        places.append(("metric", 6 * column, 3 + 6 * row, 6, 6, style | {"title": title}))
+        places.append(("metric", 6 * column, 3 + 6 * row, 6, 6, {"title": title, **style}))
     keys = ("type", "x", "y", "width", "height", "properties")
     assert [alarms, *graphs] == [dict(zip(keys, place, strict=True)) for place in places]
 
 
-def test_every_metric_exists_and_is_summed_up_by_what_it_is(
-    capsys: pytest.CaptureFixture[str],
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_metric_is_of_the_stacks_own_resources_and_summed_up_by_what_it_is(
+    name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The function's own counts are those that its log line defines."""
-    invoke(upsert(lambda _: ok({})), record("no event"))
-    line = json.loads(capsys.readouterr().out.splitlines()[-1])
-    (counts,) = line["_aws"]["CloudWatchMetrics"]
-    shown = defaultdict[tuple[str, str], set[str]](set)
-    for _, namespace, metric, _, style in _lines(registered()):
-        shown[namespace, style.pop("stat", "Sum")].add(metric)
-        assert style in ({}, {"yAxis": "right"})
-    own = {each["Name"] for each in counts["Metrics"]}
-    assert shown == {**METRICS, (counts["Namespace"], "Sum"): own}
-
-
-@pytest.mark.parametrize("name", VARIANTS)
-def test_every_metric_is_of_the_stacks_own_resources(name: str) -> None:
     program = variant(name)
     queue, dead_letters, table, function = (
         program[each].inputs["name"] for each in ("queue", "dead-letter-queue", "table", "function")
     )
     own = {
-        "AWS/SQS": [{"QueueName": queue}, {"QueueName": dead_letters}],
-        "AWS/DynamoDB": [{"TableName": table}, {"TableName": table, "Operation": "PutItem"}],
-        "AWS/Lambda": [
-            {"FunctionName": function},
-            {"EventSourceMappingUUID": "a1b2c3d4-5678-90ab-cdef-111111111111"},
-        ],
-        "EventState": [{"FunctionName": function}],
+        ("QueueName", queue): "queue",
+        ("QueueName", dead_letters): "dead-letter-queue",
+        ("EventSourceMappingUUID", "a1b2c3d4-5678-90ab-cdef-111111111111"): "mapping",
+        ("FunctionName", function): "function",
+        ("TableName", table): "table",
+        ("TableName", table, "Operation", "PutItem"): "PutItem",
     }
-    for title, namespace, _, dimensions, _ in _lines(program):
-        assert dimensions in own[namespace], title
-        assert (dimensions == {"QueueName": dead_letters}) == (title == "Dead letters")
+    shown = defaultdict[tuple[str, str, str], set[str]](set)
+    for graph in _widgets(program)[1:]:
+        for namespace, metric, *dimensions in graph["properties"]["metrics"]:
+            style = dimensions.pop() if isinstance(dimensions[-1], dict) else {}
+            of = own[tuple(dimensions)]
+            shown[namespace, of, style.pop("stat", "Sum")].add(metric)
+            assert style in ({}, {"yAxis": "right"})
+            assert (of == "dead-letter-queue") == (graph["properties"]["title"] == "Dead letters")
+    invoke(upsert(lambda _: ok({})), record("no event"))
+    line = json.loads(capsys.readouterr().out.splitlines()[-1])
+    (counts,) = line["_aws"]["CloudWatchMetrics"]
+    names = {each["Name"] for each in counts["Metrics"]}
+    assert shown == {**METRICS, (counts["Namespace"], "function", "Sum"): names}
