@@ -142,15 +142,6 @@ def test_a_variant_that_does_less_is_found_out(build: str, words: str) -> None:
         run(f"{HERE}:{build}", [[state(1000), state(1001)]], stub)
 
 
-def test_a_missing_package_is_named_with_the_command_that_installs_it(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("tools.bench.handler.find_spec", lambda _: None)
-    assert main([]) == 1
-    words = "Not installed: aws_lambda_powertools. `make bench` installs and runs all.\n"
-    assert capsys.readouterr().err == words
-
-
 def test_a_quota_follows_the_memory_where_there_are_control_groups(tmp_path: Path) -> None:
     with cpu_quota(256, tmp_path / "absent") as group:
         assert group is None

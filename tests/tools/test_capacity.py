@@ -64,21 +64,6 @@ def test_littles_law_gives_executions_pollers_and_messages_in_flight(plain: None
     assert windowed["quotas"]["sqs_in_flight"]["used"] == pytest.approx(1000 + 1000)
 
 
-def test_a_read_saves_the_writes_of_repeats_and_costs_a_unit_for_4_kb(plain: None) -> None:
-    load = replace(FULL, repeats=0.9, size_bytes=5 * 1024)
-    without, with_ = estimate(load), estimate(replace(load, read_before_write=True))
-    assert (without["write_units"], without["read_units"]) == (500_000, 0)
-    assert (with_["write_units"], with_["read_units"]) == (pytest.approx(50_000), 200_000)
-
-
-def test_requests_are_billed_for_each_64_kb() -> None:
-    # Sent, received and deleted, ten at a time.
-    assert capacity.sqs_requests(FULL, 10) == 30_000
-    # Of 240 KB four go into a SendMessageBatch of 1 MiB.
-    large = Load(rate=4, size_bytes=240 * 1024)
-    assert capacity.sqs_requests(large, 1) == 15 + 16 + 4
-
-
 def _printed(*options: str) -> str:
     result = CliRunner().invoke(app, ["capacity", *options])
     assert result.exit_code == 0, result.output

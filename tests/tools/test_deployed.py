@@ -113,27 +113,12 @@ def test_a_usage_error_is_one_sentence(
     assert words in told.err
 
 
-def test_what_cannot_be_used_is_one_sentence(
-    stack: MockedStack, monkeypatch: pytest.MonkeyPatch, capsys: Captured
-) -> None:
-    monkeypatch.setenv("AWS_PROFILE", "nonsense")
-    assert stack.run("smoke") == 1
-    words = "AWS cannot be used: The config profile (nonsense) could not be found"
-    assert capsys.readouterr().err == f"error: {words}\n"
-
-
 def test_the_outcomes_of_a_line_are_what_the_function_counted(capsys: Captured) -> None:
     report = Report()
     report.troubles.add("no")
     report.write([], {"Written": 2, "Failed": 1}, Context())
     told = map(json.loads, capsys.readouterr().out.splitlines())
     assert list(map(outcomes, told)) == [{}, {"Written": 2, "Failed": 1}]
-
-
-def test_waiting_ends_with_what_is_seen_or_when_time_is_up() -> None:
-    seen = iter([0, 0, 3, 4])
-    assert wait_for(lambda: next(seen), 5.0, every=0.0) == 3
-    assert wait_for(lambda: 0, 0.01, every=0.0) == 0
 
 
 def test_what_is_sent_waits_in_the_order_of_its_ids(stack: MockedStack) -> None:

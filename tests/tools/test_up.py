@@ -153,21 +153,6 @@ def test_ended_with_a_worker_it_leaves_nothing(
     assert _soon_leaves_nothing(tmp_path)
 
 
-def test_killed_before_the_embedded_aws_begins_it_leaves_no_folder(tmp_path: Path) -> None:
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    subprocess.run(
-        [sys.executable, "-m", "tools.leash"],
-        cwd=PROJECT,
-        env={"PATH": os.defpath, "HOME": str(folder), "TMPDIR": str(folder)},
-        stdin=subprocess.DEVNULL,  # at its end from the start, as a dead parent's
-        start_new_session=True,
-        timeout=20,
-        check=False,
-    )
-    assert not folder.exists()
-
-
 def test_the_embedded_awss_end_is_noticed_and_two_run_side_by_side() -> None:
     with Emulator() as one, Emulator(region="eu-west-1") as other:
         one.client("sqs").create_queue(QueueName="q")
