@@ -23,29 +23,16 @@ from pulumi import automation
 
 import infra.function
 from tests.function.server import Conversation, Server, answer
+from tests.infra.registered import BOUNDARY, EVERYTHING, KEY, VARIANTS
 from tools.emulator import Emulator
 from tools.errors import ToolError
 
 from .driver import Engine, engine
 
 LIST: Final = Path(__file__).with_name("calls.txt")
-ACCOUNT: Final = "000000000000"
-KEY: Final = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-EVERYTHING: Final[Mapping[str, str]] = {
-    "alarmEmail": "operations@example.com",
-    "changeStream": "true",
-    "expiryAttribute": "expires_at",
-    "kmsKeyArn": KEY,
-    "managedRetries": "true",
-    "maximumConcurrency": "7",
-    "permissionsBoundaryArn": f"arn:aws:iam::{ACCOUNT}:policy/boundary",
-    "protectData": "true",
-    "readBeforeWrite": "true",
-}
+CONFIG: Final = {**VARIANTS[EVERYTHING][1], "protectData": "true"}
 # The embedded AWS has no such call; what it would do changes nothing here.
-UNKNOWN: Final = frozenset(
-    {"AssociateKmsKey", "DisassociateKmsKey", "PutLogGroupDeletionProtection"}
-)
+UNKNOWN: Final = {"AssociateKmsKey", "DisassociateKmsKey", "PutLogGroupDeletionProtection"}
 # How requests name their service, where IAM's prefix is another.
 PREFIXES: Final = {"monitoring": "cloudwatch"}
 _ROUTES: Final = [
@@ -61,7 +48,7 @@ def main() -> int:
     with engine() as under, Recorder(under.aws) as recorder:
         calls = recorder.calls
         _point(under, recorder.url)
-        _up(under, EVERYTHING)
+        _up(under, CONFIG)
         seen = len(calls)
         under.stack.preview(refresh=True)
         reads = set(calls[seen:])
@@ -82,8 +69,7 @@ def _change(under: Engine) -> None:
     under.stack.remove_config(tag, path=True)
     archive = pulumi.AssetArchive({"function/handler.py": pulumi.StringAsset("pass")})
     with patch.object(infra.function, "source_archive", lambda: archive):
-        boundary = EVERYTHING["permissionsBoundaryArn"]
-        _up(under, {"kmsKeyArn": f"{KEY}b", "permissionsBoundaryArn": boundary})
+        _up(under, {"kmsKeyArn": f"{KEY}b", "permissionsBoundaryArn": BOUNDARY})
     under.stack.remove_config("alarmEmail")
     _up(under, {"protectData": "false"})
     _up(under, {"functionName": "renamed"})
@@ -108,7 +94,7 @@ class Recorder(Server):
     """Stands before the embedded AWS, as a context manager, and notes the calls as they come."""
 
     def __init__(self, aws: Emulator) -> None:
-        super().__init__()
+        super().__init__(None)  # each request goes on to the embedded AWS
         self.RequestHandlerClass = _Recorded
         self.aws = aws
         self.calls: list[str] = []

@@ -94,10 +94,7 @@ def need(*programs: str) -> None:
     """Raise ToolError if one of them is missing."""
     for program in programs:
         if shutil.which(program) is None:
-            raise ToolError(
-                f"{program} is not on PATH: https://www.pulumi.com/docs/install/ says how to "
-                "install the Pulumi CLI, https://nodejs.org/ has npm."
-            )
+            raise ToolError(f"{program} is not on PATH: https://www.pulumi.com/docs/install/")
 
 
 def config_of_local(aws: Emulator) -> str:

@@ -186,9 +186,8 @@ def _problems(where: str, load: Callable[[], object]) -> list[str]:
 
 
 def _of_arguments(**args: Any) -> list[str]:
-    return _problems(
-        "the arguments of EventState 'orders'; nothing was made", lambda: _settings(**args)
-    )
+    where = "the arguments of EventState 'orders'; nothing was made"
+    return _problems(where, lambda: _settings(**args))
 
 
 def _of_config(**config: str) -> list[str]:
@@ -244,14 +243,12 @@ def test_all_deliveries_end_before_the_queue_forgets(
     ]
 
 
-def test_a_name_that_is_left_out_breaks_rules_like_any_other(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("pulumi.get_stack", lambda: "v1.2")
-    assert _settings(queue_name="q", function_name="f").table_name == "orders-v1.2"
-    assert _of_arguments() == [
-        f"queue_name is 'orders-v1.2': it must be {QUEUE}",
-        f"function_name is 'orders-v1.2': it must be {FUNCTION}",
+def test_a_name_that_is_left_out_is_checked_like_any_other() -> None:
+    """A table's name alone may have a dot."""
+    where = "the arguments of EventState 'v1.2'; nothing was made"
+    assert _problems(where, lambda: settings_of("v1.2", {})) == [
+        f"queue_name is 'v1.2-prod': it must be {QUEUE}",
+        f"function_name is 'v1.2-prod': it must be {FUNCTION}",
     ]
 
 
