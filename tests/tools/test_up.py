@@ -230,24 +230,3 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     assert said.startswith("error: Nothing can be written: No usable temporary directory found in ")
     assert len(said.splitlines()) == 1
     assert _left(tmp_path) == {}
-
-
-_ONLY_LOOPBACK = """
-import fcntl, os, socket, struct, sys
-up = struct.pack("16sh14x", b"lo", 1)  # IFF_UP: in a new network even loopback is down
-fcntl.ioctl(socket.socket(), 0x8914, up)  # SIOCSIFFLAGS
-os.execv(sys.executable, [sys.executable, "-m", "tools", "up"])
-"""
-
-
-def test_it_needs_no_network_and_no_temporary_folder_of_its_callers(tmp_path: Path) -> None:
-    alone = ["unshare", "--map-root-user", "--net"]
-    try:
-        subprocess.run([*alone, "true"], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"no network of its own to be had: {error}")
-    command = [*alone, sys.executable, "-c", _ONLY_LOOPBACK]
-    with _up(tmp_path / "missing", command) as process:
-        assert _ready(process)
-        _end(process)
-    assert _left(tmp_path) == {}
