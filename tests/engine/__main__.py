@@ -26,9 +26,8 @@ EVENT: Final = (
 )
 SECONDS: Final = 60.0
 EVERY_SECONDS: Final = 0.1
+NO_CHANGE: Final[Mapping[str, str]] = {}
 TRIED: Final = 5
-# What MiniStack does not know.
-UNKNOWN: Final = "PutLogGroupDeletionProtection"
 
 
 class Proof:
@@ -60,7 +59,7 @@ class Proof:
 
     def changes_a_batch_size_in_place(self) -> None:
         """Update the mapping and nothing else."""
-        changes = self._up("batchSize", batchSize="5").changes
+        changes = self._up("batchSize", {"batchSize": "5"}).changes
         found = [(each.operation, "batchSize" in each.properties) for each in changes]
         self._expect(found == [("update", True)], f"changed: {changes}")
 
@@ -82,7 +81,7 @@ class Proof:
         """Deliver to the new function what the old one was at."""
         flow = self._under.flow()
         with self._traffic(flow, "functionName") as sent:
-            self._made_first(self._up("functionName, events flow", functionName="renamed"))
+            self._made_first(self._up("functionName, events flow", {"functionName": "renamed"}))
         self._expect(not self._missing(sent, flow), "events are lost")
         self._expect(flow.dead() == 0, "there are dead letters")
 
@@ -91,7 +90,7 @@ class Proof:
         flow, in_old = self._under.flow(), set[str]()
         look = _repeated(lambda: in_old.update(_ids(flow)))
         with self._traffic(flow, "tableName") as sent, look:
-            self._made_first(self._up("tableName, events flow", tableName="renamed"))
+            self._made_first(self._up("tableName, events flow", {"tableName": "renamed"}))
         missing = self._missing([each for each in sent if each not in in_old], self._under.flow())
         self._say(f"  {len(sent)} events, {len(in_old.intersection(sent))} in the old table")
         self._expect(not missing, f"in neither table: {missing}")
@@ -101,7 +100,7 @@ class Proof:
         sqs, flow = self._under.aws.client("sqs"), self._under.flow()
         sqs.create_queue(QueueName="taken", Attributes={"VisibilityTimeout": "77"})
         sqs.send_message(QueueUrl=flow.outputs["deadLetterQueueUrl"], MessageBody="broken")
-        step = self._up("queueName, taken", fails=True, queueName="taken")
+        step = self._up("queueName, taken", {"queueName": "taken"}, fails=True)
         gone = [each for each in step.changes if "delete" in each.operation]
         self._expect(bool(step.error) and not gone, f"deleted: {gone}")
         self._expect(flow.dead() == 1, "the dead letter is gone")
@@ -111,7 +110,7 @@ class Proof:
         """Store what is sent until the mapping moves; delete the old queues with the rest."""
         flow = self._under.flow()
         with self._traffic(flow, "queueName") as sent:
-            self._made_first(self._up("queueName, events flow", queueName="renamed"))
+            self._made_first(self._up("queueName, events flow", {"queueName": "renamed"}))
         after = self._under.flow()
         missing = self._missing(sent, after, seconds=5)
         self._say(f"  {len(sent)} events, the last {len(missing)} deleted with the old queue")
@@ -121,9 +120,7 @@ class Proof:
 
     def protects_what_holds_data(self) -> None:
         """Refuse a rename, and `destroy` in its preview, before anything is touched."""
-        # MiniStack does not know the log group's protection; all else is protected all the same.
-        step = self._up("protectData", fails=True, go_on=True, protectData="true")
-        self._expect(UNKNOWN in step.error, step.error[-1500:])
+        self._set_protection({"protectData": "true"})
         items, everything = self._under.flow().items(), self._everything()
         acts: Mapping[str, Callable[[], Step]] = {
             "tableName": lambda: self._under.up({"tableName": "other"}),
@@ -135,9 +132,7 @@ class Proof:
             self._expect("protect" in step.error, f"the error is {step.error[-300:]!r}")
             self._expect(self._everything() == everything, "something was made or deleted")
             self._expect(self._under.flow().items() == items, "items are gone")
-        off = {"protectData": "false", "queueName": "renamed"}
-        step = self._up("protectData off", fails=True, go_on=True, **off)
-        self._expect(UNKNOWN in step.error or not step.error, step.error[-1500:])
+        self._set_protection({"protectData": "false", "queueName": "renamed"})
 
     def leaves_nothing(self) -> None:
         """Delete everything that the stack made."""
@@ -159,17 +154,23 @@ class Proof:
             *(each["RoleName"] for each in aws("iam").list_roles()["Roles"]),
         ]
 
-    def _up(self, what: str, *, fails: bool = False, go_on: bool = False, **config: str) -> Step:
-        return self._show(what, self._under.up(config, go_on=go_on), fails=fails)
+    def _up(self, what: str, config: Mapping[str, str] = NO_CHANGE, *, fails: bool = False) -> Step:
+        return self._show(what, self._under.up(config), fails=fails)
+
+    def _set_protection(self, config: Mapping[str, str]) -> None:
+        """Go on after the one error: MiniStack does not know the log group's protection."""
+        step = self._show("protectData", self._under.up(config, go_on=True), fails=True)
+        known = "PutLogGroupDeletionProtection" in step.error or not step.error
+        self._expect(known, step.error[-1500:])
 
     def _refused(self, key: str, before: str, other: str) -> None:
         """See another value of a key fail, and leave the items; then there is nothing to undo."""
         items = self._under.flow().items()
-        step = self._up(f"{key}, {other}", fails=True, **{key: other})
+        step = self._up(f"{key}, {other}", {key: other}, fails=True)
         self._expect(bool(step.error), "it did not fail")
         self._unchanged(step)
         self._expect(self._under.flow().items() == items, "items are gone")
-        self._unchanged(self._up(f"{key} as before", **{key: before}))
+        self._unchanged(self._up(f"{key} as before", {key: before}))
 
     def _unchanged(self, step: Step) -> None:
         self._expect(not step.changes, f"changed: {step.changes}")

@@ -108,16 +108,6 @@ def test_a_function_name_that_is_taken_stops_before_what_else_is_named_after_it(
     assert [name for name in named if "function" not in program.needs(name)] == []
 
 
-def _rings(alarm: Mapping[str, Any], series: Series) -> int | None:
-    """Return after how many minutes an alarm rings, as CloudWatch evaluates it."""
-    for minute in ALL:
-        window = range(max(0, minute - alarm["evaluationPeriods"] + 1), minute + 1)
-        above = [each for each in window if series.get(each, 0) >= alarm["threshold"]]
-        if len(above) >= alarm["datapointsToAlarm"]:
-            return minute + 1
-    return None
-
-
 @pytest.mark.parametrize("managed", [False, True], ids=["retries off", "retries on"])
 def test_the_table_says_when_alarms_ring(managed: bool) -> None:
     program = registered(managedRetries="true" if managed else "false")
@@ -129,17 +119,23 @@ def test_the_table_says_when_alarms_ring(managed: bool) -> None:
     functions: list[float] = [min(FIRST_SECONDS * 2**n, LONGEST_SECONDS) for n in range(deliveries)]
     longest, shares = (functions, SHARES) if managed else (queues, (1,))
 
-    def rings(alarm: str, series: Series) -> int | None:
-        return _rings(program.inputs(f"alarm-{alarm}"), series)
+    def rings(name: str, series: Series) -> int:
+        """Return after how many minutes an alarm rings, as CloudWatch evaluates it; 0: never."""
+        alarm = program[f"alarm-{name}"].inputs
+        for minute in ALL:
+            window = range(minute - alarm["evaluationPeriods"] + 1, minute + 1)
+            above = [each for each in window if series.get(each, 0) >= alarm["threshold"]]
+            if len(above) >= alarm["datapointsToAlarm"]:
+                return minute + 1
+        return 0
 
     def dead(pauses: Iterable[float]) -> int:
         """Say when dead-letters rings for a message that is never stored."""
         moved = int(sum(pauses) // 60)
-        return rings("dead-letters", dict.fromkeys(range(moved, HOURS * 60), 1)) or 0
+        return rings("dead-letters", dict.fromkeys(range(moved, HOURS * 60), 1))
 
     alone = {
         rings("failed-messages", {int(second // 60): 1 for second in accumulate([begin, *pauses])})
-        or 0
         for begin in range(60)
         for pauses in product(*([share * each for share in shares] for each in longest[:4]))
     }
