@@ -10,7 +10,6 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 from botocore.utils import should_bypass_proxies
 from typer.main import get_command
 
@@ -85,9 +84,6 @@ def test_settings_that_cannot_be_used_are_named(
     assert str(raised.value) == words
 
 
-REFUSAL: Any = {"Error": {"Code": "Throttling", "Message": "not you"}}
-
-
 Captured = pytest.CaptureFixture[str]
 
 
@@ -152,27 +148,6 @@ def test_help_explains_each_command(capsys: Captured) -> None:
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     command = f"'{sys.executable}' -m tools preview --json | head -n 1"
     assert _run("/bin/sh", "-c", command) == (0, "{\n", "")
-
-
-@pytest.mark.parametrize(
-    ("error", "text"),
-    [
-        (ClientError(REFUSAL, "GetItem"), "AWS refused GetItem: not you (Throttling)"),
-        (
-            EndpointConnectionError(endpoint_url=NOWHERE),
-            f'AWS cannot be used: Could not connect to the endpoint URL: "{NOWHERE}"',
-        ),
-        (
-            NoCredentialsError(),
-            "Unable to locate credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY.",
-        ),
-    ],
-)
-def test_what_aws_refuses_is_one_sentence(error: Exception, text: str) -> None:
-    with pytest.raises(ToolError) as raised, explained():
-        raise error
-    assert str(raised.value) == text
 
 
 @pytest.mark.parametrize("missing", ["typer", "rich"])

@@ -12,13 +12,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from function.report import Report
-from tests.function.batches import Context
 from tests.tools.conftest import MockedStack
 from tools import deployed as tools_deployed
 from tools.__main__ import main
 from tools.console import printable
-from tools.deployed import of_file, of_stack, outcomes, wait_for
+from tools.deployed import of_file, of_stack, wait_for
 from tools.errors import ToolError
 
 Captured = pytest.CaptureFixture[str]
@@ -111,14 +109,6 @@ def test_a_usage_error_is_one_sentence(
     told = capsys.readouterr()
     assert (told.out, len(told.err.splitlines())) == ("", 1)
     assert words in told.err
-
-
-def test_the_outcomes_of_a_line_are_what_the_function_counted(capsys: Captured) -> None:
-    report = Report()
-    report.troubles.add("no")
-    report.write([], {"Written": 2, "Failed": 1}, Context())
-    told = map(json.loads, capsys.readouterr().out.splitlines())
-    assert list(map(outcomes, told)) == [{}, {"Written": 2, "Failed": 1}]
 
 
 def test_what_is_sent_waits_in_the_order_of_its_ids(stack: MockedStack) -> None:

@@ -36,22 +36,6 @@ def test_every_value_is_text_and_a_key_without_a_namespace_is_the_projects(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("region", "partition", "suffix"),
-    [
-        ("eu-west-1", "aws", "amazonaws.com"),
-        ("cn-north-1", "aws-cn", "amazonaws.com.cn"),
-        ("us-gov-west-1", "aws-us-gov", "amazonaws.com"),
-        ("eusc-de-east-1", "aws-eusc", "amazonaws.eu"),
-    ],
-)
-def test_a_region_tells_its_partition(
-    tmp_path: Path, region: str, partition: str, suffix: str
-) -> None:
-    stack = _load(tmp_path, f"config: {{aws:region: {region}}}")
-    assert (stack.partition["name"], stack.partition["dnsSuffix"]) == (partition, suffix)
-
-
-@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("config: [", "Pulumi.test.yaml is not YAML: "),

@@ -24,14 +24,16 @@ Tell = Callable[..., Told]
 class Acting(Deployed):
     """A stack whose function does one thing with each message, told by its id and body."""
 
-    def __init__(self, stack: MockedStack, act: Act) -> None:
-        super().__init__(stack.outputs)
+    def __init__(self, stack: MockedStack, act: Act, **outputs: Any) -> None:
+        super().__init__({**stack.outputs, **outputs})
         self._stack, self._act = stack, act
+        self.bodies: list[str] = []
 
     def send(self, bodies: Iterable[str]) -> list[str]:
         """Send, act, and take it from the queue."""
         sent = list(bodies)
         ids = super().send(sent)
+        self.bodies += sent
         for message_id, body in zip(ids, sent, strict=True):
             self._act(self._stack, message_id, body)
         self._stack.empty()
@@ -70,10 +72,9 @@ def test_stored_is_what_the_table_holds(stack: MockedStack, tell: Tell) -> None:
 
 def test_an_event_that_is_there_already_is_sent_again(stack: MockedStack, tell: Tell) -> None:
     _put(stack, version={"N": "1"})
-    sent: list[str] = []
-    told = tell(Acting(stack, lambda _, __, body: sent.append(body)))
-    assert told == (0, ["Stored: the table already held this very event.", BODY])
-    assert sent == [BODY]
+    acting = Acting(stack, _nothing)
+    assert tell(acting) == (0, ["Stored: the table already held this very event.", BODY])
+    assert acting.bodies == [BODY]
 
 
 def test_superseded_is_one_of_which_nothing_is_left_but_another_item(
@@ -142,26 +143,15 @@ def _newest(stored: Item | None, event: Item) -> bool:
     return stored is not None and rank(stored, "version") >= rank(event, "version")
 
 
-class Working(Deployed):
+class Working(Acting):
     """A stack whose function does its work as soon as something is sent."""
 
     def __init__(self, stack: MockedStack, keeps: Keeps = _newest, **outputs: Any) -> None:
-        super().__init__({**stack.outputs, **outputs})
-        self._stack, self._keeps = stack, keeps
-        self.bodies: list[str] = []
+        super().__init__(stack, lambda _, *message: self.work(*message), **outputs)
+        self._keeps = keeps
         self.reject: Callable[[str, str], object] = lambda message_id, body: stack.letter(
             body, reason="no id", sourceMessageId=message_id
         )
-
-    def send(self, bodies: Iterable[str]) -> list[str]:
-        """Send, and store what is newer."""
-        sent = list(bodies)
-        ids = super().send(sent)
-        self.bodies += sent
-        for message_id, body in zip(ids, sent, strict=True):
-            self.work(message_id, body)
-        self._stack.empty()
-        return ids
 
     def work(self, message_id: str, body: str) -> None:
         """Do what the function does with a message."""
