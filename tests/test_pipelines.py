@@ -151,15 +151,6 @@ def test_a_lock_holds_every_package_of_its_list_with_hashes() -> None:
         assert not re.search(r"://|--(?:index|find|extra|trusted)", lock)
 
 
-def test_dependabot_follows_every_pin() -> None:
-    actions, packages = yaml.safe_load((GITHUB / "dependabot.yml").read_text("utf-8"))["updates"]
-    assert (actions["package-ecosystem"], actions["directory"]) == ("github-actions", "/")
-    assert packages["package-ecosystem"] == "pip"
-    found = {each.parent for each in PROJECT.glob("**/requirements*.txt")}
-    with_pins = {each for each in found if ".venv" not in each.parts}
-    assert {PROJECT / folder.lstrip("/") for folder in packages["directories"]} == with_pins
-
-
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_may_do_what_is_called_with_what_the_stack_prod_makes_and_no_more(role: str) -> None:
     policy = _policy(role)

@@ -51,14 +51,10 @@ def _stored(number: int, revision: int = 0) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("puts", "words"),
     [
-        ([_stored(2, 1), _stored(1)], ""),
         ([_stored(2), _stored(2, 1), _stored(1)], ""),
-        ([_stored(1)], "1 of 2 items are not as sent: evt-0000000002"),
         ([_stored(1), _stored(2)], "1 of 2 items are not as sent: evt-0000000002"),
-        (
-            [_stored(1) | {"total": 0}, _stored(2, 1), _stored(3)],
-            "2 of 2 items are not as sent: evt-0000000001",
-        ),
+        ([_stored(2, 1), _stored(3)], "2 of 2 items are not as sent: evt-0000000001"),
+        ([_stored(1) | {"total": 0}], "2 of 2 items are not as sent: evt-0000000001"),
     ],
 )
 def test_a_table_that_is_not_as_sent_is_described(puts: list[dict[str, Any]], words: str) -> None:

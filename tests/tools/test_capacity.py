@@ -59,9 +59,6 @@ def test_littles_law_gives_executions_pollers_and_messages_in_flight(plain: None
         ("sqs_in_flight", 10_000),
         ("table_read_units", 0),
     ]
-    windowed = estimate(replace(FULL, rate=10_000, batch_size=100, batch_window_seconds=10))
-    # Ten pollers of 0.1 s under way, and as many gathering.
-    assert windowed["quotas"]["sqs_in_flight"]["used"] == pytest.approx(1000 + 1000)
 
 
 def _printed(*options: str) -> str:

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import boto3
 import pytest
@@ -14,7 +13,7 @@ from botocore.utils import should_bypass_proxies
 from typer.main import get_command
 
 from tools.__main__ import main
-from tools.aws import client, emulator_session, explained
+from tools.aws import client, explained
 from tools.commands import app
 from tools.errors import ToolError
 from tools.stacks import PROJECT
@@ -46,18 +45,6 @@ print([should_bypass_proxies(f"https://{host}") for host in ("sqs.aws.amazonaws.
     command = [sys.executable, "-c", look]
     told = subprocess.check_output(command, cwd=PROJECT, env=environment, text=True)
     assert told == "[True, True]\n"
-
-
-def test_the_hosts_settings_do_not_reach_an_emulators_session(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("AWS_PROFILE", "nonsense")
-    monkeypatch.setenv("AWS_CONFIG_FILE", __file__)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "real")
-    session = emulator_session("us-east-1")
-    assert client(session, "sqs", NOWHERE).meta.region_name == "us-east-1"
-    credentials: Any = session.get_credentials()
-    assert (credentials.access_key, credentials.secret_key) == ("test", "test")
 
 
 @pytest.mark.parametrize(

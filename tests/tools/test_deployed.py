@@ -20,15 +20,8 @@ from tools.deployed import of_file, of_stack, wait_for
 from tools.errors import ToolError
 
 Captured = pytest.CaptureFixture[str]
-GIVEN = {
-    "queueUrl": "https://sqs.eu-west-1.amazonaws.com/1/q",
-    "queueArn": "arn:aws:sqs:eu-west-1:1:q",
-    "deadLetterQueueUrl": "d",
-    "tableName": "t",
-    "functionName": "f",
-    "keyAttribute": "event_id",
-    "versionAttribute": "",
-}
+NEEDED = ("queueUrl", "queueArn", "deadLetterQueueUrl", "tableName", "functionName")
+GIVEN = dict.fromkeys((*NEEDED, "keyAttribute", "versionAttribute"), "")
 HOW = "keep in it what `python -m tools up` prints when it is ready."
 SENT = "1743296400000"
 

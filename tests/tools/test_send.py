@@ -92,32 +92,23 @@ def test_superseded_is_one_of_which_nothing_is_left_but_another_item(
     assert tell(Acting(stack, _nothing))[1][0].startswith("Not known after 0 s")
 
 
-def _reject(stack: MockedStack, message_id: str, _: str) -> None:
-    stack.log(messageId="another", outcome="rejected", reason="not this one")
-    stack.log(messageId=message_id, outcome="rejected", reason="no\nid")
-
-
-def _aside(stack: MockedStack, message_id: str, body: str) -> None:
-    stack.letter("{}", reason="not this one", sourceMessageId="one more")
-    stack.letter(body, reason="no id", sourceMessageId=message_id)
-
-
-def _give_up(stack: MockedStack, message_id: str, body: str) -> None:
-    stack.letter(body, sourceMessageId=message_id)
-
-
-def _fail(stack: MockedStack, message_id: str, _: str) -> None:
-    stack.log(messageId=message_id, outcome="failed", reason="throttled")
-
-
 @pytest.mark.parametrize(
     ("act", "words"),
     [
-        (_reject, r"Rejected: no\nid. It becomes a dead letter."),
-        (_aside, "Rejected: no id. It is a dead letter."),
-        (_give_up, "Failed. It is a dead letter."),
         (
-            _fail,
+            lambda stack, it, _: stack.log(messageId=it, outcome="rejected", reason="no\nid"),
+            r"Rejected: no\nid. It becomes a dead letter.",
+        ),
+        (
+            lambda stack, it, body: stack.letter(body, reason="no id", sourceMessageId=it),
+            "Rejected: no id. It is a dead letter.",
+        ),
+        (
+            lambda stack, it, body: stack.letter(body, sourceMessageId=it),
+            "Failed. It is a dead letter.",
+        ),
+        (
+            lambda stack, it, _: stack.log(messageId=it, outcome="failed", reason="throttled"),
             "Not known after 0 s what became of it; 0 messages are in the queue. Its last delivery "
             "failed: throttled.",
         ),
@@ -128,6 +119,7 @@ def test_what_became_of_it_is_told_by_its_own_log_line_or_letter(
 ) -> None:
     _put(stack, version={"N": "2"})
     stack.letter("{}", reason="older", sourceMessageId="another")
+    stack.log(messageId="another", outcome="rejected", reason="not this one")
     assert tell(Acting(stack, act)) == (1, [words])
 
 
