@@ -60,6 +60,7 @@ NAMES: Final = {
     "handler": "this",
     "client_loop": "boto3 loop",
     "threads": "boto3 on threads",
+    "resource_loop": "boto3 resource loop",
     "powertools_batch": "Powertools batch",
     "powertools_idempotency": "Powertools idempotency",
 }

@@ -24,10 +24,7 @@ class Group(NamedTuple):
 
 
 def groups(key: str = "event_id", attribute: str = "timestamp", prefix: str = "") -> list[Group]:
-    """List the events of one id each, that any stack stores.
-
-    attribute: the version's; without one, only those that come once. prefix: of the ids.
-    """
+    """List the events of one id each, that any stack stores; without an attribute, fewer."""
 
     def event(name: str, version: object, **members: Any) -> Event:
         """Write an event; a version in text is a time of one day."""

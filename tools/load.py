@@ -86,10 +86,7 @@ def items(table: str, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def send_messages(sqs: Any, queue_url: str, bodies: Iterable[str]) -> Iterator[str]:
-    """Send messages with a client of SQS, several requests at once; yield their ids in order.
-
-    Raises ToolError, after the requests that are under way: one may not be in the queue.
-    """
+    """Send messages with a client of SQS, several requests at once; yield their ids in order."""
     under_way = deque[Future[list[str]]]()
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         for batch in batches(bodies):

@@ -28,7 +28,7 @@ from tools.capacity import PRICES
 from tools.console import make_table, say, short
 
 SUBJECT, BASELINE = "handler", "client_loop"
-PEERS = ("threads", "powertools_batch", "powertools_idempotency")
+PEERS = ("threads", "resource_loop", "powertools_batch", "powertools_idempotency")
 VARIANTS = {name: f"tools.bench.variants:{name}" for name in (SUBJECT, BASELINE, *PEERS)}
 REPEATING_BATCH = 100  # messages in the batch that shows what debouncing saves
 

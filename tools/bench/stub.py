@@ -1,7 +1,4 @@
-"""A stub of DynamoDB's endpoint, over TLS, in a process of its own, which remembers every request.
-
-It accepts every write after a fixed latency. While clients are measured it only stores the bytes.
-"""
+"""A stub of DynamoDB's endpoint, over TLS, in a process of its own: it remembers each request."""
 
 import asyncio
 import json

@@ -1,8 +1,7 @@
 """The handlers that are compared, and the process in which one of them runs.
 
-Each variant imports what it needs, builds its clients and returns a Lambda handler, as at a cold
-start; what is imported here boto3 imports, too. The peers are written as their own documentation
-shows them; all parse numbers exactly and answer with the partial batch response.
+Each imports what it needs, builds its clients and returns a Lambda handler, as at a cold start; the
+peers as their documentation shows it, with exact numbers and the partial batch response.
 """
 
 import json
@@ -72,15 +71,25 @@ def threads() -> Handler:
     return client_loop(ThreadPoolExecutor(THREADS).map)
 
 
+def _table() -> Any:
+    import boto3
+
+    return boto3.resource("dynamodb").Table(os.environ["TABLE_NAME"])
+
+
+def resource_loop() -> Handler:
+    """Put one item after another with boto3's Table resource."""
+    table = _table()
+    return _each(lambda state: table.put_item(Item=state))
+
+
 def powertools_batch(wrap: Callable[[Any], Any] = lambda upsert: upsert) -> Handler:
     """Put items with the Table resource in Powertools' BatchProcessor."""
     from decimal import Decimal
 
-    import boto3
     from aws_lambda_powertools.utilities import batch
 
-    table = boto3.resource("dynamodb").Table(os.environ["TABLE_NAME"])
-    processor = batch.BatchProcessor(event_type=batch.EventType.SQS)
+    table, processor = _table(), batch.BatchProcessor(event_type=batch.EventType.SQS)
 
     def upsert(record: Any) -> None:
         table.put_item(Item=json.loads(record.body, parse_float=Decimal))
@@ -107,8 +116,7 @@ def powertools_idempotency() -> Handler:
 def main() -> None:
     """Run the variant that the argument names (module:function) on stdin's JSON array of batches.
 
-    The first write, a warm-up, and those to measure: {"first_write_ms", "wall_ms": [per batch],
-    "cpu_ms": [per batch], "failures"} goes to stdout.
+    They are the first write, a warm-up, and those to measure.
     """
     signal.alarm(600)  # were the parent killed, a client would retry without an endpoint for hours
     build = pkgutil.resolve_name(sys.argv[1])
