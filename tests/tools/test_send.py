@@ -10,7 +10,6 @@ from botocore.exceptions import ClientError
 from tests.model import rank
 from tests.tools.conftest import MockedStack
 from tools import send as tools_send
-from tools import send as tools_smoke
 from tools.deployed import Deployed
 from tools.event import decode
 from tools.send import send, smoke
@@ -158,9 +157,9 @@ class Working(Acting):
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Return what runs smoke, and returns the broken promises and what it says meanwhile."""
-    monkeypatch.setattr(tools_smoke, "GRACE_SECONDS", -13.5)  # of two visibility timeouts of 7 s
-    monkeypatch.setattr(tools_smoke, "SETTLED_SECONDS", 0.2)
-    monkeypatch.setattr(tools_smoke, "CANARY_SECONDS", 0.02)
+    monkeypatch.setattr(tools_send, "GRACE_SECONDS", -13.5)  # of two visibility timeouts of 7 s
+    monkeypatch.setattr(tools_send, "SETTLED_SECONDS", 0.2)
+    monkeypatch.setattr(tools_send, "CANARY_SECONDS", 0.02)
 
     def run(deployed: Deployed, **options: bool) -> tuple[list[str], list[str]]:
         status = smoke(deployed, **options)
@@ -284,7 +283,7 @@ def test_a_broken_message_that_is_acknowledged_or_has_nowhere_to_go_is_named(
     assert len(working.bodies) == 21
     own: Any = {"RedrivePolicy": stack.redrive}
     stack.sqs.set_queue_attributes(QueueUrl=stack.url, Attributes=own)
-    monkeypatch.setattr(tools_smoke, "GRACE_SECONDS", -13.5 - 14)
+    monkeypatch.setattr(tools_send, "GRACE_SECONDS", -13.5 - 14)
     working.reject = lambda *_: ""
     assert run(working, broken=True)[0] == [f"{LETTER}it is not there after 0 s"]
 
@@ -328,7 +327,7 @@ def test_ctrl_c_deletes_what_it_made_and_says_what_it_could_not(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tools_smoke, "wait_for", interrupt)
+    monkeypatch.setattr(tools_send, "wait_for", interrupt)
     with pytest.raises(KeyboardInterrupt):
         smoke(working)
     *_, deleting, left = capsys.readouterr().err.splitlines()
