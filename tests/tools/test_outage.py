@@ -1,6 +1,6 @@
 """A write outage on the embedded AWS: what the alarms read of it, with managed retries and without.
 
-How long they then take is reckoned in tests/infra/test_outages.py.
+How long they then take is reckoned in tests/infra/test_alarms.py.
 """
 
 import json
